@@ -1,0 +1,52 @@
+"""Which agents are shown, and under which name: filters, keyed hash, cap."""
+
+import heapq
+import hmac
+import re
+from typing import Final
+
+from exporter.dayrecord import merged
+from exporter.model import AgentDay
+
+OTHER: Final = "_other"
+_HASH_DIGITS: Final = 16
+
+
+class AgentRules:
+    """What the section `agents` of the configuration does to a folder's agents."""
+
+    def __init__(
+        self, *, enabled: bool, max_per_folder: int, include: str, exclude: str, hash_key: bytes | None = None
+    ) -> None:
+        self._enabled = enabled
+        self._max = max_per_folder
+        self._include = re.compile(include) if include != ".*" else None
+        self._exclude = re.compile(exclude) if exclude else None
+        self._hash_key = hash_key
+
+    def apply(self, agents: tuple[AgentDay, ...]) -> tuple[tuple[AgentDay, ...], int]:
+        """Give the agents to show, and how many are summed into `_other`: first the filters, then the cap."""
+        if not self._enabled:
+            return (), 0
+        if (include := self._include) is not None:
+            agents = tuple(agent for agent in agents if include.fullmatch(agent.agent))
+        if (exclude := self._exclude) is not None:
+            agents = tuple(agent for agent in agents if not exclude.fullmatch(agent.agent))
+        if (key := self._hash_key) is not None:
+            agents = merged(AgentDay(_hash(key, agent.agent), agent.calls, agent.average_seconds) for agent in agents)
+        return self._capped(agents)
+
+    def _capped(self, agents: tuple[AgentDay, ...]) -> tuple[tuple[AgentDay, ...], int]:
+        if len(agents) <= self._max:
+            return agents, 0
+        least = heapq.nlargest(self._max, [agent.calls for agent in agents])[-1]
+        busier = [agent for agent in agents if agent.calls > least]
+        ties = sorted((agent for agent in agents if agent.calls == least), key=lambda agent: agent.agent)
+        kept = [*busier, *ties[: self._max - len(busier)]]
+        folded = [*ties[self._max - len(busier) :], *(agent for agent in agents if agent.calls < least)]
+        others = (AgentDay(OTHER, agent.calls, agent.average_seconds) for agent in folded)
+        return merged([*kept, *others]), len(folded)
+
+
+def _hash(key: bytes, agent: str) -> str:
+    return hmac.digest(key, agent.encode(), "sha256").hex()[:_HASH_DIGITS]

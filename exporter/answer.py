@@ -1,0 +1,112 @@
+"""What came back from V-Spark, and the StatusError it means where it is no success."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from yarl import URL
+
+from exporter.errors import StatusError
+from exporter.tokens import Token
+
+_EXCERPT_CHARACTERS = 200
+_REFUSED = "the token is refused: check it, and that it is the one of this company"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    `url_masked` is what was asked, without the token. `headers` has Content-Type, Location and Retry-After, by these
+    names, where they came, without the token too. `body` is decompressed; `seconds` is from asking to the last byte.
+    """
+
+    url_masked: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    seconds: float
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return is_success(self.status)
+
+
+def is_success(status: int) -> bool:
+    """Tell whether an HTTP status is 2xx."""
+    return status in range(200, 300)
+
+
+def status_error(answer: Answer, token: Token) -> StatusError:
+    """Say what an answer with another status than 2xx means; `token`, which it may quote, is not in the error."""
+    text = excerpt(answer.body, token)
+    reason, message = _meaning(answer.status, text, answer.headers.get("Location", ""))
+    quoted = f"; it says: {text}" if text else ""
+    return StatusError(
+        reason,
+        f"{message} (status {_named(answer.status)}{quoted})",
+        status=answer.status,
+        retry_after_seconds=retry_after_seconds(answer.headers.get("Retry-After", "")),
+    )
+
+
+def _meaning(status: int, text: str, location: str) -> tuple[str, str]:
+    match status, status // 100:
+        case (401 | 403, _):
+            meaning = "auth", _REFUSED
+        case (400, _) if "token" in text.lower():
+            meaning = "auth", _REFUSED
+        case (404, _):
+            meaning = "not_found", "V-Spark knows no such company, organization or folder: check their short names"
+        case (429, _):
+            meaning = "rate_limited", "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
+        case (_, 3):
+            leads = f"the answer leads on to {_origin(location)}, which is not followed"
+            meaning = "redirect", f"{leads}: set vspark.url to where V-Spark itself answers"
+        case (_, 4):
+            meaning = "client_error", "V-Spark, or a proxy before it, refuses the request"
+        case _:
+            meaning = "server_error", "V-Spark, or a proxy before it, fails: look at its log"
+    return meaning
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _origin(location: str) -> str:
+    """Give scheme and host alone: the rest may quote the URL that was asked."""
+    try:
+        url = URL(location)
+    except ValueError:
+        return "a place that is no URL"
+    return f"{url.scheme}://{url.host}" if url.host else "another page of the same host"
+
+
+def excerpt(body: bytes, token: Token) -> str:
+    """Give the beginning of a page as one line of text without tags, control characters and the token."""
+    text = token.mask(body.decode("utf-8", "replace"))
+    text = token.mask(html.unescape(re.sub(r"<[^<>]*>", " ", text)))
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= _EXCERPT_CHARACTERS else line[: _EXCERPT_CHARACTERS - 1] + "…"
+
+
+def retry_after_seconds(value: str) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date; None where it is neither."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

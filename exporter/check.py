@@ -1,0 +1,52 @@
+"""What `--config.check` says: what is asked of V-Spark, how often and for which day, and never a token."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from exporter.config import Agents, Config
+from exporter.quantities import format_duration, format_size
+from exporter.targets import make_targets
+
+_NO_ZONE = "no time zone, so no date is sent and the server's today counts"
+
+
+def describe(config: Config) -> str:
+    """Give the text of `--config.check`: every target, by company and organization."""
+    return "".join(f"{line}\n" for line in _lines(config))
+
+
+def zone_warnings(config: Config) -> tuple[str, ...]:
+    """Give a line for the log for every organization without a time zone."""
+    return tuple(
+        f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {_NO_ZONE}"
+        for index, company in enumerate(config.companies)
+        for place, org in enumerate(company.orgs)
+        if org.timezone is None
+    )
+
+
+def _lines(config: Config) -> Iterator[str]:
+    vspark, targets = config.vspark, make_targets(config)
+    yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
+    yield (
+        f"each poll within {format_duration(vspark.timeout_seconds)}, answers of at most "
+        f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} requests at a time"
+    )
+    yield _agents(config.agents)
+    for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
+        yield f"{company}, token from {token.origin}"
+        for (org, zone), of_org in groupby(of_company, lambda target: (target.org, target.zone)):
+            yield f"  {org}, {zone.key if zone else f'WARNING: {_NO_ZONE}'}"
+            for target in of_org:
+                times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
+                yield f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"
+
+
+def _agents(agents: Agents) -> str:
+    if not agents.enabled:
+        return "no series for agents"
+    ids = f"hashed with the key in {agents.hash_key_file}" if agents.hash_key_file else "as they are"
+    return (
+        f"series for the {agents.max_per_folder} busiest agents of each folder that match {agents.include!r} and not "
+        f"{agents.exclude!r}, their ids {ids}"
+    )

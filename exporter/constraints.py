@@ -1,0 +1,132 @@
+"""What a single value of the configuration has to be; each function raises ValueError, with what is wrong with it."""
+
+import re
+import unicodedata
+import warnings
+import zoneinfo
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from exporter import fields
+from exporter.conversion import suggestion
+
+
+def check_url(url: str) -> None:
+    """Accept scheme, host, optional port and optional path prefix.
+
+    What is wrong is said without the URL, as it may hold a password or a token.
+    """
+    if not url.isprintable() or " " in url:
+        raise ValueError("a URL cannot hold white space or control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("no URL: its host or its port cannot be read") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("a URL has to begin with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("a URL cannot hold a user or a password here")
+    if not parts.hostname:
+        raise ValueError("the URL names no host")
+    if port == 0:
+        raise ValueError("a URL cannot have port 0")
+    if "?" in url or "#" in url:
+        raise ValueError("a URL cannot have a query or a fragment here")
+
+
+def check_name(name: str) -> None:
+    """Accept what can stand in the path of a URL as a segment, and in a label."""
+    if not name:
+        raise ValueError("a name cannot be empty")
+    if name in (".", ".."):
+        raise ValueError(f"a name cannot be {name!r}, which vanishes from a URL")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise ValueError(f"{name!r} holds a control character or half of a character")
+
+
+def check_zone(key: str) -> None:
+    """Accept the name of a time zone of the tz database."""
+    try:
+        zoneinfo.ZoneInfo(key)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # the latter for '../x', and for a folder
+        hint = suggestion(key, sorted(zoneinfo.available_timezones()))
+        raise ValueError(f"unknown time zone {key!r}{hint}") from None
+
+
+def check_pattern(pattern: str) -> None:
+    """Accept a regular expression of Python that has one meaning in every version."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+
+
+def check_some(values: Sequence[object]) -> None:
+    """Accept a list with something in it."""
+    if not values:
+        raise ValueError("has to name at least one")
+
+
+def check_content(path: Path) -> None:
+    """Accept a file with something in it."""
+    if path.stat().st_size == 0:
+        raise ValueError(f"{str(path)!r} is empty")
+
+
+def existing_file(path: Path) -> Path:
+    """Give `path` where it is a file that can be read."""
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except ValueError:  # a NUL in it
+        raise ValueError(f"{str(path)!r} is no path") from None
+
+
+def repeated(names: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the index and a message for each name that stood before."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if first.setdefault(name, index) != index:
+            yield index, f"{name!r} stands twice"
+
+
+_MEANINGS: Final = {
+    name: meaning
+    for meaning, names in {
+        "calls": fields.COUNTS,
+        "average_duration": fields.AVERAGES,
+        "agents": fields.AGENTS,
+        "the total duration": fields.TOTALS,
+        "an agent's id": fields.AGENT_IDS,
+        "a folder": fields.FOLDERS,
+        "a date": fields.DAYS,
+        "an agent's record": fields.OVERALL,
+        "a wrapper": fields.WRAPPERS,
+        "an error": fields.ERRORS,
+    }.items()
+    for name in names
+}
+
+
+def ambiguous(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """Yield the place and a message for each name in a list of `stats_fields` that means something else already."""
+    given: dict[str, str] = {}
+    for key, names in lists.items():
+        for index, name in enumerate(names):
+            if not isinstance(name, str):  # it could not be read, and that has been said
+                continue
+            known = fields.normalize(name)
+            place = f"{key}[{index}]"
+            if not known:
+                yield place, "a name cannot be empty"
+            elif _MEANINGS.get(known, key) != key:
+                yield place, f"{name!r} means {_MEANINGS[known]} already"
+            elif given.setdefault(known, place) != place:
+                yield place, f"{name!r} stands under {given[known]} already"

@@ -1,0 +1,288 @@
+"""One folder's day records, fully decoded, to their values: rules 1 to 3, and the adding up of rule 7."""
+
+import json
+import re
+from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from exporter import scalars
+from exporter.errors import DecodeError
+from exporter.fields import Layout, Layouts, first
+from exporter.model import AgentDay, FolderDay
+
+Findings = dict[str, None]
+"""What was read by which rule, in the order in which it was first seen; for people."""
+
+_AGENTS_AT_A_TIME: Final = 2000
+_LONGEST_KEY: Final = 60
+_FOLDERS: Final = "a folder's"
+_AGENTS: Final = "an agent's"
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def at(path: str, key: str | int) -> str:
+    """Give the place below `path`, in ASCII and of bounded length, since keys come from outside."""
+    if isinstance(key, str):
+        if len(key) > _LONGEST_KEY:
+            key = key[:_LONGEST_KEY] + "…"
+        if _PLAIN_KEY.fullmatch(key):
+            return f"{path}.{key}"
+    return f"{path}[{json.dumps(key)}]"
+
+
+def unrecognized(path: str, message: str) -> DecodeError:
+    """Make the error for a place that the rules do not decide."""
+    return DecodeError("unrecognized", path, message)
+
+
+class Sum:
+    """Calls that add up, and the mean duration of the parts that have one, weighted by their calls (rule 7)."""
+
+    __slots__ = ("_last", "_parts", "_seconds", "_weight", "calls")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._seconds = 0.0
+        self._weight = 0
+        self._parts = 0
+        self._last = 0.0
+
+    def add(self, calls: int, average_seconds: float | None) -> None:
+        """Add one part; an average of no calls weighs nothing."""
+        self.calls += calls
+        if average_seconds is not None and calls:
+            self._seconds += calls * average_seconds
+            self._weight += calls
+            self._parts += 1
+            self._last = average_seconds
+
+    @property
+    def average_seconds(self) -> float | None:
+        """The mean of all parts, None where no part has one; a single part's own, to the last bit."""
+        if self._parts == 1:
+            return self._last
+        return self._seconds / self._weight if self._parts else None
+
+
+class RecordReader:
+    """Reads day records; `layouts` knows the names, `findings` collects what was read by which rule."""
+
+    def __init__(self, layouts: Layouts, findings: Findings) -> None:
+        self._layouts = layouts
+        self._findings = findings
+
+    def read(self, folder: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Generator[None, None, FolderDay]:
+        """Read and add up all records, each with its path, of one folder and day.
+
+        It yields where a pause may be made, and returns the folder's day. Raises DecodeError, `unrecognized`.
+        """
+        total = Sum()
+        agents: list[AgentDay] = []
+        for path, record in records:
+            found: list[AgentDay] = []
+            try:
+                for some in self._agents(record):
+                    found += some
+                    yield
+                layout = self._layout(record)
+                calls = self._calls(record, layout)
+                average = self._average(record, layout, calls)
+            except DecodeError as error:
+                raise unrecognized(path + error.path, error.message) from None
+            self._note(_FOLDERS, record)
+            if calls is None:
+                self._findings["rule 1: calls and mean duration are those of the agents, added up"] = None
+                own = _sum(found)
+                calls, average = own.calls, own.average_seconds
+            total.add(calls, average)
+            agents += found
+        return FolderDay(folder, total.calls, total.average_seconds, merged(agents))
+
+    def _present(self, record: dict[str, Any]) -> Layout:
+        """Give a record's layout; of two spellings of a name, one that is null does not count (rule 8)."""
+        layout = self._layouts[tuple(record)]
+        if layout.twice is None:
+            return layout
+        return self._layouts[tuple(key for key, value in record.items() if value is not None)]
+
+    def _layout(self, record: dict[str, Any], path: str = "") -> Layout:
+        layout = self._present(record)
+        if layout.twice is not None:
+            raise unrecognized(at(path, layout.twice), "stands here in two spellings, so which of them counts?")
+        return layout
+
+    def _calls(self, record: dict[str, Any], layout: Layout, path: str = "") -> int | None:
+        for key in layout.counts:
+            if (value := record[key]) is not None:
+                try:
+                    return scalars.count(value)
+                except ValueError as error:
+                    raise unrecognized(at(path, key), str(error)) from None
+        return None
+
+    def _average(self, record: dict[str, Any], layout: Layout, calls: int | None, path: str = "") -> float | None:
+        key = ""
+        try:
+            for key in layout.averages:
+                if (value := record[key]) is not None:
+                    return scalars.seconds(value)
+            for key in layout.totals:
+                if (value := record[key]) is not None:
+                    total = scalars.seconds(value)
+                    return total / calls if calls else None
+        except ValueError as error:
+            raise unrecognized(at(path, key), str(error)) from None
+        return None
+
+    def _measure_agent(self, record: dict[str, Any]) -> tuple[int, float | None]:
+        """Read an agent's values; what is missing may stand one level down in `overall` (rule 3)."""
+        layout = self._layout(record)
+        calls = self._calls(record, layout)
+        below = _overall(record, layout)
+        path = at("", layout.overall[0]) if below else ""
+        layout_below = self._layout(below, path)
+        if calls is None:
+            calls = self._calls(below, layout_below, path)
+        if calls is None:
+            raise unrecognized("", "an agent's record without a call count")
+        average = self._average(record, layout, calls)
+        if average is None:
+            average = self._average(below, layout_below, calls, path)
+        return calls, average
+
+    def _note_agent(self, record: dict[str, Any]) -> None:
+        layout = self._present(record)
+        self._note(_AGENTS, record)
+        if below := _overall(record, layout):
+            self._note(f"{_AGENTS} {layout.overall[0]!r}'s", below)
+
+    def _note(self, whose: str, record: dict[str, Any]) -> None:
+        """Remember which keys a record's values are read from."""
+        layout = self._present(record)
+        if (key := first(layout.counts, record)) is not None:
+            self._findings[f"rule 1: {whose} calls from {key!r}"] = None
+        if (key := first((*layout.averages, *layout.totals), record)) is not None:
+            what = "total duration, divided by the calls," if key in layout.totals else "mean duration"
+            self._findings[f"rule 2: {whose} {what} from {key!r}"] = None
+
+    def _agents(self, record: dict[str, Any]) -> Iterator[list[AgentDay]]:
+        """Read the agents, some at a time (rule 3)."""
+        layout = self._layout(record)
+        key = first(layout.agents, record)
+        if key is None:
+            return
+        path, read = at("", key), self._by_id
+        entries: Iterator[tuple[Any, Any]]
+        match record[key]:
+            case dict() as by_id:
+                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
+                entries = iter(by_id.items())
+            case list() as listed:
+                self._findings[f"rule 3: agents from {key!r}, a list"] = None
+                entries, read = enumerate(listed), self._listed
+            case number:
+                try:
+                    scalars.count(number)
+                except ValueError as error:
+                    raise unrecognized(path, str(error)) from None
+                self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
+                path, entries = "", self.beside(record)
+        while some := list(islice(entries, _AGENTS_AT_A_TIME)):
+            if isinstance(some[0][1], dict):
+                self._note_agent(some[0][1])
+            yield read(path, some)
+
+    def beside(self, record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give the agents that stand in a record under their ids: its objects with a call count (rule 3)."""
+        overall = self._layout(record).overall
+        for key, value in record.items():
+            if isinstance(value, dict) and key not in overall and self._has_calls(value):
+                yield key, value
+
+    def _has_calls(self, record: dict[str, Any]) -> bool:
+        layout = self._present(record)
+        below = _overall(record, layout)
+        return first(layout.counts, record) is not None or first(self._present(below).counts, below) is not None
+
+    def _by_id(self, path: str, some: Iterable[tuple[Any, Any]]) -> list[AgentDay]:
+        found = []
+        layouts, known = self._layouts, scalars.SECONDS_OF_TEXT
+        for agent, record in some:
+            if record.__class__ is dict and (pair := layouts[tuple(record)].pair) is not None:
+                # The same as below for what nearly every record looks like, in a third of the time.
+                calls, text = record[pair[0]], record[pair[1]]
+                if calls.__class__ is int and 0 < calls < scalars.LARGEST_COUNT and text.__class__ is str:
+                    average = known.get(text)
+                    if average is not None:
+                        found.append(AgentDay(agent, calls, average))
+                        continue
+            if record is None:
+                continue
+            try:
+                if record.__class__ is dict:
+                    calls, average = self._measure_agent(record)
+                else:
+                    calls, average = _number_of_calls(record), None
+            except DecodeError as error:
+                raise unrecognized(at(path, agent) + error.path, error.message) from None
+            if calls:
+                found.append(AgentDay(agent, calls, average))
+        return found
+
+    def _listed(self, path: str, some: Iterable[tuple[Any, Any]]) -> list[AgentDay]:
+        found = []
+        for index, record in some:
+            if record is None:
+                continue
+            if not isinstance(record, dict):
+                raise unrecognized(at(path, index), "expected an agent's record, an object")
+            try:
+                key = first(self._layout(record).agent_ids, record)
+                if key is None:
+                    raise unrecognized("", "an agent's record without an id")
+                agent = _agent_id(key, record[key])
+                calls, average = self._measure_agent(record)
+            except DecodeError as error:
+                raise unrecognized(at(path, index) + error.path, error.message) from None
+            if calls:
+                found.append(AgentDay(agent, calls, average))
+        return found
+
+
+def _overall(record: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """Give what stands in `overall`, empty where there is no such object."""
+    below = record[layout.overall[0]] if layout.overall else None
+    return below if isinstance(below, dict) else {}
+
+
+def _agent_id(key: str, value: Any) -> str:
+    try:
+        return scalars.agent_id(value)
+    except ValueError as error:
+        raise unrecognized(at("", key), str(error)) from None
+
+
+def _number_of_calls(value: Any) -> int:
+    try:
+        return scalars.count(value)
+    except ValueError as error:
+        raise unrecognized("", str(error)) from None
+
+
+def _sum(agents: Iterable[AgentDay]) -> Sum:
+    total = Sum()
+    for agent in agents:
+        total.add(agent.calls, agent.average_seconds)
+    return total
+
+
+def merged(agents: Iterable[AgentDay]) -> tuple[AgentDay, ...]:
+    """Add up what several records say of one agent (rule 7)."""
+    agents = tuple(agents)
+    if len({agent.agent for agent in agents}) == len(agents):
+        return agents
+    by_id: dict[str, Sum] = {}
+    for agent in agents:
+        by_id.setdefault(agent.agent, Sum()).add(agent.calls, agent.average_seconds)
+    return tuple(AgentDay(agent, part.calls, part.average_seconds) for agent, part in by_id.items())

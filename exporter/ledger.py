@@ -1,0 +1,205 @@
+"""What is known and published of one target: its folders' figures, its day's counters, its polls.
+
+Every method that takes a draft writes its changes there; what it writes is the table of situations in docs/metrics.md.
+"""
+
+from collections.abc import Generator
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from exporter.agents import AgentRules
+from exporter.decode import Asked, Reader
+from exporter.families import (
+    AGENT_AVERAGE,
+    AGENT_CALLS,
+    DAY_START,
+    FOLDER_CALLS_TOTAL,
+    FOLDER_VALUES,
+    POLL_FAILURES,
+    POLL_VALUES,
+    FolderFigures,
+    PollFigures,
+    agent_columns,
+)
+from exporter.model import FolderDay
+from exporter.orgday import midnight
+from exporter.reading import Contents, Reading
+from exporter.render import agent_samples, label_text, sample
+from exporter.store import Draft
+from exporter.targets import Target
+
+
+class Taken(Struct, frozen=True):
+    """What was read of one answer: its contents, and the figures of the folders that may have changed."""
+
+    contents: Contents
+    figures: dict[str, FolderFigures]
+
+
+class OrgDay:
+    """The day start of one org, published while any of its targets has values."""
+
+    def __init__(self) -> None:
+        self._holders: set[Target] = set()
+        self._published: date | None = None
+
+    def put(self, target: Target, day: date | None, draft: Draft) -> None:
+        """Tell that a target's values are of `day`, None: that it has none."""
+        if day is None:
+            self._holders.discard(target)
+        else:
+            self._holders.add(target)
+        day = day or (self._published if self._holders else None)
+        if target.zone is not None and day != self._published:
+            self._published = day
+            labels = label_text({"company": target.company, "org": target.org})
+            text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
+            draft.put(DAY_START, (target.company, target.org), text)
+
+
+class Ledger:
+    """The state of one target between its polls."""
+
+    def __init__(self, target: Target, reader: Reader, rules: AgentRules, org_day: OrgDay) -> None:
+        self.target = target
+        self.polls = PollFigures()
+        self._reading = Reading(reader)
+        self._rules = rules
+        self._org_day = org_day
+        self._published: dict[str, FolderFigures] = {}
+        self._last_named: dict[str, date] = {}
+        self._calls_total: dict[str, int] = {}
+        self._labels: dict[str, str] = {}
+        self.has_values = False
+        """Whether what an answer says is published, be it that there is no folder."""
+
+    def read(self, body: bytes, day: date | None, draft: Draft) -> Generator[None, None, Taken]:
+        """Read an answer to a request for `day` (None: for the server's today), folder by folder.
+
+        It yields where a pause may be made. Raises DecodeError. Until what it returns is settled, nothing is changed
+        here, and the draft may be thrown away.
+        """
+        figures: dict[str, FolderFigures] = {}
+        reading = self._reading.read(body, Asked(self.target.folder, day))
+        while True:
+            try:
+                folder_day = next(reading)
+            except StopIteration as end:
+                return Taken(end.value, figures)
+            if folder_day is not None:
+                figures[folder_day.folder] = self._put_agents(folder_day, draft)
+            yield
+
+    def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Generator[None, None, None]:
+        """Make what was read of `day` the target's values; it yields where a pause may be made."""
+        today = day or datetime.fromtimestamp(now, UTC).date()
+        named = taken.contents.folders
+        self._last_named |= dict.fromkeys(named, today)
+        yesterday = today - timedelta(days=1)
+        self._last_named = {folder: last for folder, last in self._last_named.items() if last >= yesterday}
+        expected = {*self._last_named, *([self.target.folder] if self.target.folder is not None else [])}
+        for folder in sorted(expected | self._published.keys()):
+            if folder not in expected:
+                self._drop_folder(folder, draft)
+            elif folder not in named:
+                self._put_no_agents(folder, draft)
+                self._put_folder(folder, FolderFigures(), day, draft)
+            elif folder in taken.figures:
+                self._put_folder(folder, taken.figures[folder], day, draft)
+            yield
+        self._org_day.put(self.target, day, draft)
+        self.has_values = True
+
+    def drop_values(self, draft: Draft) -> Generator[None, None, None]:
+        """Let the values go, since their day is over or they are too old; the poll metrics stay.
+
+        It yields where a pause may be made.
+        """
+        for folder in sorted(self._published):
+            self._drop_folder(folder, draft)
+            yield
+        self._org_day.put(self.target, None, draft)
+        self.has_values = False
+        self.forget_answer()
+
+    def begin_day(self, draft: Draft) -> Generator[None, None, None]:
+        """Let yesterday's values go and the counters begin anew; it yields where a pause may be made."""
+        yield from self.drop_values(draft)
+        self._calls_total.clear()
+
+    def forget_answer(self) -> None:
+        """Read the next answer whole, because what came of the last one is not published."""
+        self._reading.forget()
+
+    def put_polls(self, draft: Draft) -> None:
+        """Publish how the target's polls went."""
+        key = (self.target.company, self.target.org, self.target.folder or "")
+        labels = dict(zip(("company", "org", "folder"), key, strict=True))
+        text = self._label_text(key[2])
+        for family, value_of in POLL_VALUES.items():
+            value = value_of(self.polls)
+            draft.put(family, key, "" if value is None else sample(family.name, text, value))
+        failures = sorted(self.polls.failures.items())
+        draft.put(
+            POLL_FAILURES,
+            key,
+            "".join(
+                sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
+                for reason, count in failures
+            ),
+        )
+
+    def _key(self, folder: str) -> tuple[str, str, str]:
+        return self.target.company, self.target.org, folder
+
+    def _label_text(self, folder: str) -> str:
+        text = self._labels.get(folder)
+        if text is None:
+            text = label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
+            self._labels[folder] = text
+        return text
+
+    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> FolderFigures:
+        shown, folded = self._rules.apply(folder_day.agents)
+        key, labels = self._key(folder_day.folder), self._label_text(folder_day.folder)
+        for family, agents, values in agent_columns(shown):
+            draft.put(family, key, agent_samples(family.name, labels, agents, values))
+        return FolderFigures(
+            calls=folder_day.calls,
+            average_seconds=folder_day.average_seconds,
+            agents=len(folder_day.agents),
+            folded=folded,
+        )
+
+    def _put_no_agents(self, folder: str, draft: Draft) -> None:
+        published = self._published.get(folder)
+        if published is not None and published.agents:
+            for family in (AGENT_CALLS, AGENT_AVERAGE):
+                draft.put(family, self._key(folder), "")
+
+    def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
+        zone = self.target.zone
+        created = ""
+        total = figures.calls
+        if zone is not None and day is not None:
+            total = max(total, self._calls_total.get(folder, 0))
+            self._calls_total[folder] = total
+            began = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
+            created = sample(began, self._label_text(folder), midnight(zone, day))
+        figures = msgspec.structs.replace(figures, calls_total=total)
+        if figures == self._published.get(folder):
+            return
+        self._published[folder] = figures
+        for family, value_of in FOLDER_VALUES.items():
+            value = value_of(figures)
+            text = "" if value is None else sample(family.name, self._label_text(folder), value)
+            draft.put(family, self._key(folder), text, text + created)
+
+    def _drop_folder(self, folder: str, draft: Draft) -> None:
+        self._put_no_agents(folder, draft)
+        for family in FOLDER_VALUES:
+            draft.put(family, self._key(folder), "")
+        self._published.pop(folder, None)
+        self._labels.pop(folder, None)

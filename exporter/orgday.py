@@ -1,0 +1,30 @@
+"""Which day it is in an org's time zone, and when it began. Times are Unix times in seconds."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+def midnight(zone: ZoneInfo, day: date) -> float:
+    """Give when `day` began; where the clocks skip midnight, the moment of the change."""
+    # fold=0 reads a skipped local time with the offset from before the change, which is the change's own moment.
+    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+
+
+class Days:
+    """Tells the day in each zone; works out a day's bounds once."""
+
+    def __init__(self) -> None:
+        self._bounds: dict[ZoneInfo, tuple[float, float, date]] = {}
+
+    def today(self, zone: ZoneInfo, now: float) -> date:
+        """Give the day that it is in `zone` at `now`."""
+        start, end, day = self._bounds.get(zone, (0.0, 0.0, date.min))
+        if not start <= now < end:
+            day = datetime.fromtimestamp(now, UTC).astimezone(zone).date()
+            self._bounds[zone] = (midnight(zone, day), midnight(zone, day + timedelta(days=1)), day)
+        return day
+
+    def next_midnight(self, zone: ZoneInfo, now: float) -> float:
+        """Give when the day ends that it is in `zone` at `now`."""
+        self.today(zone, now)
+        return self._bounds[zone][1]

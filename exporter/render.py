@@ -1,0 +1,89 @@
+"""Samples to exposition text, in the text format 0.0.4 of Prometheus and in OpenMetrics 1.0.0, and to gzip members.
+
+The bytes are those of prometheus_client's `generate_latest`: labels sorted, numbers as Go writes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+from isal import igzip
+from prometheus_client.utils import floatToGoString
+
+from exporter.families import Family
+
+_LEVEL: Final = 2
+_NUMBERS_KEPT: Final = 50_000
+
+
+class Format(Enum):
+    """An exposition format; the value is its content type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+class _Numbers(dict[float, str]):
+    """Every distinct number is written once: counts and durations repeat."""
+
+    def __missing__(self, value: float) -> str:
+        if len(self) >= _NUMBERS_KEPT:
+            self.clear()
+        # -0.0 is the same key as 0.0: both are written as 0.0, whichever comes first.
+        text: str = floatToGoString(value + 0.0)
+        self[value] = text
+        return text
+
+
+_number: Final = _Numbers()
+
+
+def header(family: Family, form: Format) -> bytes:
+    """Write the lines that open a family."""
+    help_text = family.help.replace("\\", r"\\").replace("\n", r"\n")
+    if form is Format.TEXT:
+        return f"# HELP {family.name} {help_text}\n# TYPE {family.name} {family.type}\n".encode()
+    name = family.name.removesuffix("_total") if family.type == "counter" else family.name
+    help_text = help_text.replace('"', r"\"")
+    unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
+    return f"# HELP {name} {help_text}\n# TYPE {name} {family.type}\n{unit}".encode()
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    """Write labels, sorted by their names, without the braces."""
+    return ",".join(f'{label}="{_escape(labels[label])}"' for label in sorted(labels))
+
+
+def sample(name: str, labels: str, value: float) -> str:
+    """Write one sample's line; `labels` by `label_text`."""
+    return f"{name}{{{labels}}} {_number[value]}\n"
+
+
+def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
+    """Write a line for each of `agents` with its value; `labels` by `label_text`, all of them sorted after `agent`."""
+    before, after = f'{name}{{agent="', f'",{labels}}} '
+    number = _number
+    return "".join(
+        [f"{before}{agent}{after}{number[value]}\n" for agent, value in zip(_escaped(agents), values, strict=True)]
+    )
+
+
+def compress(text: bytes) -> bytes:
+    """Make a gzip member; members may be written one after the other (RFC 1952, section 2.2)."""
+    return igzip.compress(text, compresslevel=_LEVEL, mtime=0)
+
+
+def decompress(member: bytes) -> bytes:
+    """Give the text of a gzip member."""
+    return igzip.decompress(member)  # type: ignore[no-any-return] # isal is untyped
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _escaped(values: Sequence[str]) -> Sequence[str]:
+    together = "".join(values)
+    if "\\" in together or "\n" in together or '"' in together:
+        return [_escape(value) for value in values]
+    return values

@@ -1,0 +1,117 @@
+"""Counts, durations, dates and names as they stand in the JSON: rule 8, and the dates of rule 5.
+
+Each function raises ValueError with what was found instead; no message repeats a text of the body.
+"""
+
+import re
+from datetime import date
+from typing import Any, Final
+
+LARGEST_COUNT: Final = 2**53
+"""Beyond it a float, and so a sample, no longer tells one count from the next."""
+
+_LARGEST_DURATION: Final = 2.0**53
+"""So that calls times a duration stays far from infinity."""
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
+_CLOCK: Final = re.compile(r"(?:([0-9]{1,15}):([0-5][0-9])|([0-9]{1,15})):([0-5][0-9](?:\.[0-9]{1,400})?)")
+_DATE: Final = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
+_DURATIONS_KEPT: Final = 20_000
+
+
+def count(value: Any) -> int:
+    """Read a number of calls: a whole number of at least 0, or a text that is one."""
+    if value.__class__ is int and 0 <= value <= LARGEST_COUNT:
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value) if not value.isdecimal() else int(value)
+    if isinstance(value, bool | str | list | dict) or value is None:
+        raise ValueError(f"expected a number of calls, found {_kind(value)}")
+    if not 0 <= value <= LARGEST_COUNT:
+        raise ValueError(f"expected a number of calls, found {_kind(value)}")
+    if value != int(value):
+        raise ValueError("expected a number of calls, found a fraction")
+    return int(value)
+
+
+def seconds(value: Any) -> float:
+    """Read a duration, in seconds: a number of them, `H:MM:SS` or `MM:SS`."""
+    if value.__class__ is str:
+        return SECONDS_OF_TEXT[value]
+    if isinstance(value, bool | list | dict) or value is None:
+        raise ValueError(f"expected a duration, found {_kind(value)}")
+    if not 0 <= value <= _LARGEST_DURATION:
+        raise ValueError(f"expected a duration, found {_kind(value)}")
+    return float(value)
+
+
+class _SecondsOfText(dict[str, float]):
+    """Every distinct text is read once: the durations of a day's answers repeat."""
+
+    def __missing__(self, text: str) -> float:
+        if clock := _CLOCK.fullmatch(text):
+            hours, minutes, only_minutes, rest = clock.groups()
+            result = seconds(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
+        elif _NUMBER.fullmatch(text):
+            result = seconds(float(text))
+        else:
+            raise ValueError("expected a duration, found a text that is none")
+        if len(self) >= _DURATIONS_KEPT:
+            self.clear()
+        self[text] = result
+        return result
+
+
+SECONDS_OF_TEXT: Final = _SecondsOfText()
+
+
+def day(value: Any) -> date:
+    """Read a date: `YYYYMMDD` or `YYYY-MM-DD`, the former also as a number."""
+    found = None
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        found = day_of_key(str(value))
+    if found is None:
+        raise ValueError("expected a date, YYYYMMDD or YYYY-MM-DD")
+    return found
+
+
+def day_of_key(text: str) -> date | None:
+    """Give the date that `text` is, None where it is none."""
+    if len(text) not in (8, 10) or not (match := _DATE.fullmatch(text)):
+        return None
+    try:
+        return date(int(match[1]), int(match[3]), int(match[4]))
+    except ValueError:
+        return None
+
+
+def folder(value: Any) -> str:
+    """Read a folder's name: a text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a folder's name")
+    return value
+
+
+def agent_id(value: Any) -> str:
+    """Read an agent's id: a text, or a whole number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"expected an agent's id, found {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a negative number" if value < 0 else "a number out of range"
+        case str():
+            return "a text that is none"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "nothing"

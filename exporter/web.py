@@ -1,0 +1,149 @@
+"""The HTTP server: the metrics page, health, and a page that leads to them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import NamedTuple, Self
+
+from aiohttp import web
+
+from exporter import __version__
+from exporter.negotiation import accepts_gzip, choose_format
+from exporter.render import compress
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+
+_SHUTDOWN_SECONDS = 1.0
+_HEALTHY_PATH = "/-/healthy"
+_READY_PATH = "/-/ready"
+_LARGEST_PORT = 65535
+
+
+class ListenAddress(NamedTuple):
+    """Where to listen; the host None: on all addresses of the machine."""
+
+    host: str | None
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if (
+            not colon
+            or not (port.isascii() and port.isdecimal())
+            or int(port) > _LARGEST_PORT
+            or (":" in host and not bracketed)
+        ):
+            raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
+        return cls(host.strip("[]") or None, int(port))
+
+
+class Web:
+    """Serves `store` and `telemetry`; `ready` tells whether every target has been tried once."""
+
+    def __init__(
+        self,
+        store: Store,
+        telemetry: Telemetry,
+        *,
+        ready: Callable[[], bool],
+        addresses: Sequence[ListenAddress],
+        metrics_path: str = "/metrics",
+    ) -> None:
+        self._store = store
+        self._telemetry = telemetry
+        self._ready = ready
+        self._addresses = addresses
+        self._stopping = False
+        self._index = _index(metrics_path).encode()
+        app = web.Application()
+        app.router.add_get("/", self._serve_index)
+        app.router.add_get(_HEALTHY_PATH, self._serve_healthy)
+        app.router.add_get(_READY_PATH, self._serve_ready)
+        app.router.add_get(metrics_path, self._serve_metrics)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where it listens, once started."""
+        return [_url(address) for address in self._runner.addresses]
+
+    async def start(self) -> None:
+        """Listen; raises OSError where an address cannot be had."""
+        await self._runner.setup()
+        for host, port in self._addresses:
+            await web.TCPSite(self._runner, host, port, reuse_address=True).start()
+
+    def stop_being_ready(self) -> None:
+        """Answer from now on that no more scrapes are wanted here."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Let answers under way end, for a second, and close all connections."""
+        await self._runner.cleanup()
+
+    async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
+        form = choose_format(request.headers.get("Accept"))
+        page = self._store.pages[form]
+        own = self._telemetry.exposition(form)
+        chunks: Iterator[bytes]
+        response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
+        if accepts_gzip(request.headers.get("Accept-Encoding")):
+            own = compress(own)
+            response.headers["Content-Encoding"] = "gzip"
+            size, chunks = page.gzip_size, page.gzip_chunks()
+        else:
+            size, chunks = page.text_size, page.text_chunks()
+        response.content_length = size + len(own)
+        await response.prepare(request)
+        if request.method != "HEAD":
+            for chunk in chunks:
+                await response.write(chunk)
+            await response.write(own)
+        await response.write_eof()
+        return response
+
+    async def _serve_index(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._index, content_type="text/html", charset="utf-8")
+
+    async def _serve_healthy(self, _: web.Request) -> web.Response:
+        return web.Response(text="Healthy.\n")
+
+    async def _serve_ready(self, _: web.Request) -> web.Response:
+        if self._stopping:
+            return web.Response(status=503, text="Shutting down.\n")
+        if not self._ready():
+            return web.Response(status=503, text="Not ready: not every target has been polled once.\n")
+        return web.Response(text="Ready.\n")
+
+
+def check_metrics_path(path: str) -> str:
+    """Give `path`; raises ValueError where the metrics cannot be served under it."""
+    if not path.startswith("/") or path in ("/", _HEALTHY_PATH, _READY_PATH) or any(char in path for char in "{}?#"):
+        raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
+    return path
+
+
+def _index(metrics_path: str) -> str:
+    links = {metrics_path: "Metrics", _HEALTHY_PATH: "Health", _READY_PATH: "Readiness"}
+    items = "\n".join(f'<li><a href="{escape(path[1:])}">{text}</a></li>' for path, text in links.items())
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>V-Spark exporter</title></head>
+<body>
+<h1>V-Spark exporter</h1>
+<p>Version {__version__}</p>
+<ul>
+{items}
+</ul>
+</body>
+</html>
+"""
+
+
+def _url(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    host, port = address[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

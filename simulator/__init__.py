@@ -1,0 +1,23 @@
+"""A V-Spark of our own over real HTTP: the upstream of the demo, of the tests and of the benchmarks.
+
+An independent peer: it states how the upstream behaves and shares no code with the exporter.
+"""
+
+from simulator.faults import Fault
+from simulator.server import Request, Simulator, utc_now
+from simulator.shapes import Shape
+from simulator.site import Company, Folder, Org, Site, demo_site, wide_site
+
+__all__ = [
+    "Company",
+    "Fault",
+    "Folder",
+    "Org",
+    "Request",
+    "Shape",
+    "Simulator",
+    "Site",
+    "demo_site",
+    "utc_now",
+    "wide_site",
+]

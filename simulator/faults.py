@@ -1,0 +1,207 @@
+"""What can go wrong between a client and V-Spark, each of it real on the wire."""
+
+import asyncio
+import socket
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cache
+from typing import Self
+
+from aiohttp import web
+from yarl import URL
+
+_MIB = 1 << 20
+_TEXTS = {
+    400: "Invalid token was provided",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Company not found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_LOGIN = b"<!DOCTYPE html><html><head><title>Log in</title></head><body><form>Password</form></body></html>"
+
+
+class _Kind(Enum):
+    SLOW = auto()
+    RESET = auto()
+    ANSWER = auto()
+    ECHO = auto()
+    REDIRECT = auto()
+    CHUNKED = auto()
+    TRUNCATED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to fail. Made by the class methods, which say what a client gets to see."""
+
+    kind: _Kind
+    code: int = 200
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = "text/html"
+    headers: tuple[tuple[str, str], ...] = ()
+    delay_seconds: float | None = None
+
+    @classmethod
+    def slow(cls, seconds: float | None = None) -> Self:
+        """Send nothing, not even headers, for so long, then answer as usual; None: until the client goes away."""
+        return cls(_Kind.SLOW, delay_seconds=seconds)
+
+    @classmethod
+    def reset(cls) -> Self:
+        """Reset the connection (TCP RST) instead of answering."""
+        return cls(_Kind.RESET)
+
+    @classmethod
+    def status(cls, code: int, *, retry_after_seconds: int | None = None) -> Self:
+        """Answer with this status and a text: that of a wrong token for 400, of an unknown company for 404."""
+        headers = () if retry_after_seconds is None else (("Retry-After", str(retry_after_seconds)),)
+        return cls(_Kind.ANSWER, code, _TEXTS.get(code, "Failed").encode(), headers=headers)
+
+    @classmethod
+    def answer(
+        cls,
+        body: bytes,
+        *,
+        status: int = 200,
+        content_type: str = "text/html",
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Answer with exactly this."""
+        return cls(_Kind.ANSWER, status, body, content_type, tuple((headers or {}).items()))
+
+    @classmethod
+    def redirect(cls) -> Self:
+        """Answer with 302 to a login page, with the URL that was asked for, its token included, as a parameter."""
+        return cls(_Kind.REDIRECT, 302)
+
+    @classmethod
+    def garbage(cls) -> Self:
+        """Answer with bytes that are no JSON and no UTF-8."""
+        return cls(_Kind.ANSWER, body=b"\x93\x00\xff\xfe V-Spark \x80\x81")
+
+    @classmethod
+    def html(cls) -> Self:
+        """Answer with a proxy's page and status 200 that shows the URL that was asked for, its token included."""
+        return cls(_Kind.ECHO, body=b"<!DOCTYPE html><html><body><h1>Sorry</h1><p>%(url)s is away.</p></body></html>")
+
+    @classmethod
+    def error_json(cls) -> Self:
+        """Status 200 and a JSON object with an error's text that repeats the token."""
+        return cls(_Kind.ECHO, body=b'{"error":"Invalid token was provided: %(token)s"}')
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Answer with an empty list: no calls, which is a success."""
+        return cls(_Kind.ANSWER, body=b"[]")
+
+    @classmethod
+    def truncated(cls) -> Self:
+        """Answer with half of a JSON list, under a Content-Length that promises all, then close the connection."""
+        return cls(_Kind.TRUNCATED, body=b'[{"date":"20261123","folder":"Test01","calls":12},')
+
+    @classmethod
+    def bad_gzip(cls) -> Self:
+        """Answer with `Content-Encoding: gzip` over a body that is not gzip."""
+        return cls(_Kind.ANSWER, body=b"[] is not gzip", headers=(("Content-Encoding", "gzip"),))
+
+    @classmethod
+    def gzip_bomb(cls, size_bytes: int = 256 * _MIB) -> Self:
+        """Answer with a small gzip body that unpacks to an empty JSON list with so much white space (in whole MiB)."""
+        return cls(_Kind.ANSWER, body=_bomb(size_bytes // _MIB), headers=(("Content-Encoding", "gzip"),))
+
+    @classmethod
+    def oversized(cls, size_bytes: int = 65 * _MIB) -> Self:
+        """Answer with an empty JSON list with so much white space, in chunks: no Content-Length gives it away."""
+        return cls(_Kind.CHUNKED, body=b"[" + b" " * (size_bytes - 2) + b"]")
+
+
+async def respond(fault: Fault, request: web.Request) -> web.StreamResponse | None:
+    """Do to the request what the fault says; return None where the usual answer is to follow.
+
+    A hanging request ends as soon as its client has gone away: the server has to cancel its handlers then.
+    """
+    response: web.StreamResponse | None = None
+    match fault.kind:
+        case _Kind.SLOW:
+            await _hang(fault.delay_seconds)
+        case _Kind.RESET:
+            _reset(request)
+            await _hang(None)
+        case _Kind.ANSWER:
+            response = web.Response(
+                status=fault.code, body=fault.body, content_type=fault.content_type, headers=dict(fault.headers)
+            )
+        case _Kind.REDIRECT:
+            location = URL("/login").with_query(next=str(request.url))
+            response = web.Response(status=fault.code, headers={"Location": str(location)})
+        case _Kind.ECHO:
+            echoed = {b"url": str(request.url).encode(), b"token": request.query.get("token", "").encode()}
+            response = web.Response(body=fault.body % echoed, content_type=fault.content_type)
+        case _Kind.CHUNKED:
+            response = await _stream(fault, request)
+        case _Kind.TRUNCATED:
+            response = await _truncate(fault, request)
+    return response
+
+
+async def login(_request: web.Request) -> web.Response:
+    """Answer with the page that `Fault.redirect` leads to."""
+    return web.Response(body=_LOGIN, content_type="text/html")
+
+
+async def _hang(seconds: float | None) -> None:
+    if seconds is None:
+        await asyncio.Event().wait()
+    else:
+        await asyncio.sleep(seconds)
+
+
+def _reset(request: web.Request) -> None:
+    if request.transport is None:
+        return
+    # Closing with a linger time of 0 is what makes the kernel send RST instead of FIN.
+    request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.transport.abort()
+
+
+async def _stream(fault: Fault, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(status=fault.code, headers={"Content-Type": fault.content_type})
+    await response.prepare(request)
+    for start in range(0, len(fault.body), _MIB):
+        await response.write(fault.body[start : start + _MIB])
+    await response.write_eof()
+    return response
+
+
+async def _truncate(fault: Fault, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(status=fault.code, headers={"Content-Type": fault.content_type})
+    response.content_length = 2 * len(fault.body)
+    response.force_close()
+    await response.prepare(request)
+    await response.write(fault.body)
+    return response
+
+
+@cache
+def _bomb(mebibytes: int) -> bytes:
+    """Return a gzip member of "[", so many MiB of spaces, and "]", without compressing all of them.
+
+    After a full flush the same compressed MiB can stand any number of times: it refers to nothing before it.
+    """
+    spaces = b" " * _MIB
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    first = deflate.compress(b"[") + deflate.flush(zlib.Z_FULL_FLUSH)
+    again = deflate.compress(spaces) + deflate.flush(zlib.Z_FULL_FLUSH)
+    last = deflate.compress(b"]") + deflate.flush()
+    checksum = zlib.crc32(b"[")
+    for _ in range(mebibytes):
+        checksum = zlib.crc32(spaces, checksum)
+    checksum = zlib.crc32(b"]", checksum)
+    header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    return header + first + again * mebibytes + last + struct.pack("<II", checksum, (mebibytes * _MIB + 2) % 2**32)

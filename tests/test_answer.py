@@ -1,0 +1,152 @@
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from exporter.answer import Answer, excerpt, retry_after_seconds, status_error
+from exporter.tokens import Token
+
+TOKEN = Token("s3cret")
+REFUSED = "the token is refused: check it, and that it is the one of this company"
+UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names"
+NOT_FOLLOWED = "which is not followed: set vspark.url to where V-Spark itself answers"
+
+
+def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
+    error = status_error(Answer("http://v/stats?token=***", status, headers, body, 0.1), TOKEN)
+    assert error.status == status
+    return error.reason, str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "message"),
+    [
+        (
+            400,
+            b"Invalid Token was provided",
+            "auth",
+            f"{REFUSED} (status 400 Bad Request; it says: Invalid Token was provided)",
+        ),
+        (
+            400,
+            b"Bad daterange",
+            "client_error",
+            "V-Spark, or a proxy before it, refuses the request (status 400 Bad Request; it says: Bad daterange)",
+        ),
+        (
+            401,
+            b"",
+            "auth",
+            f"{REFUSED} (status 401 Unauthorized)",
+        ),
+        (
+            403,
+            b"",
+            "auth",
+            f"{REFUSED} (status 403 Forbidden)",
+        ),
+        (
+            404,
+            b"Company not found",
+            "not_found",
+            f"{UNKNOWN} (status 404 Not Found; it says: Company not found)",
+        ),
+        (
+            429,
+            b"",
+            "rate_limited",
+            "fewer requests are wanted: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
+        ),
+        (
+            418,
+            b"",
+            "client_error",
+            "V-Spark, or a proxy before it, refuses the request (status 418 I'm a Teapot)",
+        ),
+        (499, b"", "client_error", "V-Spark, or a proxy before it, refuses the request (status 499)"),
+        (
+            500,
+            b"",
+            "server_error",
+            "V-Spark, or a proxy before it, fails: look at its log (status 500 Internal Server Error)",
+        ),
+        (700, b"", "server_error", "V-Spark, or a proxy before it, fails: look at its log (status 700)"),
+    ],
+)
+def test_a_status_says_what_happened_and_what_to_do(status: int, body: bytes, reason: str, message: str) -> None:
+    assert error_of(status, body) == (reason, message)
+
+
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("https://login.example.com/?next=/stats/Co?token=s3cret", "https://login.example.com"),
+        ("//login.example.com/", "://login.example.com"),
+        ("https://s3cret.example.com/", "https://***.example.com"),
+        ("/login?next=%2Fstats", "another page of the same host"),
+        ("", "another page of the same host"),
+        ("http://[bad", "a place that is no URL"),
+    ],
+)
+def test_a_redirect_names_the_host_alone(location: str, where: str) -> None:
+    assert error_of(302, Location=TOKEN.mask(location)) == (
+        "redirect",
+        f"the answer leads on to {where}, {NOT_FOLLOWED} (status 302 Found)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"<html><title>502 Bad\r\n Gateway</title><hr>nginx &amp; co</html>", "502 Bad Gateway nginx & co"),
+        (b"bell\x07 escape\x1b[31m null\x00 \xe2\x80\xae\xff", "bell escape [31m null \ufffd"),
+        (b"GET /stats/Co?token=s3cret failed", "GET /stats/Co?token=*** failed"),
+        (b"GET /stats/Co?token=%733cret failed", "GET /stats/Co?token=*** failed"),
+        (b"it was &#115;3cret", "it was ***"),
+        (b"x" * 200, "x" * 200),
+        (b"x" * 201, "x" * 199 + "\u2026"),
+        (b"x" * 197 + b"s3cret", "x" * 197 + "***"),
+    ],
+)
+def test_an_excerpt_is_one_short_line_without_the_token(body: bytes, text: str) -> None:
+    assert excerpt(body, TOKEN) == text
+
+
+@pytest.mark.parametrize("body", [b"<" * 262_144, b"<a" * 131_072, b"&" * 262_144, b"\x00" * 262_144])
+def test_an_excerpt_of_a_hostile_page_is_made_at_once(body: bytes) -> None:
+    begun = datetime.now(UTC)
+    assert len(excerpt(body, TOKEN)) <= 200
+    assert datetime.now(UTC) - begun < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        ("9" * 5000, float("inf")),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read(value: str, seconds: float | None) -> None:
+    assert retry_after_seconds(value) == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    seconds = retry_after_seconds(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+    assert seconds is not None
+    assert 85 < seconds <= 90
+
+
+def test_an_answer_shows_no_body() -> None:
+    shown = repr(Answer("http://v/stats?token=***", 200, {"Content-Type": "text/html"}, b"[1]", 0.5))
+    assert shown == (
+        "Answer(url_masked='http://v/stats?token=***', status=200, headers={'Content-Type': 'text/html'}, seconds=0.5)"
+    )
+    assert not re.search("body", shown)

@@ -1,0 +1,94 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.constraints import (
+    ambiguous,
+    check_content,
+    check_name,
+    check_pattern,
+    check_url,
+    check_zone,
+    existing_file,
+)
+
+
+def message(check: Callable[..., object], value: object) -> str:
+    """Check what must be refused, and say with which message."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the callers compare the whole message
+        check(value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "a URL has to begin with http:// or https://"),
+        ("localhost:3000", "a URL has to begin with http:// or https://"),
+        ("ftp://localhost", "a URL has to begin with http:// or https://"),
+        ("http:/localhost", "the URL names no host"),
+        ("http://:3000", "the URL names no host"),
+        ("http://localhost:http", "no URL: its host or its port cannot be read"),
+        ("http://localhost:65536", "no URL: its host or its port cannot be read"),
+        ("http://localhost:0", "a URL cannot have port 0"),
+        ("http://[::1", "no URL: its host or its port cannot be read"),
+        ("http://s3cret@localhost", "a URL cannot hold a user or a password here"),
+        ("http://admin:s3cret@localhost", "a URL cannot hold a user or a password here"),
+        ("http://localhost/?token=s3cret", "a URL cannot have a query or a fragment here"),
+        ("http://localhost?", "a URL cannot have a query or a fragment here"),
+        ("http://localhost/#s3cret", "a URL cannot have a query or a fragment here"),
+        ("http://local host", "a URL cannot hold white space or control characters"),
+        ("http://localhost\n", "a URL cannot hold white space or control characters"),
+    ],
+)
+def test_a_url_that_cannot_be(url: str, why: str) -> None:
+    assert message(check_url, url) == why
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "HTTPS://v.example.com:3000/", "http://[::1]:80/a/b", "https://bücher.example/x"]
+)
+def test_a_url_that_can_be(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize("zone", ["posix/x/../../UTC", "tzdata.zi", "zone.tab", "__init__.py", ".", "Ünïx", "x" * 999])
+def test_a_time_zone_that_cannot_be(zone: str) -> None:
+    assert message(check_zone, zone) == f"unknown time zone {zone!r}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("[[a]", "Possible nested set at position 1"),
+        ("a{1,99999999999}", "the repetition number is too large"),
+        ("*", "nothing to repeat at position 0"),
+    ],
+)
+def test_a_regular_expression_that_cannot_be(pattern: str, why: str) -> None:
+    assert message(check_pattern, pattern) == f"{pattern!r} is no regular expression: {why}"
+
+
+def test_half_of_a_character_is_no_name() -> None:
+    assert message(check_name, "a\ud800") == "'a\\ud800' holds a control character or half of a character"
+
+
+@pytest.mark.parametrize("name", ["a/b", " ", "...", "100 %", "Ünï😀", "a?b#c", "." * 3])
+def test_a_name_that_can_be(name: str) -> None:
+    check_name(name)
+
+
+def test_a_file_is_there_and_holds_something(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    assert message(existing_file, path) == f"cannot read '{path}': No such file or directory"
+    path.touch()
+    assert existing_file(path) == path
+    assert message(check_content, path) == f"'{path}' is empty"
+    path.write_text("key")
+    check_content(path)
+
+
+def test_names_that_the_reader_knows_may_be_moved_within_their_meaning() -> None:
+    names = {"calls": ["Call Volume"], "average_duration": ["avg_length"], "agents": ["by-agent"]}
+    assert list(ambiguous(names)) == []

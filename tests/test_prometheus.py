@@ -1,0 +1,168 @@
+import asyncio
+import io
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from bench.measure import free_port
+from exporter.demo import demo_config
+from exporter.service import Serving, running
+from exporter.targets import make_targets
+from exporter.web import ListenAddress
+from simulator import Shape, Simulator, demo_site
+from tests.tools import tool
+
+EVENING = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+DEADLINE_SECONDS = 30.0
+Numbers = dict[tuple[str, ...], float]
+
+
+@asynccontextmanager
+async def demo(simulator: Simulator) -> AsyncIterator[str]:
+    """Run the exporter with the demo's configuration; give its URL once it is ready."""
+    config = demo_config(simulator.site, simulator.url)
+    log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
+    serving = Serving((ListenAddress("127.0.0.1", 0),))
+    async with running(config, make_targets(config), serving, log) as web, aiohttp.ClientSession() as session:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
+                await asyncio.sleep(0.01)
+        yield web.urls[0]
+
+
+@asynccontextmanager
+async def prometheus(scraped: str, folder: Path) -> AsyncIterator[str]:
+    """Run a Prometheus that scrapes `scraped` every second; give its URL."""
+    program = tool("prometheus", "prometheus")
+    config = folder / "prometheus.yml"
+    target = scraped.removeprefix("http://")
+    config.write_text(
+        "global: {scrape_interval: 1s}\n"
+        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    process = await asyncio.create_subprocess_exec(
+        program,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address={address}",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def query(session: aiohttp.ClientSession, url: str, expression: str) -> list[dict[str, Any]]:
+    """Ask Prometheus until it has an answer that is not empty."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/api/v1/query", params={"query": expression}) as response:
+                    answer = json.loads(await response.read())
+                if answer["status"] == "success" and answer["data"]["result"]:
+                    result: list[dict[str, Any]] = answer["data"]["result"]
+                    return result
+            await asyncio.sleep(0.1)
+
+
+def numbers(result: list[dict[str, Any]], *labels: str) -> Numbers:
+    return {tuple(each["metric"][label] for label in labels): float(each["value"][1]) for each in result}
+
+
+def seconds(clock: str) -> float:
+    hours, minutes, rest = map(int, clock.split(":"))
+    return hours * 3600 + minutes * 60 + rest
+
+
+async def simulated(session: aiohttp.ClientSession, simulator: Simulator) -> tuple[Numbers, Numbers, Numbers]:
+    """Ask the simulator itself: calls and mean durations by folder, calls by agent."""
+    calls: Numbers = {}
+    means: Numbers = {}
+    agents: Numbers = {}
+    for company in simulator.site.companies:
+        for org in company.orgs:
+            url = f"{simulator.url}/stats/{company.name}/{org.name}?token={company.token}"
+            async with session.get(url) as response:
+                for record in json.loads(await response.read()):
+                    folder = (company.name, org.name, record["folder"])
+                    calls[folder] = record["calls"]
+                    means[folder] = seconds(record["avgduration"])
+                    for agent, values in record.get("agents", {}).items():
+                        agents[(*folder, agent)] = values["calls"]
+    return calls, means, agents
+
+
+async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None:
+    async with (
+        Simulator(demo_site(), clock=lambda: EVENING, shape=Shape.LIST) as simulator,
+        demo(simulator) as url,
+        prometheus(url, tmp_path) as prometheus_url,
+        aiohttp.ClientSession() as session,
+    ):
+        calls, means, agents = await simulated(session, simulator)
+        assert len(calls) >= 8
+        assert len(agents) >= 100
+        folder = ("company", "org", "folder")
+        of_folders = numbers(await query(session, prometheus_url, "vspark_folder_calls_today"), *folder)
+        assert {key: value for key, value in of_folders.items() if value} == calls
+        average = "vspark_folder_call_duration_average_seconds"
+        assert numbers(await query(session, prometheus_url, average), *folder) == means
+        of_agents = await query(session, prometheus_url, "vspark_agent_calls_today")
+        assert numbers(of_agents, *folder, "agent") == agents
+        by_company = numbers(
+            await query(session, prometheus_url, "sum by (company) (vspark_folder_calls_total)"), "company"
+        )
+        assert by_company == {
+            (company.name,): sum(value for key, value in calls.items() if key[0] == company.name)
+            for company in simulator.site.companies
+            if any(key[0] == company.name for key in calls)
+        }
+        assert numbers(await query(session, prometheus_url, "count(vspark_up == 1)")) == {
+            (): len(make_targets(demo_config(simulator.site, simulator.url)))
+        }
+
+
+async def test_prometheus_reads_every_series_of_a_page(tmp_path: Path) -> None:
+    """Prometheus asks for OpenMetrics, compressed: what it has stored is what the page says, series by series."""
+    async with (
+        Simulator(demo_site(), clock=lambda: EVENING) as simulator,
+        demo(simulator) as url,
+        prometheus(url, tmp_path) as prometheus_url,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.get(f"{url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        names = ("vspark_folder_", "vspark_agent_", "vspark_day_", "vspark_up")
+        expected = sum(line.startswith(names) for line in lines)
+        stored = 'count({__name__=~"vspark_(folder|agent|day|up).*",__name__!="vspark_folder_calls_created"})'
+        assert numbers(await query(session, prometheus_url, stored)) == {(): expected}
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "*/*"])
+async def test_promtool_has_no_complaint(accept: str) -> None:
+    promtool = tool("promtool", "prometheus")
+    async with Simulator(demo_site()) as simulator, demo(simulator) as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/metrics", headers={"Accept": accept}) as response:
+            page = await response.read()
+        process = await asyncio.create_subprocess_exec(
+            promtool,
+            "check",
+            "metrics",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = await process.communicate(page)
+    assert (output.decode(), process.returncode) == ("", 0)

@@ -1,0 +1,163 @@
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import TokenError
+from exporter.tokens import EnvToken, FileToken, LiteralToken, Token, TokenSource
+
+CANARY = "s3cret/canary+é%2F"
+
+
+def test_a_token_shows_itself_to_reveal_only() -> None:
+    token = Token(f" {CANARY}\r\n")
+    assert token.reveal() == CANARY
+    for shown in (repr(token), str(token), f"{token}", f"{token!r:>20}", f"{[token]}", repr(LiteralToken(CANARY))):
+        assert "Token(***)" in shown
+        assert "canary" not in shown
+    assert not hasattr(token, "__dict__")
+
+
+def test_tokens_of_one_text_are_equal() -> None:
+    assert Token("a") == Token(" a ")
+    assert hash(Token("a")) == hash(Token("a"))
+    assert Token("a") != Token("b")
+    assert Token("a") != "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a token cannot be empty"),
+        (" \n", "a token cannot be empty"),
+        ("canary canary", "a token cannot hold white space or control characters"),
+        ("canary\ncanary", "a token cannot hold white space or control characters"),
+        ("canary\0", "a token cannot hold white space or control characters"),
+        ("canary\ud800", "a token cannot hold white space or control characters"),
+        ("canary\u00a0canary", "a token cannot hold white space or control characters"),
+    ],
+)
+def test_what_is_no_token_is_refused_without_being_quoted(text: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
+        Token(text)
+    assert str(caught.value) == message
+
+
+def test_a_token_is_masked_however_it_is_encoded() -> None:
+    plain = f"GET /stats?token={CANARY}&a=b"
+    quoted = f"GET /stats?token={quote(CANARY, safe='')}&a=b"
+    partly = f"GET /stats?token={quote(CANARY, safe='/+')}&a=b"
+    assert quoted == "GET /stats?token=s3cret%2Fcanary%2B%C3%A9%252F&a=b"
+    for text in (plain, quoted, quoted.replace("%C3%A9", "%c3%a9").replace("%2B", "%2b"), partly):
+        assert Token(CANARY).mask(text) == "GET /stats?token=***&a=b"
+    assert Token("ABC").mask("abc ABC ABCABC") == "abc *** ******"
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1), st.text(), st.text())
+def test_no_form_of_a_token_survives_the_mask(text: str, before: str, after: str) -> None:
+    token = Token(text)
+    encoded = quote(text, safe="")
+    for form in (text, encoded, quote_plus(text), re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)):
+        assert token.mask(form) == "***"
+        assert "***" in token.mask(f"{before}{form}{after}")
+
+
+def test_a_literal_is_given_as_it_is() -> None:
+    source = LiteralToken(CANARY)
+    assert source.read() == Token(CANARY)
+    assert source.origin == "the configuration file"
+    assert source == LiteralToken(CANARY)
+    assert source != LiteralToken("other")
+
+
+def test_a_token_in_the_environment() -> None:
+    source = EnvToken("VSPARK_TOKEN", {"VSPARK_TOKEN": f"{CANARY}\n"})
+    assert source.read() == Token(CANARY)
+    assert source.origin == "the environment variable VSPARK_TOKEN"
+    assert source == EnvToken("VSPARK_TOKEN")
+    assert source != EnvToken("OTHER")
+
+
+def _error(source: TokenSource) -> str:
+    with pytest.raises(TokenError) as caught:
+        source.read()
+    assert caught.value.reason == "no_token"
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_no_token_in_the_environment() -> None:
+    environ = {"EMPTY": " ", "TWO": "canary canary"}
+    assert _error(EnvToken("canary", environ)) == "the environment variable is not set"
+    assert _error(EnvToken("EMPTY", environ)) == "the environment variable holds no token: a token cannot be empty"
+    assert (
+        _error(EnvToken("TWO", environ))
+        == "the environment variable holds no token: a token cannot hold white space or control characters"
+    )
+
+
+def test_no_token_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    source = FileToken(path)
+    assert _error(source) == f"cannot read '{path}': No such file or directory"
+    path.write_text(" \n")
+    assert _error(source) == f"'{path}' holds no token: a token cannot be empty"
+    path.write_text("canary canary")
+    assert _error(source) == f"'{path}' holds no token: a token cannot hold white space or control characters"
+    path.write_bytes(b"canary\xff")
+    assert _error(source) == f"'{path}' is no UTF-8 text"
+    path.unlink()
+    path.mkdir()
+    assert _error(source) == f"cannot read '{path}': Is a directory"
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xef\xbb\xbffirst\r\n")
+    source = FileToken(path)
+    first = source.read()
+    assert first == Token("first")
+    assert source.read() is first
+
+    path.write_text("second")
+    assert source.read() == Token("second")
+
+    # same size, and the time of the file before: only its inode is new
+    status = path.stat()
+    (tmp_path / "new").write_text("third!")
+    os.utime(tmp_path / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "new").replace(path)
+    assert source.read() == Token("third!")
+
+    path.write_text("")
+    assert "holds no token" in _error(source)
+    path.write_text("fourth")
+    assert source.read() == Token("fourth")
+
+
+def test_the_swap_of_a_mounted_secret_is_seen(tmp_path: Path) -> None:
+    for version, text in {"..1": "first", "..2": "other"}.items():
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "token").write_text(text)
+        os.utime(tmp_path / version / "token", (0, 0))
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "token").symlink_to("..data/token")
+    source = FileToken(tmp_path / "token")
+    assert source.read() == Token("first")
+
+    (tmp_path / "..data_tmp").symlink_to("..2")
+    (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+    assert source.read() == Token("other")
+
+
+def test_sources_of_one_place_are_equal(tmp_path: Path) -> None:
+    source = FileToken(tmp_path / "token")
+    assert source == FileToken(tmp_path / "token")
+    assert hash(source) == hash(FileToken(tmp_path / "token"))
+    assert source != FileToken(tmp_path / "other")
+    assert source.origin == str(tmp_path / "token")
+    assert repr(source) == f"FileToken('{tmp_path}/token')"
