@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.measure import Server, free_port, longest_wait, running
-from bench.sizes import AGENTS_PER_FOLDER, SIZES
+from bench.sizes import SIZES, Size
 
 _IDLE_SECONDS = 3600
-_POLLS = 6
-_LARGE = 100_000
 
 
 class Costs(NamedTuple):
@@ -61,7 +59,7 @@ def _ordinary(port: int, upstream: Server, interval_seconds: float, _: Path) -> 
     return ["bench.ordinary", f"--port={port}", f"--url={url}", f"--interval={interval_seconds}"]
 
 
-def measure(kind: Kind, upstream: Server, folder: Path, interval_seconds: float) -> Costs:
+def measure(kind: Kind, upstream: Server, folder: Path, size: Size) -> Costs:
     """Measure one exporter against an upstream."""
     port = free_port()
     upstream.get("/mode/same", post=True)
@@ -70,12 +68,12 @@ def measure(kind: Kind, upstream: Server, folder: Path, interval_seconds: float)
         scrape_gzip = _scrape(exporter, kind.scrapes, gzip=True)
         scrape_plain = _scrape(exporter, kind.scrapes, gzip=False)
     port = free_port()
-    with running(port, *kind.command(port, upstream, interval_seconds, folder)) as exporter:
+    with running(port, *kind.command(port, upstream, size.interval_seconds, folder)) as exporter:
         exporter.wait_for("/-/ready")
-        polls = {mode: _poll(exporter, upstream, mode, interval_seconds) for mode in ("all", "some", "same")}
+        polls = {mode: _poll(exporter, upstream, mode, size) for mode in ("all", "some", "same")}
         upstream.get("/mode/all", post=True)
         with longest_wait(exporter, "/-/healthy") as waits:
-            _wait_for_polls(upstream, 3, interval_seconds)
+            _wait_for_polls(upstream, size.polls, size)
         for plain in (True, False):
             exporter.get("/metrics", gzip=not plain)
         resident = exporter.resident_megabytes()
@@ -90,20 +88,20 @@ def _scrape(exporter: Server, times: int, *, gzip: bool) -> float:
     return (exporter.cpu_seconds() - before) / times * 1000
 
 
-def _poll(exporter: Server, upstream: Server, mode: str, interval_seconds: float) -> float:
+def _poll(exporter: Server, upstream: Server, mode: str, size: Size) -> float:
     upstream.get(f"/mode/{mode}", post=True)
-    _wait_for_polls(upstream, 1, interval_seconds)
+    _wait_for_polls(upstream, 1, size)
     before = exporter.cpu_seconds()
-    _wait_for_polls(upstream, _POLLS, interval_seconds)
-    return (exporter.cpu_seconds() - before) / _POLLS * 1000
+    _wait_for_polls(upstream, size.polls, size)
+    return (exporter.cpu_seconds() - before) / size.polls * 1000
 
 
-def _wait_for_polls(upstream: Server, polls: int, interval_seconds: float) -> None:
+def _wait_for_polls(upstream: Server, polls: int, size: Size) -> None:
     """Wait until so many more answers have been given and digested."""
     wanted = int(upstream.get("/answered")) + polls
     while int(upstream.get("/answered")) < wanted:
         time.sleep(0.02)
-    time.sleep(interval_seconds / 2)
+    time.sleep(size.interval_seconds / 2)
 
 
 def small_site(folder: Path) -> tuple[float, float]:
@@ -125,8 +123,8 @@ def small_site(folder: Path) -> tuple[float, float]:
             return ready_seconds, exporter.resident_megabytes()
 
 
-def _report(agents: int, ours: Costs, ordinary: Costs) -> None:
-    print(f"\n{agents:,} agents in {agents // AGENTS_PER_FOLDER} folders (CPU ms each)")
+def _report(size: Size, ours: Costs, ordinary: Costs) -> None:
+    print(f"\n{size.agents:,} agents in {size.folders} folders (CPU ms each)")
     print(f"{'':32}{'ours':>10}{'ordinary':>10}{'ratio':>10}")
     names = (
         "poll, everything changed",
@@ -142,7 +140,7 @@ def _report(agents: int, ours: Costs, ordinary: Costs) -> None:
 
 
 def _claims(ours: Costs, ordinary: Costs, ready_seconds: float, small_megabytes: float) -> list[Claim]:
-    at = f"{_LARGE:,} agents:"
+    at = f"{SIZES[-1].agents:,} agents:"
     return [
         Claim(f"{at} gzip scrape / the ordinary one's", ours.scrape_gzip / ordinary.scrape_gzip, 1 / 1000),
         Claim(f"{at} poll, everything changed / the ordinary one's", ours.poll_all / ordinary.poll_all, 1 / 4),
@@ -157,17 +155,15 @@ def _claims(ours: Costs, ordinary: Costs, ready_seconds: float, small_megabytes:
 
 def main() -> int:
     """Measure, print, and give 1 where a claim does not hold."""
-    kinds = (Kind(_ours, scrapes=200), Kind(_ordinary, scrapes=3))
+    kinds = (Kind(_ours, scrapes=300), Kind(_ordinary, scrapes=3))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for agents in SIZES:
+        for size in SIZES:
             port = free_port()
-            folders = f"--folders={agents // AGENTS_PER_FOLDER}"
-            with running(port, "bench.upstream", f"--port={port}", folders) as upstream:
+            with running(port, "bench.upstream", f"--port={port}", f"--folders={size.folders}") as upstream:
                 upstream.wait_for("/answered")
-                interval_seconds = 3.0 if agents >= _LARGE else 1.0
-                ours, ordinary = (measure(kind, upstream, folder, interval_seconds) for kind in kinds)
-            _report(agents, ours, ordinary)
+                ours, ordinary = (measure(kind, upstream, folder, size) for kind in kinds)
+            _report(size, ours, ordinary)
         claims = _claims(ours, ordinary, *small_site(folder))
     print()
     for claim in claims:

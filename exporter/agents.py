@@ -3,10 +3,11 @@
 import heapq
 import hmac
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from exporter.dayrecord import merged
-from exporter.model import AgentDay
+from exporter.model import AgentDay, AgentDays
 
 OTHER: Final = "_other"
 _HASH_DIGITS: Final = 16
@@ -24,22 +25,22 @@ class AgentRules:
         self._exclude = re.compile(exclude) if exclude else None
         self._hash_key = hash_key
 
-    def apply(self, agents: tuple[AgentDay, ...]) -> tuple[tuple[AgentDay, ...], int]:
+    def apply(self, agents: Iterable[AgentDay]) -> tuple[AgentDays, int]:
         """Give the agents to show, and how many are summed into `_other`: first the filters, then the cap."""
         if not self._enabled:
-            return (), 0
+            return AgentDays(), 0
         if (include := self._include) is not None:
-            agents = tuple(agent for agent in agents if include.fullmatch(agent.agent))
+            agents = [agent for agent in agents if include.fullmatch(agent.agent)]
         if (exclude := self._exclude) is not None:
-            agents = tuple(agent for agent in agents if not exclude.fullmatch(agent.agent))
+            agents = [agent for agent in agents if not exclude.fullmatch(agent.agent)]
         if (key := self._hash_key) is not None:
             agents = merged(AgentDay(_hash(key, agent.agent), agent.calls, agent.average_seconds) for agent in agents)
-        return self._capped(agents)
+        return self._capped(AgentDays.of(agents))
 
-    def _capped(self, agents: tuple[AgentDay, ...]) -> tuple[tuple[AgentDay, ...], int]:
+    def _capped(self, agents: AgentDays) -> tuple[AgentDays, int]:
         if len(agents) <= self._max:
             return agents, 0
-        least = heapq.nlargest(self._max, [agent.calls for agent in agents])[-1]
+        least = heapq.nlargest(self._max, agents.calls)[-1]
         busier = [agent for agent in agents if agent.calls > least]
         ties = sorted((agent for agent in agents if agent.calls == least), key=lambda agent: agent.agent)
         kept = [*busier, *ties[: self._max - len(busier)]]

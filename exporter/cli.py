@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     flags = parser.parse_args(arguments)
     if not 0 <= flags.shard < flags.total_shards:
-        parser.error(f"--shard has to be from 0 to {flags.total_shards - 1}, one less than --total-shards")
+        parser.error("--shard has to be at least 0 and less than --total-shards")
     code = _EXIT_CONFIG
     try:
         code = flags.run(flags)
@@ -54,7 +55,7 @@ def _demo(flags: argparse.Namespace) -> int:
 
 def _probe(flags: argparse.Namespace) -> int:
     config = _load(flags.config_file)
-    return asyncio.run(probe(config, flags.target, sys.stdout))
+    return asyncio.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
 
 
 def _load(path: Path) -> Config:
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serving(parser)
     parser.add_argument("--shard", type=int, default=0, metavar="N", help="which share of the targets to poll, from 0")
     parser.add_argument("--total-shards", type=int, default=1, metavar="N", help="how many shares there are")
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     probe_parser = commands.add_parser(
         "probe",
         help="ask targets once and show what is read of their answers",

@@ -1,39 +1,23 @@
 """One folder's day records, fully decoded, to their values: rules 1 to 3, and the adding up of rule 7."""
 
-import json
-import re
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from exporter import scalars
+from exporter.alike import Alike
 from exporter.errors import DecodeError
 from exporter.fields import Layout, Layouts, first
-from exporter.model import AgentDay, FolderDay
+from exporter.model import AgentDay, AgentDays, FolderDay
+from exporter.places import at, unrecognized
 
 Findings = dict[str, None]
 """What was read by which rule, in the order in which it was first seen; for people."""
 
 _AGENTS_AT_A_TIME: Final = 2000
-_LONGEST_KEY: Final = 60
 _FOLDERS: Final = "a folder's"
 _AGENTS: Final = "an agent's"
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def at(path: str, key: str | int) -> str:
-    """Give the place below `path`, in ASCII and of bounded length, since keys come from outside."""
-    if isinstance(key, str):
-        if len(key) > _LONGEST_KEY:
-            key = key[:_LONGEST_KEY] + "…"
-        if _PLAIN_KEY.fullmatch(key):
-            return f"{path}.{key}"
-    return f"{path}[{json.dumps(key)}]"
-
-
-def unrecognized(path: str, message: str) -> DecodeError:
-    """Make the error for a place that the rules do not decide."""
-    return DecodeError("unrecognized", path, message)
+_AGENTS_OVERALL: Final = "an agent's overall"
 
 
 class Sum:
@@ -78,13 +62,10 @@ class RecordReader:
         It yields where a pause may be made, and returns the folder's day. Raises DecodeError, `unrecognized`.
         """
         total = Sum()
-        agents: list[AgentDay] = []
+        parts: list[AgentDays] = []
         for path, record in records:
-            found: list[AgentDay] = []
             try:
-                for some in self._agents(record):
-                    found += some
-                    yield
+                agents = yield from self._agents(record)
                 layout = self._layout(record)
                 calls = self._calls(record, layout)
                 average = self._average(record, layout, calls)
@@ -93,11 +74,12 @@ class RecordReader:
             self._note(_FOLDERS, record)
             if calls is None:
                 self._findings["rule 1: calls and mean duration are those of the agents, added up"] = None
-                own = _sum(found)
+                own = _sum(agents)
                 calls, average = own.calls, own.average_seconds
             total.add(calls, average)
-            agents += found
-        return FolderDay(folder, total.calls, total.average_seconds, merged(agents))
+            parts.append(agents)
+        together = parts[0] if len(parts) == 1 else merged(chain.from_iterable(parts))
+        return FolderDay(folder, total.calls, total.average_seconds, together)
 
     def _present(self, record: dict[str, Any]) -> Layout:
         """Give a record's layout; of two spellings of a name, one that is null does not count (rule 8)."""
@@ -152,10 +134,8 @@ class RecordReader:
         return calls, average
 
     def _note_agent(self, record: dict[str, Any]) -> None:
-        layout = self._present(record)
         self._note(_AGENTS, record)
-        if below := _overall(record, layout):
-            self._note(f"{_AGENTS} {layout.overall[0]!r}'s", below)
+        self._note(_AGENTS_OVERALL, _overall(record, self._present(record)))
 
     def _note(self, whose: str, record: dict[str, Any]) -> None:
         """Remember which keys a record's values are read from."""
@@ -166,15 +146,20 @@ class RecordReader:
             what = "total duration, divided by the calls," if key in layout.totals else "mean duration"
             self._findings[f"rule 2: {whose} {what} from {key!r}"] = None
 
-    def _agents(self, record: dict[str, Any]) -> Iterator[list[AgentDay]]:
-        """Read the agents, some at a time (rule 3)."""
+    def _agents(self, record: dict[str, Any]) -> Generator[None, None, AgentDays]:
+        """Read the agents (rule 3), with a pause where one may be made."""
         layout = self._layout(record)
         key = first(layout.agents, record)
         if key is None:
-            return
+            return AgentDays()
         path, read = at("", key), self._by_id
         entries: Iterator[tuple[Any, Any]]
         match record[key]:
+            case Alike() as alike:
+                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
+                self._note(_AGENTS, dict.fromkeys(alike.keys, ""))
+                yield
+                return alike.agents
             case dict() as by_id:
                 self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
                 entries = iter(by_id.items())
@@ -188,10 +173,13 @@ class RecordReader:
                     raise unrecognized(path, str(error)) from None
                 self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
                 path, entries = "", self.beside(record)
+        found: list[AgentDay] = []
         while some := list(islice(entries, _AGENTS_AT_A_TIME)):
             if isinstance(some[0][1], dict):
                 self._note_agent(some[0][1])
-            yield read(path, some)
+            found += read(path, some)
+            yield
+        return merged(found)
 
     def beside(self, record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the agents that stand in a record under their ids: its objects with a call count (rule 3)."""
@@ -205,18 +193,9 @@ class RecordReader:
         below = _overall(record, layout)
         return first(layout.counts, record) is not None or first(self._present(below).counts, below) is not None
 
-    def _by_id(self, path: str, some: Iterable[tuple[Any, Any]]) -> list[AgentDay]:
+    def _by_id(self, path: str, some: list[tuple[Any, Any]]) -> list[AgentDay]:
         found = []
-        layouts, known = self._layouts, scalars.SECONDS_OF_TEXT
         for agent, record in some:
-            if record.__class__ is dict and (pair := layouts[tuple(record)].pair) is not None:
-                # The same as below for what nearly every record looks like, in a third of the time.
-                calls, text = record[pair[0]], record[pair[1]]
-                if calls.__class__ is int and 0 < calls < scalars.LARGEST_COUNT and text.__class__ is str:
-                    average = known.get(text)
-                    if average is not None:
-                        found.append(AgentDay(agent, calls, average))
-                        continue
             if record is None:
                 continue
             try:
@@ -277,12 +256,12 @@ def _sum(agents: Iterable[AgentDay]) -> Sum:
     return total
 
 
-def merged(agents: Iterable[AgentDay]) -> tuple[AgentDay, ...]:
+def merged(agents: Iterable[AgentDay]) -> AgentDays:
     """Add up what several records say of one agent (rule 7)."""
-    agents = tuple(agents)
-    if len({agent.agent for agent in agents}) == len(agents):
-        return agents
+    columns = AgentDays.of(agents)
+    if len(set(columns.agents)) == len(columns):
+        return columns
     by_id: dict[str, Sum] = {}
-    for agent in agents:
+    for agent in columns:
         by_id.setdefault(agent.agent, Sum()).add(agent.calls, agent.average_seconds)
-    return tuple(AgentDay(agent, part.calls, part.average_seconds) for agent, part in by_id.items())
+    return AgentDays.of(AgentDay(agent, part.calls, part.average_seconds) for agent, part in by_id.items())

@@ -12,9 +12,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exporter import scalars
-from exporter.dayrecord import Findings, RecordReader, at, unrecognized
+from exporter.alike import RecordDecoder
+from exporter.dayrecord import Findings, RecordReader
 from exporter.fields import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.model import FolderDay
+from exporter.places import at, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
 
 _DEEPEST: Final = 16
@@ -28,12 +30,13 @@ class Asked(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """A day record as it stands in the body: whose it is, of which day (None: nothing tells), and its bytes."""
+    """A day record as it stands in the body: whose it is, of which day (None: nothing tells), and its JSON."""
 
     path: str
     folder: str
     day: date | None
     raw: Raw
+    members: dict[str, Raw]
 
 
 class _Above(Struct, frozen=True):
@@ -54,6 +57,7 @@ class Reader:
     def __init__(self, layouts: Layouts) -> None:
         self.findings: Findings = {}
         self._layouts = layouts
+        self._decoder = RecordDecoder(layouts)
         self._records = RecordReader(layouts, self.findings)
 
     def split(self, body: bytes, asked: Asked) -> Generator[None, None, list[Part]]:
@@ -73,7 +77,9 @@ class Reader:
 
         It yields where a pause may be made. Raises DecodeError, `unrecognized`.
         """
-        return self._records.read(folder, ((part.path, decode(part.raw, part.path)) for part in parts))
+        return self._records.read(
+            folder, ((part.path, self._decoder.decode(part.raw, part.members, part.path)) for part in parts)
+        )
 
 
 class _Walk:
@@ -183,13 +189,13 @@ class _Walk:
     def _has_count(inside: Mapping[str, Raw], layout: Layout) -> bool:
         return bool(layout.counts) and not is_composite(inside[layout.counts[0]])
 
-    def _part(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
+    def _part(self, inside: dict[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
         folder = self._folder(inside, layout, path, above)
         day = self._day(inside, layout, path, above)
         for place, claim in above.claims:
             if claim not in (folder, day):
                 raise unrecognized(place, f"contradicts the record at {path}")
-        return Part(path, folder, day, raw)
+        return Part(path, folder, day, raw, inside)
 
     def _folder(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> str:
         """Tell whose record it is (rule 4)."""

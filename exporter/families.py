@@ -5,12 +5,12 @@ are in `telemetry`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from exporter.model import AgentDay
+from exporter.model import AgentDays
 
 _AGE: Final = "As old as the last successful poll: at most poll.interval plus the request's time."
 _ORG: Final = ("company", "org")
@@ -177,12 +177,11 @@ FAMILIES: Final[tuple[Family, ...]] = (
 """Every family, in the order of the page."""
 
 
-def agent_columns(agents: tuple[AgentDay, ...]) -> Iterator[tuple[Family, list[str], list[float]]]:
+def agent_columns(agents: AgentDays) -> Iterator[tuple[Family, Sequence[str], Sequence[float]]]:
     """Give each agent family with its agents' ids and their values, side by side."""
-    yield AGENT_CALLS, [agent.agent for agent in agents], [agent.calls for agent in agents]
-    timed = [agent for agent in agents if agent.average_seconds is not None]
-    yield (
-        AGENT_AVERAGE,
-        [agent.agent for agent in timed],
-        [agent.average_seconds for agent in timed],  # type: ignore[misc] # the line above sees to it
-    )
+    yield AGENT_CALLS, agents.agents, agents.calls
+    timed = [average for average in agents.average_seconds if average is not None]
+    if len(timed) == len(agents):
+        yield AGENT_AVERAGE, agents.agents, timed
+    else:
+        yield AGENT_AVERAGE, [agent.agent for agent in agents if agent.average_seconds is not None], timed

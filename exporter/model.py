@@ -1,4 +1,6 @@
-"""What is read from `/stats`: one folder's day, and one agent's part in it. Immutable."""
+"""What is read from `/stats`: one folder's day, and the agents' part in it. Immutable."""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -11,6 +13,45 @@ class AgentDay(Struct, frozen=True, gc=False):
     average_seconds: float | None = None
 
 
+class AgentDays:
+    """The agents of one folder and day, as columns: what is done to all of them is done to a column at once."""
+
+    __slots__ = ("agents", "average_seconds", "calls")
+
+    def __init__(
+        self, agents: Sequence[str] = (), calls: Sequence[int] = (), average_seconds: Sequence[float | None] = ()
+    ) -> None:
+        self.agents = agents
+        self.calls = calls
+        self.average_seconds = average_seconds
+
+    @classmethod
+    def of(cls, agents: Iterable[AgentDay]) -> "AgentDays":
+        """Make the columns of `agents`, which may be columns already."""
+        if isinstance(agents, cls):
+            return agents
+        agents = list(agents)
+        return cls(
+            [agent.agent for agent in agents],
+            [agent.calls for agent in agents],
+            [agent.average_seconds for agent in agents],
+        )
+
+    def __len__(self) -> int:
+        return len(self.agents)
+
+    def __iter__(self) -> Iterator[AgentDay]:
+        return map(AgentDay, self.agents, self.calls, self.average_seconds)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, AgentDays | tuple) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # as of lists
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 class FolderDay(Struct, frozen=True):
     """One folder's calls on one day.
 
@@ -20,4 +61,4 @@ class FolderDay(Struct, frozen=True):
     folder: str
     calls: int
     average_seconds: float | None = None
-    agents: tuple[AgentDay, ...] = ()
+    agents: AgentDays | tuple[AgentDay, ...] = ()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TextIO, TypeVar
 
 import msgspec
@@ -27,8 +27,11 @@ _OUTLINE_SIZE: Final = 2**20
 _Result = TypeVar("_Result")
 
 
-async def probe(config: Config, name: str | None, out: TextIO) -> int:
-    """Ask every target once, with `name` (COMPANY[/ORG[/FOLDER]]) only some; give the exit code, 1 if one failed."""
+async def probe(config: Config, name: str | None, now: datetime, out: TextIO) -> int:
+    """Ask every target once, with `name` (COMPANY[/ORG[/FOLDER]]) only some; give the exit code, 1 if one failed.
+
+    Each is asked for its org's day at `now`.
+    """
     known = make_targets(config)
     targets = [target for target in known if name is None or f"{target.name}/".startswith(f"{name}/")]
     if not targets:
@@ -40,15 +43,15 @@ async def probe(config: Config, name: str | None, out: TextIO) -> int:
         for target in targets:
             out.write(f"{target.name}\n")
             lines: list[str] = []
-            failed += not await _probe_target(client, target, make_reader(config.stats_fields), lines)
+            asked = Asked(target.folder, now.astimezone(target.zone).date() if target.zone else None)
+            failed += not await _probe_target(client, target, asked, make_reader(config.stats_fields), lines)
             out.writelines(f"  {line}\n" for line in lines)
             out.write("\n")
     out.write(f"understood: {len(targets) - failed} of {len(targets)}\n")
     return 1 if failed else 0
 
 
-async def _probe_target(client: Client, target: Target, reader: Reader, lines: list[str]) -> bool:
-    asked = Asked(target.folder, datetime.now(UTC).astimezone(target.zone).date() if target.zone else None)
+async def _probe_target(client: Client, target: Target, asked: Asked, reader: Reader, lines: list[str]) -> bool:
     try:
         answer = await client.ask(target, asked.day)
         lines += _shown_answer(answer)

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from exporter.dayrecord import unrecognized
 from exporter.errors import DecodeError
+from exporter.places import unrecognized
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -31,7 +31,7 @@ def check_text(body: bytes) -> Raw:
     try:
         if not text.isascii():
             text.decode()
-        if _SURROGATE.search(text):
+        if b"\\u" in text and _SURROGATE.search(text):
             msgspec.json.decode(text)
     except UnicodeDecodeError as error:
         raise DecodeError("not_json", "$", f"the body is no UTF-8 at byte {error.start}") from None

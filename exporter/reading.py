@@ -5,9 +5,9 @@ from datetime import date
 
 from msgspec import Raw, Struct
 
-from exporter.dayrecord import unrecognized
 from exporter.decode import Asked, Part, Reader
 from exporter.model import FolderDay
+from exporter.places import unrecognized
 
 
 class Contents(Struct, frozen=True):

@@ -23,19 +23,23 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+def _number(value: float) -> str:
+    # Adding 0 lets a negative zero be written as the zero that it is.
+    return str(floatToGoString(value + 0.0))
+
+
 class _Numbers(dict[float, str]):
-    """Every distinct number is written once: counts and durations repeat."""
+    """Every distinct number is written once, as Go does: counts and durations repeat."""
 
     def __missing__(self, value: float) -> str:
         if len(self) >= _NUMBERS_KEPT:
             self.clear()
-        # -0.0 is the same key as 0.0: both are written as 0.0, whichever comes first.
-        text: str = floatToGoString(value + 0.0)
-        self[value] = text
+        text = self[value] = _in_go(value)
         return text
 
 
-_number: Final = _Numbers()
+_numbers: Final = _Numbers()
+_written: Final = _numbers.__getitem__
 
 
 def header(family: Family, form: Format) -> bytes:
@@ -56,16 +60,14 @@ def label_text(labels: Mapping[str, str]) -> str:
 
 def sample(name: str, labels: str, value: float) -> str:
     """Write one sample's line; `labels` by `label_text`."""
-    return f"{name}{{{labels}}} {_number[value]}\n"
+    return f"{name}{{{labels}}} {_in_go(value)}\n"
 
 
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
     """Write a line for each of `agents` with its value; `labels` by `label_text`, all of them sorted after `agent`."""
     before, after = f'{name}{{agent="', f'",{labels}}} '
-    number = _number
-    return "".join(
-        [f"{before}{agent}{after}{number[value]}\n" for agent, value in zip(_escaped(agents), values, strict=True)]
-    )
+    pairs = zip(_escaped(agents), map(_written, values), strict=True)
+    return "".join([f"{before}{agent}{after}{number}\n" for agent, number in pairs])
 
 
 def compress(text: bytes) -> bytes:
@@ -76,6 +78,11 @@ def compress(text: bytes) -> bytes:
 def decompress(member: bytes) -> bytes:
     """Give the text of a gzip member."""
     return igzip.decompress(member)  # type: ignore[no-any-return] # isal is untyped
+
+
+def _in_go(value: float) -> str:
+    # Adding 0.0 makes 0.0 of -0.0: the two are one key of _Numbers, and one must not be written for the other.
+    return floatToGoString(value + 0.0)  # type: ignore[no-any-return] # prometheus_client leaves it untyped
 
 
 def _escape(value: str) -> str:

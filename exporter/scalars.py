@@ -10,7 +10,7 @@ from typing import Any, Final
 LARGEST_COUNT: Final = 2**53
 """Beyond it a float, and so a sample, no longer tells one count from the next."""
 
-_LARGEST_DURATION: Final = 2.0**53
+LARGEST_DURATION: Final = 2.0**53
 """So that calls times a duration stays far from infinity."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
@@ -40,7 +40,7 @@ def seconds(value: Any) -> float:
         return SECONDS_OF_TEXT[value]
     if isinstance(value, bool | list | dict) or value is None:
         raise ValueError(f"expected a duration, found {_kind(value)}")
-    if not 0 <= value <= _LARGEST_DURATION:
+    if not 0 <= value <= LARGEST_DURATION:
         raise ValueError(f"expected a duration, found {_kind(value)}")
     return float(value)
 
@@ -98,7 +98,8 @@ def agent_id(value: Any) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"expected an agent's id, found {_kind(value)}")
+    found = "a fraction" if isinstance(value, float) else _kind(value)
+    raise ValueError(f"expected an agent's id, found {found}")
 
 
 def _kind(value: Any) -> str:

@@ -1,6 +1,8 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from typing import NamedTuple, Self
 
@@ -12,9 +14,10 @@ from exporter.render import compress
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
-_SHUTDOWN_SECONDS = 1.0
+_SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
 _HEALTHY_PATH = "/-/healthy"
 _READY_PATH = "/-/ready"
+_ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
 _LARGEST_PORT = 65535
 
 
@@ -27,16 +30,10 @@ class ListenAddress(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
-        host, colon, port = text.rpartition(":")
-        bracketed = host.startswith("[") and host.endswith("]")
-        if (
-            not colon
-            or not (port.isascii() and port.isdecimal())
-            or int(port) > _LARGEST_PORT
-            or (":" in host and not bracketed)
-        ):
+        match = _ADDRESS.fullmatch(text)
+        if match is None or int(match[3]) > _LARGEST_PORT:
             raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
-        return cls(host.strip("[]") or None, int(port))
+        return cls(match[1] or match[2] or None, int(match[3]))
 
 
 class Web:
@@ -73,14 +70,17 @@ class Web:
         """Listen; raises OSError where an address cannot be had."""
         await self._runner.setup()
         for host, port in self._addresses:
-            await web.TCPSite(self._runner, host, port, reuse_address=True).start()
+            try:
+                await web.TCPSite(self._runner, host, port, reuse_address=True).start()
+            except OSError as error:
+                raise OSError(f"{host or ''}:{port}: {error.strerror or error}") from None
 
     def stop_being_ready(self) -> None:
         """Answer from now on that no more scrapes are wanted here."""
         self._stopping = True
 
     async def stop(self) -> None:
-        """Let answers under way end, for a second, and close all connections."""
+        """Let answers under way end, for half a second, and close all connections."""
         await self._runner.cleanup()
 
     async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
@@ -98,10 +98,10 @@ class Web:
         response.content_length = size + len(own)
         await response.prepare(request)
         if request.method != "HEAD":
-            for chunk in chunks:
-                await response.write(chunk)
-            await response.write(own)
-        await response.write_eof()
+            with suppress(ConnectionError):  # a scraper that has gone away is no error of ours
+                for chunk in chunks:
+                    await response.write(chunk)
+                await response.write(own)
         return response
 
     async def _serve_index(self, _: web.Request) -> web.Response:
@@ -120,14 +120,14 @@ class Web:
 
 def check_metrics_path(path: str) -> str:
     """Give `path`; raises ValueError where the metrics cannot be served under it."""
-    if not path.startswith("/") or path in ("/", _HEALTHY_PATH, _READY_PATH) or any(char in path for char in "{}?#"):
+    if not path.startswith("/") or path in ("/", _HEALTHY_PATH, _READY_PATH) or any(char in path for char in "{}?#%"):
         raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
     return path
 
 
 def _index(metrics_path: str) -> str:
     links = {metrics_path: "Metrics", _HEALTHY_PATH: "Health", _READY_PATH: "Readiness"}
-    items = "\n".join(f'<li><a href="{escape(path[1:])}">{text}</a></li>' for path, text in links.items())
+    items = "\n".join(f'<li><a href=".{escape(path)}">{text}</a></li>' for path, text in links.items())
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>V-Spark exporter</title></head>

@@ -23,7 +23,6 @@ END = b"# EOF\n"
 Labels = tuple[tuple[str, str], ...]
 """A series' labels, sorted by their names."""
 
-
 label_values = st.text() | st.text(alphabet='a\\"\n\r\t{}=,# \x00\x85\u2028é𝄞')
 """What a label can say: with everything that has to be escaped, or that some take for the end of a line."""
 numbers = st.one_of(

@@ -11,7 +11,7 @@ from exporter.families import (
     PollFigures,
     agent_columns,
 )
-from exporter.model import AgentDay
+from exporter.model import AgentDay, AgentDays
 
 FOLDER = "company, org, folder"
 
@@ -76,8 +76,8 @@ def test_what_is_said_of_polls() -> None:
 
 def test_what_is_said_of_agents() -> None:
     agents = (AgentDay("a", 3, 10.0), AgentDay("b", 2), AgentDay("c", 1, 0.0))
-    assert list(agent_columns(agents)) == [
+    assert list(agent_columns(AgentDays.of(agents))) == [
         (AGENT_CALLS, ["a", "b", "c"], [3, 2, 1]),
         (AGENT_AVERAGE, ["a", "c"], [10.0, 0.0]),
     ]
-    assert list(agent_columns(())) == [(AGENT_CALLS, [], []), (AGENT_AVERAGE, [], [])]
+    assert list(agent_columns(AgentDays())) == [(AGENT_CALLS, (), ()), (AGENT_AVERAGE, (), [])]

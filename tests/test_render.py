@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from exporter import render
 from exporter.families import AGENT_CALLS, FAMILIES, Family
 from exporter.render import Format, agent_samples, compress, decompress, header, label_text, sample
 from tests.oracle import END, Sample, assert_valid, expected, label_values, numbers
@@ -74,13 +73,18 @@ def test_number(value: float, text: str) -> None:
 
 
 def test_a_zero_is_written_alike_whichever_came_first() -> None:
-    render._number.clear()
-    assert [sample("x", "", value) for value in (-0.0, 0.0, 0, -0.0)] == ["x{} 0.0\n"] * 4
+    for start in (1, 100_001):  # so many that none of a zero is kept
+        agent_samples("x", "", [""] * 60_000, range(start, start + 60_000))
+    zeros = [-0.0, 0.0, 0, -0.0]
+    assert agent_samples("x", 'b="b"', ["a"] * 4, zeros) == 'x{agent="a",b="b"} 0.0\n' * 4
+    assert [sample("x", "", value) for value in zeros] == ["x{} 0.0\n"] * 4
 
 
 def test_more_distinct_numbers_than_are_kept() -> None:
-    values = [*range(120_000), 3]
-    assert [sample("x", "", value) for value in values] == [f"x{{}} {floatToGoString(value)}\n" for value in values]
+    for start in range(0, 120_000, 10_000):
+        values = [3, *range(start, start + 10_000), 3]
+        text = agent_samples("x", 'b="b"', ["a"] * len(values), values)
+        assert text == "".join(f'x{{agent="a",b="b"}} {floatToGoString(value)}\n' for value in values)
 
 
 @pytest.mark.parametrize("form", FORMATS)

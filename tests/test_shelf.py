@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.shelf import Edit, Key, Shelf
@@ -45,6 +45,7 @@ edits = st.lists(st.tuples(keys, sizes), max_size=25)
 ordered_edits = st.dictionaries(keys, sizes, max_size=40).map(lambda blocks: sorted(blocks.items()))
 
 
+@settings(deadline=None)
 @given(st.lists(edits | ordered_edits, max_size=6))
 @example([[(("a", "1"), 200_000)] * 4])  # the same key, after what was put has been compressed
 @example(  # more than is kept pending amid a member, before one, and behind the last

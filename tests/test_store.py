@@ -1,7 +1,7 @@
 import gzip
 from collections.abc import Mapping
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
@@ -62,6 +62,7 @@ def text_of(page: Page) -> bytes:
     return text
 
 
+@settings(deadline=None)
 @given(pages(), pages())
 def test_a_page_is_what_the_client_library_writes(
     first: Mapping[Family, Series], then: Mapping[Family, Series]

@@ -1,0 +1,25 @@
+"""Places in the JSON of an answer, and the error for one that the rules do not decide."""
+
+import json
+import re
+from typing import Final
+
+from exporter.errors import DecodeError
+
+_LONGEST_KEY: Final = 60
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def at(path: str, key: str | int) -> str:
+    """Give the place below `path`, in ASCII and of bounded length, since keys come from outside."""
+    if isinstance(key, str):
+        if len(key) > _LONGEST_KEY:
+            key = key[:_LONGEST_KEY] + "…"
+        if _PLAIN_KEY.fullmatch(key):
+            return f"{path}.{key}"
+    return f"{path}[{json.dumps(key)}]"
+
+
+def unrecognized(path: str, message: str) -> DecodeError:
+    """Make the error for a place that the rules do not decide."""
+    return DecodeError("unrecognized", path, message)

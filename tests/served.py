@@ -1,0 +1,68 @@
+"""The web server on loopback, with pages to serve, and requests that show their answers byte for byte."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
+from exporter.render import agent_samples, label_text, sample
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+from exporter.web import ListenAddress, Web
+
+LOOPBACK = ListenAddress("127.0.0.1", 0)
+GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+
+
+def publish(store: Store, folders: int, agents: int, value: float) -> None:
+    """Publish a page on which every number is `value`."""
+    store.replace(dict.fromkeys(store.shelves, ()))
+    draft = store.draft()
+    for number in range(folders):
+        key = ("Co", "Co-Org", f"Folder{number:03}")
+        labels = label_text(dict(zip(("company", "org", "folder"), key, strict=True)))
+        ids = [f"agent{agent:04}" for agent in range(agents)]
+        draft.put(AGENT_CALLS, key, agent_samples(AGENT_CALLS.name, labels, ids, [value] * agents))
+        total = sample(FOLDER_CALLS_TOTAL.name, labels, value)
+        draft.put(FOLDER_CALLS_TOTAL, key, total, total + sample("vspark_folder_calls_created", labels, value))
+    draft.publish()
+
+
+class Served:
+    """A web server, what it serves, and what it is asked with."""
+
+    def __init__(self, addresses: Sequence[ListenAddress], metrics_path: str) -> None:
+        self.store = Store()
+        self.telemetry = Telemetry(process=False)
+        self.ready = False
+        self.web = Web(
+            self.store, self.telemetry, ready=lambda: self.ready, addresses=addresses, metrics_path=metrics_path
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self.web.urls[0].rpartition(":")[2])
+
+    async def ask(self, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """Give status, headers (without those of every answer) and body, byte for byte as they come."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
+        writer.write("\r\n".join(lines).encode())
+        head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        status, *fields = head.decode().split("\r\n")
+        given = dict(field.split(": ", 1) for field in fields)
+        assert {given.pop("Connection"), given.pop("Date")[-3:], given.pop("Server")[:6]} == {"close", "GMT", "Python"}
+        return int(status.split(" ")[1]), given, body
+
+
+@asynccontextmanager
+async def serving(*addresses: ListenAddress, metrics_path: str = "/metrics") -> AsyncIterator[Served]:
+    served = Served(addresses or (LOOPBACK,), metrics_path)
+    try:
+        await served.web.start()
+        yield served
+    finally:
+        await served.web.stop()

@@ -1,0 +1,294 @@
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from exporter import __version__
+from exporter.cli import main
+from exporter.render import Format
+from simulator import Company, Fault, Org, Simulator, Site, utc_now, wide_site
+from tests.oracle import Labels, assert_valid
+from tests.wire import until
+
+ROOT = Path(__file__).parent.parent
+LOOPBACK = ("--web.listen-address", "127.0.0.1:0")
+CONFIG = """\
+vspark: {{url: "{url}", token: canary-T0ken}}
+companies:
+  - name: DocTestCo
+    orgs:
+      - {{name: DocTestCo-DocTesting, timezone: US/Eastern, folders: [Test01, Test02], interval: 30s}}
+      - {{name: DocTestCo-Sales}}
+"""
+CHECKED = """\
+https://vspark.example.com:3000: 3 targets
+each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+DocTestCo, token from the configuration file
+  DocTestCo-DocTesting, US/Eastern
+    Test01, every 30s, stale after 2m30s
+    Test02, every 30s, stale after 2m30s
+  DocTestCo-Sales, WARNING: no time zone, so no date is sent and the server's today counts
+    (all folders), every 1m, stale after 5m
+"""
+BAD_CONFIG = """\
+vspark: {url: "https://vspark.example.com", token: canary-T0ken, tokens: x}
+poll: {interval: 60}
+companies:
+  - name: DocTestCo
+    orgs:
+      - {name: DocTestCo-DocTesting, timezone: US/Estern}
+"""
+FLAGS = (
+    *("--help", "--version", "--config.file", "--config.check", "--shard", "--total-shards"),
+    *("--web.listen-address", "--web.telemetry-path", "--web.disable-exporter-metrics", "--log.level", "--log.format"),
+    *("probe", "demo"),
+)
+
+
+async def begin(*arguments: str, cwd: Path = ROOT) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", *arguments),
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def run(*arguments: str, cwd: Path = ROOT) -> tuple[int | None, str, str]:
+    """Give the exit code, and what was written to standard output and error."""
+    process = await begin(*arguments, cwd=cwd)
+    async with asyncio.timeout(30):
+        out, errors = await process.communicate()
+    return process.returncode, out.decode(), errors.decode()
+
+
+class Running:
+    """The program while it serves."""
+
+    def __init__(self, process: asyncio.subprocess.Process, logged: list[str], session: aiohttp.ClientSession) -> None:
+        self.process = process
+        self.logged = logged
+        self.session = session
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        async with self.session.get(path) as response:
+            return response.status, await response.read()
+
+    async def series(self) -> dict[tuple[str, Labels], float]:
+        """Give what is served once every target has been tried."""
+        async with asyncio.timeout(30):
+            while (await self.get("/-/ready"))[0] != 200:
+                await asyncio.sleep(0.01)
+        return assert_valid((await self.get("/metrics"))[1], Format.TEXT)
+
+    async def stop(self, number: signal.Signals) -> tuple[int | None, list[str], float]:
+        """Give the exit code, every line that was logged, and how many seconds it took."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        async with asyncio.timeout(30):
+            out, errors = await self.process.communicate()
+        seconds = time.monotonic() - begun
+        assert out == b""
+        return self.process.returncode, [*self.logged, *errors.decode().splitlines()], seconds
+
+
+@asynccontextmanager
+async def serving(config: Path, *arguments: str) -> AsyncIterator[Running]:
+    process = await begin("--config.file", str(config), *LOOPBACK, *arguments)
+    assert process.stderr is not None
+    logged: list[str] = []
+    try:
+        async with asyncio.timeout(30):
+            while not logged or "listening" not in logged[-1]:
+                line = (await process.stderr.readline()).decode().rstrip("\n")
+                assert line
+                logged.append(line)
+        (url,) = re.findall(r"http://127\.0\.0\.1:[0-9]+", logged[-1])
+        async with aiohttp.ClientSession(url) as session:
+            yield Running(process, logged, session)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+# What ends at once
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(url="https://vspark.example.com:3000"))
+    return path
+
+
+async def test_version_and_help() -> None:
+    assert await run("--version") == (0, f"vspark-exporter {__version__}\n", "")
+    code, out, errors = await run("--help")
+    assert (code, errors) == (0, "")
+    assert out.startswith("usage: vspark-exporter ")
+    assert [flag for flag in FLAGS if flag not in out] == []
+
+
+async def test_config_check(config: Path) -> None:
+    assert await run("--config.file", str(config), "--config.check") == (0, CHECKED, "")
+
+
+async def test_the_default_configuration_is_in_the_working_directory(config: Path) -> None:
+    assert await run("--config.check", cwd=config.parent) == (0, CHECKED, "")
+
+
+async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
+    bad, missing, tls = tmp_path / "bad.yaml", tmp_path / "missing.yaml", tmp_path / "tls.yaml"
+    bad.write_text(BAD_CONFIG)
+    (tmp_path / "ca.pem").write_text("no certificate")
+    tls.write_text(CONFIG.format(url="https://x").replace("token: ", "tls: {ca_file: ca.pem}, token: "))
+    found = await asyncio.gather(*(run("--config.file", str(path)) for path in (bad, missing, tls)))
+    assert found == [
+        (
+            2,
+            "",
+            (
+                f"{bad}: vspark.tokens: unknown key; did you mean 'token'?\n"
+                f"{bad}: poll.interval: expected text, got a whole number; write a unit: '30s'\n"
+                f"{bad}: companies[0].orgs[0].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?\n"
+            ),
+        ),
+        (2, "", f"{missing}: cannot read '{missing}': No such file or directory\n"),
+        (2, "", f"{tls}: vspark.tls: no CA certificates in {tmp_path}/ca.pem: no certificate or crl found\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (
+            ["--web.listen-address", "1"],
+            "argument --web.listen-address: '1' is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219",
+        ),
+        (
+            ["--web.telemetry-path", "/"],
+            "argument --web.telemetry-path: '/' is no path for the metrics, expected one such as /metrics",
+        ),
+        (["--shard", "-1"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--shard", "3", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--shard", "x"], "argument --shard: invalid int value: 'x'"),
+        (["--web.listen=:1"], "unrecognized arguments: --web.listen=:1"),
+        (["demo", "--shard", "1"], "unrecognized arguments: --shard 1"),
+    ],
+)
+def test_flags_that_are_wrong(arguments: Sequence[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, errors = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert errors.splitlines()[-1] == f"vspark-exporter: error: {error}"
+
+
+async def test_an_address_that_is_taken(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, out, errors = await run("--config.file", str(config), "--web.listen-address", address)
+    assert (code, out) == (1, "")
+    warning, error = errors.splitlines()
+    assert "event=no_time_zone" in warning
+    assert re.sub("ts=[^ ]+ ", "", error).startswith(f'level=error event=cannot_listen error="{address}: ')
+    assert error.endswith('hint="choose another address with --web.listen-address"')
+
+
+# What serves until it is told to stop
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_stops_at_once_whatever_hangs(number: signal.Signals, tmp_path: Path) -> None:
+    (company,) = wide_site(1, 60, 500).companies
+    site = Site((Company("Wide", "token", (*company.orgs, Org("Hangs", "UTC", ()))),))
+    path = tmp_path / "config.yaml"
+    async with Simulator(site, clock=lambda: utc_now().replace(hour=23, minute=59)) as simulator:
+        simulator.fail("Wide", "Hangs", fault=Fault.slow())
+        path.write_text(
+            f"vspark: {{url: '{simulator.url}', token: token}}\n"
+            "companies: [{name: Wide, orgs: [{name: WideCo-Org001, timezone: UTC}, {name: Hangs, timezone: UTC}]}]\n"
+        )
+        async with serving(path) as exporter:
+            await until(lambda: len(simulator.requests) == 2)
+            async with asyncio.timeout(30):
+                while len((await exporter.get("/metrics"))[1]) < 6_000_000:
+                    await asyncio.sleep(0.05)
+            slow = socket.socket()
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            url = exporter.session._base_url
+            assert url is not None
+            slow.connect(("127.0.0.1", url.port))
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert slow.recv(15) == b"HTTP/1.1 200 OK"
+            code, logged, seconds = await exporter.stop(number)
+            slow.close()
+    assert code == 0
+    assert seconds < 2
+    assert [re.findall("event=([^ ]+)", line) for line in logged] == [["listening"], ["stopped"]]
+
+
+async def test_lines_are_logfmt_or_json(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "vspark: {url: 'http://127.0.0.1:1', timeout: 100ms, token: canary-T0ken}\n"
+        "companies: [{name: DocTestCo, orgs: [{name: DocTestCo-Sales}]}]\n"
+    )
+    async with serving(path, "--log.format", "json") as one, serving(path, "--log.format", "logfmt") as other:
+        await one.series()
+        await other.series()
+        _, lines, _ = await one.stop(signal.SIGTERM)
+        _, logfmt, _ = await other.stop(signal.SIGTERM)
+    assert "canary" not in "".join([*lines, *logfmt])
+    found = [json.loads(line) for line in lines]
+    for line in found:
+        assert datetime.fromisoformat(line.pop("ts")).tzname() == "UTC"
+    assert [(line["level"], line["event"], line.get("target")) for line in found] == [
+        ("warning", "no_time_zone", None),
+        ("info", "listening", None),
+        ("warning", "poll_failed", "DocTestCo/DocTestCo-Sales"),
+        ("info", "stopped", None),
+    ]
+    pair = r'[a-z_]+=(?:[^ "=]+|"(?:[^"\\]|\\.)*")'
+    assert [line for line in logfmt if not re.fullmatch(f"{pair}( {pair})*", line)] == []
+    assert [re.findall(r"event=(\S+)", line)[0] for line in logfmt] == [line["event"] for line in found]
+
+
+async def test_shards_split_the_targets_and_the_process_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    folders = [f"Test{number:02}" for number in range(20)]
+    text = CONFIG.format(url="http://127.0.0.1:1").replace("token: ", "timeout: 100ms, token: ")
+    path.write_text(text.replace("Test01, Test02", ", ".join(folders)))
+    whole = ("--shard", "0", "--total-shards", "2")
+    without = ("--shard", "1", "--total-shards", "2", "--web.disable-exporter-metrics", "--web.telemetry-path", "/m")
+    async with serving(path, *whole) as one, serving(path, *without) as other:
+        found = [await one.series(), assert_valid((await ready(other)), Format.TEXT)]
+        assert [(await each.stop(signal.SIGTERM))[0] for each in (one, other)] == [0, 0]
+    assert {name.partition("_")[0] for name, _ in found[0]} == {"vspark", "process", "python"}
+    assert {name.partition("_")[0] for name, _ in found[1]} == {"vspark"}
+    shards = [{dict(labels)["folder"] for name, labels in each if name == "vspark_up"} for each in found]
+    assert all(shards)
+    assert sorted([*shards[0], *shards[1]]) == ["", *folders]
+
+
+async def ready(exporter: Running) -> bytes:
+    async with asyncio.timeout(30):
+        while (await exporter.get("/-/ready"))[0] != 200:
+            await asyncio.sleep(0.01)
+    assert (await exporter.get("/metrics"))[0] == 404
+    return (await exporter.get("/m"))[1]

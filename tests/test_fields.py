@@ -1,0 +1,189 @@
+import pytest
+
+from exporter.fields import ERRORS, WRAPPERS, Layout, Layouts, first, normalize
+
+EMPTY = Layout((), (), (), (), (), (), (), (), twice=None, pair=None)
+
+COUNTS = ["calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume"]
+AVERAGES = ["avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration"]
+TOTALS = ["totalduration", "durationtotal", "sumduration"]
+AGENTS = ["agents", "agentstats", "byagent"]
+AGENT_IDS = ["agent", "agentid", "id", "name"]
+FOLDERS = ["folder", "foldername", "name"]
+DAYS = ["date", "day"]
+NAMES = {
+    "counts": COUNTS,
+    "averages": AVERAGES,
+    "totals": TOTALS,
+    "agents": AGENTS,
+    "agent_ids": AGENT_IDS,
+    "folders": FOLDERS,
+    "days": DAYS,
+    "overall": ["overall"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [
+        ("calls", "calls"),
+        ("Call Volume", "callvolume"),
+        ("AVG_CALL-duration", "avgcallduration"),
+        ("_- ", ""),
+        ("", ""),
+        ("calls\t", "calls\t"),
+        ("calls.total", "calls.total"),
+        ("Süd", "süd"),
+    ],
+)
+def test_names_are_compared_without_case_underscores_hyphens_and_spaces(name: str, compared: str) -> None:
+    assert normalize(name) == compared
+
+
+@pytest.mark.parametrize("part", NAMES)
+def test_the_names_are_tried_in_the_order_of_the_rules(part: str) -> None:
+    layout = Layouts()[(*reversed(NAMES[part]), "other")]
+    assert getattr(layout, part) == tuple(NAMES[part])
+
+
+def test_a_name_has_the_parts_that_the_rules_give_it_and_no_other() -> None:
+    found = {
+        name: " ".join(part for part in NAMES if getattr(Layouts()[(name,)], part))
+        for name in (*COUNTS, *AVERAGES, *TOTALS, *AGENTS, *AGENT_IDS, *FOLDERS, *DAYS, "overall")
+    }
+    assert found == {
+        **dict.fromkeys(COUNTS, "counts"),
+        **dict.fromkeys(AVERAGES, "averages"),
+        **dict.fromkeys(TOTALS, "totals"),
+        **dict.fromkeys(AGENTS, "agents"),
+        **dict.fromkeys(AGENT_IDS, "agent_ids"),
+        **dict.fromkeys(FOLDERS, "folders"),
+        "name": "agent_ids folders",
+        **dict.fromkeys(DAYS, "days"),
+        "overall": "overall",
+    }
+
+
+@pytest.mark.parametrize("key", ["silence", "call", "calls2", "agentcalls", "stats", "error", "001", "20261123", ""])
+def test_other_keys_play_no_part(key: str) -> None:
+    assert Layouts()[(key,)] == EMPTY
+
+
+def test_keys_are_given_as_they_are_spelled() -> None:
+    layout = Layouts()["Folder Name", "Num-Calls", "TOTAL_DURATION", "Agent-ID", "By Agent", "DAY", "Over_All"]
+    assert layout == Layout(
+        counts=("Num-Calls",),
+        averages=(),
+        totals=("TOTAL_DURATION",),
+        agents=("By Agent",),
+        agent_ids=("Agent-ID",),
+        folders=("Folder Name",),
+        days=("DAY",),
+        overall=("Over_All",),
+        twice=None,
+        pair=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "twice"),
+    [
+        (("calls", "ncalls"), None),
+        (("calls", "Calls"), "Calls"),
+        (("avg_duration", "x", "avgduration"), "avgduration"),
+        (("over all", "overall"), "overall"),
+        (("date", "Date", "DATE"), "DATE"),
+        (("x", "X"), None),
+        (("stats", "Stats"), None),
+    ],
+)
+def test_a_name_in_two_spellings_is_told(keys: tuple[str, ...], twice: str | None) -> None:
+    assert Layouts()[keys].twice == twice
+
+
+@pytest.mark.parametrize(
+    ("keys", "pair"),
+    [
+        (("calls", "avgduration"), ("calls", "avgduration")),
+        (("avg_length", "agent", "date", "Volume"), ("Volume", "avg_length")),
+        (("calls",), None),
+        (("avgduration",), None),
+        (("calls", "ncalls", "avgduration"), None),
+        (("calls", "avgduration", "duration"), None),
+        (("calls", "totalduration"), None),
+        (("calls", "avgduration", "totalduration"), None),
+        (("calls", "avgduration", "overall"), None),
+        (("calls", "avgduration", "id", "ID"), None),
+        (("calls", "ncalls"), None),
+    ],
+)
+def test_count_and_mean_are_a_pair_where_there_is_nothing_to_choose(
+    keys: tuple[str, ...], pair: tuple[str, str] | None
+) -> None:
+    assert Layouts()[keys].pair == pair
+
+
+def test_extensions_come_before_all() -> None:
+    layouts = Layouts(calls=["Anrufe", "n"], average_duration=["Dauer"], agents=["Wer"])
+    layout = layouts["calls", "n", "avgduration", "agents", "WER", "dauer", "an_rufe"]
+    assert layout == Layout(
+        counts=("an_rufe", "n", "calls"),
+        averages=("dauer", "avgduration"),
+        totals=(),
+        agents=("WER", "agents"),
+        agent_ids=(),
+        folders=(),
+        days=(),
+        overall=(),
+        twice=None,
+        pair=None,
+    )
+    assert layouts["an_rufe", "dauer"].pair == ("an_rufe", "dauer")
+
+
+def test_an_extension_moves_a_name_of_the_rules_to_the_front() -> None:
+    layouts = Layouts(calls=["Call_Volume"])
+    assert layouts["calls", "callvolume"].counts == ("callvolume", "calls")
+    assert layouts["callvolume", "duration"].pair == ("callvolume", "duration")
+
+
+def test_extensions_are_seen_in_two_spellings_too() -> None:
+    assert Layouts(calls=["anrufe"])["anrufe", "Anrufe"].twice == "Anrufe"
+
+
+def test_a_layout_is_worked_out_once() -> None:
+    layouts = Layouts()
+    assert layouts["calls", "date"] is layouts["calls", "date"]
+
+
+def test_no_more_layouts_are_kept_than_an_installation_has() -> None:
+    layouts = Layouts()
+    for number in range(5000):
+        assert layouts["calls", str(number)].counts == ("calls",)
+        assert len(layouts) <= 1024
+
+
+def test_the_layout_of_many_keys_is_not_kept() -> None:
+    layouts = Layouts()
+    assert layouts["volume", *map(str, range(100))].counts == ("volume",)
+    assert layouts == {}
+
+
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [
+        ({"calls": 1, "ncalls": 2}, "calls"),
+        ({"calls": None, "ncalls": 2}, "ncalls"),
+        ({"calls": None, "ncalls": None}, None),
+        ({"calls": 0, "ncalls": 2}, "calls"),
+        ({"calls": "", "ncalls": 2}, "calls"),
+        ({"calls": False, "ncalls": 2}, "calls"),
+    ],
+)
+def test_the_first_key_that_is_not_null_counts(record: dict[str, object], key: str | None) -> None:
+    assert first(("calls", "ncalls"), record) == key
+
+
+def test_wrappers_and_errors_are_those_of_the_rules() -> None:
+    assert {"stats", "data", "results", "folders"} == WRAPPERS
+    assert {"error", "errors"} == ERRORS

@@ -1,0 +1,76 @@
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.orgday import Days, midnight
+
+ZONES = sorted(available_timezones() - {"localtime"})
+# Until 2010 clocks such as St. John's went back one minute after midnight: a day began twice, an hour apart.
+MOMENTS = st.integers(
+    int(datetime(2011, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2037, 1, 1, tzinfo=UTC).timestamp())
+)
+
+
+def utc(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begins", "hours"),
+    [
+        ("US/Eastern", date(2026, 3, 7), "2026-03-07 05:00:00", 24),
+        ("US/Eastern", date(2026, 3, 8), "2026-03-08 05:00:00", 23),
+        ("US/Eastern", date(2026, 3, 9), "2026-03-09 04:00:00", 24),
+        ("US/Eastern", date(2026, 11, 1), "2026-11-01 04:00:00", 25),
+        ("US/Eastern", date(2026, 11, 2), "2026-11-02 05:00:00", 24),
+        ("Asia/Kolkata", date(2026, 11, 23), "2026-11-22 18:30:00", 24),
+        ("Pacific/Auckland", date(2026, 4, 5), "2026-04-04 11:00:00", 25),
+        ("Pacific/Auckland", date(2026, 9, 27), "2026-09-26 12:00:00", 23),
+        ("Pacific/Auckland", date(2026, 9, 28), "2026-09-27 11:00:00", 24),
+        # Midnight is skipped: the day begins at 1:00.
+        ("America/Santiago", date(2025, 9, 7), "2025-09-07 04:00:00", 23),
+        ("Asia/Beirut", date(2025, 3, 30), "2025-03-29 22:00:00", 23),
+        ("Africa/Cairo", date(2025, 4, 25), "2025-04-24 22:00:00", 23),
+        ("America/Havana", date(2025, 3, 9), "2025-03-09 05:00:00", 23),
+        # It comes twice: the day begins at the first, and goes on at the second.
+        ("America/Havana", date(2025, 11, 2), "2025-11-02 04:00:00", 25),
+        # The clocks reach midnight, and go back to 23:00 of the same day.
+        ("America/Santiago", date(2025, 4, 5), "2025-04-05 03:00:00", 25),
+        ("Asia/Beirut", date(2025, 10, 25), "2025-10-24 21:00:00", 25),
+        ("Africa/Cairo", date(2025, 10, 30), "2025-10-29 21:00:00", 25),
+        # Samoa crossed the date line: there was no 30 December.
+        ("Pacific/Apia", date(2011, 12, 29), "2011-12-29 10:00:00", 24),
+        ("Pacific/Apia", date(2011, 12, 31), "2011-12-30 10:00:00", 24),
+    ],
+)
+def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: int) -> None:
+    begin = midnight(ZoneInfo(zone), day)
+    end = begin + hours * 3600
+    assert utc(begin) == begins
+    days = Days()
+    moments = (begin, begin + 1800, begin + 5400, (begin + end) / 2, end - 3600, end - 0.001)
+    assert {days.today(ZoneInfo(zone), moment) for moment in moments} == {day}
+    assert {days.next_midnight(ZoneInfo(zone), moment) for moment in moments} == {end}
+    assert days.today(ZoneInfo(zone), begin - 0.001) < day < days.today(ZoneInfo(zone), end)
+
+
+@given(
+    zone=st.sampled_from(ZONES), moments=st.lists(MOMENTS, min_size=1, max_size=5), step=st.integers(-90_000, 90_000)
+)
+@settings(deadline=None)
+def test_every_moment_is_in_its_day(zone: str, moments: list[int], step: int) -> None:
+    days, place = Days(), ZoneInfo(zone)
+    for now in [*moments, *(moment + step for moment in moments)]:
+        today = days.today(place, now)
+        assert today == Days().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
+        assert midnight(place, today) <= now < days.next_midnight(place, now)
+
+
+def test_zones_do_not_get_in_each_others_way() -> None:
+    days = Days()
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
+    zones = ("Pacific/Auckland", "US/Eastern", "Pacific/Auckland", "US/Eastern")
+    assert [days.today(ZoneInfo(zone), now) for zone in zones] == 2 * [date(2026, 11, 24), date(2026, 11, 23)]

@@ -1,0 +1,113 @@
+"""Clients that are slow, or go away, while pages change and when the server stops."""
+
+import asyncio
+import logging
+import re
+import socket
+import struct
+import time
+
+import aiohttp
+import pytest
+
+from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL, Family
+from exporter.render import Format
+from tests.served import GET, OPENMETRICS, Served, publish, serving
+from tests.wire import until
+
+
+async def slow_reader(served: Served, request: bytes) -> socket.socket:
+    """Ask, and read no more than the first bytes of the answer."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.settimeout(0)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(slow, ("127.0.0.1", served.port))
+    await loop.sock_sendall(slow, request)
+    assert (await loop.sock_recv(slow, 15)) == b"HTTP/1.1 200 OK"
+    return slow
+
+
+def connections(served: Served) -> int:
+    server = served.web._runner.server
+    return len(server.connections) if server is not None else 0
+
+
+async def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving() as served:
+        publish(served.store, 100, 1000, 3)
+        polite, rude = await slow_reader(served, GET), await slow_reader(served, GET)
+        await until(lambda: connections(served) == 2)
+        polite.close()
+        rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        rude.close()
+        await until(lambda: connections(served) == 0)
+        assert (await served.ask("/-/healthy"))[0] == 200
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+async def test_a_client_that_reads_slowly_gets_the_page_it_asked_for() -> None:
+    async with serving() as served:
+        publish(served.store, 100, 1000, 3)
+        expected = b"".join(served.store.pages[Format.TEXT].text_chunks()) + served.telemetry.exposition(Format.TEXT)
+        slow = await slow_reader(served, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        publish(served.store, 50, 10, 4)
+        assert len((await served.ask("/metrics"))[2]) < len(expected) / 10
+        reader, writer = await asyncio.open_connection(sock=slow)
+        page = await reader.read(-1)
+        writer.close()
+        await writer.wait_closed()
+    assert page.partition(b"\r\n\r\n")[2] == expected
+
+
+async def test_stopping_takes_no_longer_than_a_second() -> None:
+    async with serving() as served:
+        publish(served.store, 100, 1000, 3)
+        slow = await slow_reader(served, GET)
+        begun = time.monotonic()
+        await served.web.stop()
+        assert time.monotonic() - begun < 1.5
+        while await asyncio.get_running_loop().sock_recv(slow, 1_000_000):
+            pass
+        slow.close()
+
+
+async def test_stopping_does_not_wait_for_connections_that_are_kept() -> None:
+    async with serving() as served, aiohttp.ClientSession(served.web.urls[0]) as session:
+        async with session.get("/metrics") as response:
+            await response.read()
+        begun = time.monotonic()
+        await served.web.stop()
+        assert time.monotonic() - begun < 0.4
+
+
+def values_of(page: bytes, family: Family) -> list[bytes]:
+    return re.findall(rb"^%s\{.*\} (.*)$" % family.name.encode(), page, re.MULTILINE)
+
+
+async def test_every_scrape_sees_a_whole_page() -> None:
+    async with serving() as served, aiohttp.ClientSession(served.web.urls[0]) as session:
+        publish(served.store, 40, 200, 1)
+        published = False
+        seen = set()
+
+        async def scrape(headers: dict[str, str]) -> None:
+            while not published:
+                async with session.get("/metrics", headers=headers) as response:
+                    page = await response.read()
+                numbers = {*values_of(page, AGENT_CALLS), *values_of(page, FOLDER_CALLS_TOTAL)}
+                assert len(numbers) == 1
+                assert page.count(b"# TYPE vspark_agent_calls_today ") == 1
+                assert len(values_of(page, AGENT_CALLS)) == 40 * 200
+                seen.update(numbers)
+
+        async with asyncio.TaskGroup() as tasks:
+            for accept in ("text/plain", OPENMETRICS):
+                for encoding in ("gzip", "identity"):
+                    tasks.create_task(scrape({"Accept": accept, "Accept-Encoding": encoding}))
+            for generation in range(2, 30):
+                publish(served.store, 40, 200, generation)
+                await asyncio.sleep(0.005)  # lets the scrapes begin and come some way
+            published = True
+    assert len(seen) > 3
