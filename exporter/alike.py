@@ -1,8 +1,8 @@
 """Day records decoded; agents whose records are all alike straight to their values, in a third of the time.
 
-Alike are, as nearly always, the records of an object by agent ids that all have the same keys, among them one for the
-count and one for the mean, with plain values in them. Whatever else there is comes out as it stands in the JSON, for
-`dayrecord` to read.
+Alike are, as nearly always, the records of an object by agent ids that have no other keys than those before them, one
+for the count and at most one for the mean, with plain values. Whatever else there is comes out as it stands in the
+JSON, for `dayrecord` to read.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ from exporter.raw import decode, first_byte
 _Count = Annotated[int, Meta(ge=0, le=scalars.LARGEST_COUNT)]
 _Seconds = Annotated[float, Meta(ge=0, le=scalars.LARGEST_DURATION)]
 _DECODERS_KEPT: Final = 64
+_KEYS_AT_MOST: Final = 64
 _LARGEST_AT_ONCE: Final = 2**20
 """Bytes of a record beyond which its agents are better read some at a time, with pauses."""
 
@@ -52,8 +53,8 @@ class RecordDecoder:
         if alike is not None:
             return {name: alike if name == key else decode(value, at(path, name)) for name, value in inside.items()}
         record = self._decode_whole(raw, path)
-        some = next(iter(record[key].values()), None)
-        self._keys = tuple(some) if isinstance(some, dict) else ()
+        keys = (tuple(value) for value in record[key].values() if isinstance(value, dict))
+        self._keys = max(keys, key=len, default=())
         return record
 
     @staticmethod
@@ -63,38 +64,39 @@ class RecordDecoder:
 
     def _read(self, raw: Raw) -> Alike | None:
         """Read agents that are alike, and have the keys of those before them; None where they are or have not."""
-        pair = self._layouts[self._keys].pair
+        pair = self._layouts[self._keys].pair if len(self._keys) <= _KEYS_AT_MOST else None
         if pair is None:
             return None
         try:
             records = self._decoder(self._keys, pair)(raw)
-        except msgspec.DecodeError:
+            calls = [record.calls for record in records.values()]
+            averages: list[Any] = [None] * len(calls)
+            if pair[1] is not None:
+                averages = [record.average for record in records.values()]
+            known = scalars.SECONDS_OF_TEXT
+            if set(map(type, averages)) == {str}:
+                averages = list(map(known.__getitem__, averages))
+            else:
+                averages = [known[average] if average.__class__ is str else average for average in averages]
+        except (msgspec.DecodeError, RecursionError, ValueError):
             return None
-        calls = [record.calls for record in records.values()]
-        averages = [record.average for record in records.values()]
-        match set(map(type, averages)):
-            case kinds if kinds == {str}:
-                try:
-                    averages = list(map(scalars.SECONDS_OF_TEXT.__getitem__, averages))
-                except ValueError:
-                    return None
-            case kinds if len(kinds) > 1:
-                return None
         agents = AgentDays(list(records), calls, averages)
         return Alike(AgentDays.of(agent for agent in agents if agent.calls) if 0 in calls else agents, self._keys)
 
-    def _decoder(self, keys: tuple[str, ...], pair: tuple[str, str]) -> Callable[[Raw], dict[str, Any]]:
+    def _decoder(self, keys: tuple[str, ...], pair: tuple[str, str | None]) -> Callable[[Raw], dict[str, Any]]:
         decoder = self._decoders.get(keys)
         if decoder is None:
             if len(self._decoders) >= _DECODERS_KEPT:
                 self._decoders.clear()
-            names = {"calls": pair[0], "average": pair[1]}
-            names |= {f"other_{index}": key for index, key in enumerate(keys) if key not in pair}
-            kinds: dict[str, Any] = {"calls": _Count, "average": str | _Seconds}
+            fields: dict[str, tuple[str, Any, Any]] = {pair[0]: ("calls", _Count, msgspec.NODEFAULT)}
+            if pair[1] is not None:
+                fields[pair[1]] = ("average", str | _Seconds | None, None)
+            for key in keys:
+                fields.setdefault(key, (f"other_{len(fields)}", Raw, Raw()))
             record = msgspec.defstruct(
                 "Alike",
-                [(name, kinds.get(name, Raw)) for name in names],
-                rename=names,
+                list(fields.values()),
+                rename={name: key for key, (name, _, _) in fields.items()},
                 forbid_unknown_fields=True,
                 frozen=True,
                 gc=False,

@@ -1,18 +1,18 @@
 """What `--config.check` says: what is asked of V-Spark, how often and for which day, and never a token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from exporter.config import Agents, Config
 from exporter.quantities import format_duration, format_size
-from exporter.targets import make_targets
+from exporter.targets import Target
 
 _NO_ZONE = "no time zone, so no date is sent and the server's today counts"
 
 
-def describe(config: Config) -> str:
-    """Give the text of `--config.check`: every target, by company and organization."""
-    return "".join(f"{line}\n" for line in _lines(config))
+def describe(config: Config, targets: Sequence[Target]) -> str:
+    """Give the text of `--config.check`: every one of the configuration's `targets`, by company and organization."""
+    return "".join(f"{line}\n" for line in _lines(config, targets))
 
 
 def zone_warnings(config: Config) -> tuple[str, ...]:
@@ -25,8 +25,8 @@ def zone_warnings(config: Config) -> tuple[str, ...]:
     )
 
 
-def _lines(config: Config) -> Iterator[str]:
-    vspark, targets = config.vspark, make_targets(config)
+def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
+    vspark = config.vspark
     yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
     yield (
         f"each poll within {format_duration(vspark.timeout_seconds)}, answers of at most "

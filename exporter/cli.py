@@ -11,7 +11,6 @@ from typing import Any
 from exporter import __version__, logs
 from exporter.check import describe
 from exporter.config import Config, load_config
-from exporter.demo import demo
 from exporter.errors import ConfigError
 from exporter.probe import probe
 from exporter.service import Serving, serve
@@ -29,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     if not 0 <= flags.shard < flags.total_shards:
         parser.error("--shard has to be at least 0 and less than --total-shards")
+    if flags.run is not _serve and (flags.config_check or flags.total_shards > 1):
+        parser.error("--config.check and the shards go without a command")
     code = _EXIT_CONFIG
     try:
         code = flags.run(flags)
@@ -40,15 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(flags: argparse.Namespace) -> int:
     config = _load(flags.config_file)
+    targets = shard(make_targets(config), flags.shard, flags.total_shards)
     if flags.config_check:
-        sys.stdout.write(describe(config))
+        sys.stdout.write(describe(config, targets))
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
-    targets = shard(make_targets(config), flags.shard, flags.total_shards)
     return asyncio.run(serve(config, targets, _serving(flags), log))
 
 
 def _demo(flags: argparse.Namespace) -> int:
+    from exporter.demo import demo  # noqa: PLC0415 # who serves need not load the simulator
+
     log = logs.configure(flags.log_level, flags.log_format)
     return asyncio.run(demo(_serving(flags), log))
 

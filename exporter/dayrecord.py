@@ -161,6 +161,9 @@ class RecordReader:
                 yield
                 return alike.agents
             case dict() as by_id:
+                plain = tuple(agent for agent, value in by_id.items() if not isinstance(value, dict))
+                if first(self._layouts[plain].counts, by_id) is not None:
+                    raise unrecognized(path, "are these agents by their ids, or is it a record of its own?")
                 self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
                 entries = iter(by_id.items())
             case list() as listed:

@@ -2,6 +2,7 @@
 
 ExporterError
 ├─ ConfigError          .path, the key's path; the process ends with exit code 2
+├─ ListenError          an address cannot be listened on; exit code 1
 └─ PollError            .reason, one word of a closed set, the label of vspark_poll_failures_total
    ├─ TokenError        no_token: its file cannot be read now
    ├─ ConnectError      dns, connect, tls, timeout, disconnected
@@ -33,6 +34,10 @@ class ConfigError(ExporterError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ListenError(ExporterError):
+    """An address cannot be listened on."""
 
 
 class PollError(ExporterError):

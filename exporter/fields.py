@@ -43,8 +43,8 @@ class Layout(Struct, frozen=True):
     overall: tuple[str, ...]
     twice: str | None
     """A key that stands there in two spellings, so that the rules do not say which of them counts."""
-    pair: tuple[str, str] | None
-    """The keys of the count and of the mean where there is just one of each, and so nothing to choose."""
+    pair: tuple[str, str | None] | None
+    """The keys of the count and of the mean (None: there is none) where there is nothing to choose among."""
 
 
 class Layouts(dict[tuple[str, ...], Layout]):
@@ -87,9 +87,10 @@ class Layouts(dict[tuple[str, ...], Layout]):
                     twice = key
                 found[name] = key
         parts = {part: tuple(found[name] for name in names if name in found) for part, names in self._parts.items()}
-        rivals = [*parts["counts"], *parts["averages"], *parts["totals"], *parts["overall"]]
-        single = len(rivals) == 2 and len(parts["counts"]) == len(parts["averages"]) == 1 and twice is None  # noqa: PLR2004 # a pair
-        return Layout(**parts, twice=twice, pair=(rivals[0], rivals[1]) if single else None)
+        averages = parts["averages"]
+        plain = twice is None and not parts["totals"] and not parts["overall"] and len(averages) <= 1
+        pair = (parts["counts"][0], averages[0] if averages else None) if plain and len(parts["counts"]) == 1 else None
+        return Layout(**parts, twice=twice, pair=pair)
 
 
 def _ordered(extensions: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

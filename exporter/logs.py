@@ -5,7 +5,7 @@ import logging.config
 from typing import Any, Final
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 FORMATS: Final = ("logfmt", "json")
 LEVELS: Final = ("debug", "info", "warn", "error")
@@ -14,11 +14,19 @@ LEVELS: Final = ("debug", "info", "warn", "error")
 _KEY_ORDER: Final = ("ts", "level", "event")
 
 
+def _name_level(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name a line's level as the flag does."""
+    if event["level"] == "warning":
+        event["level"] = "warn"
+    return event
+
+
 def configure(level: str, form: str) -> FilteringBoundLogger:
     """Let every line at `level` (one of LEVELS) or above be written as `form` (one of FORMATS); give the logger."""
     number = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[level]
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
+        _name_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
     renderer: Processor = (

@@ -121,7 +121,7 @@ class Poller:
             heapq.heapreplace(due, (at + ticks * interval, index))
             if not polled.running:
                 self._begin(polled, tasks)
-            elif polled.tried:
+            else:
                 polled.ledger.polls.skipped += ticks
 
     def _seconds_to_next(self, due: list[tuple[float, int]]) -> float:

@@ -15,6 +15,7 @@ from exporter.client import Client
 from exporter.clock import Clock, SystemClock
 from exporter.config import Agents, Config, StatsFields
 from exporter.decode import Reader
+from exporter.errors import ListenError
 from exporter.fields import Layouts
 from exporter.poller import Poller
 from exporter.store import Store
@@ -53,7 +54,7 @@ class Serving(Struct, frozen=True):
 async def running(
     config: Config, targets: Sequence[Target], serving: Serving, log: FilteringBoundLogger, clock: Clock | None = None
 ) -> AsyncIterator[Web]:
-    """Poll and serve while the block runs; raises OSError where an address cannot be had."""
+    """Poll and serve while the block runs; raises ListenError where an address cannot be had."""
     clock = clock or SystemClock()
     telemetry = Telemetry(process=serving.process_metrics)
     telemetry.config_loaded(clock.time())
@@ -103,10 +104,8 @@ async def serve(
             if hello is not None:
                 hello(web)
             await stop.wait()
-    except OSError as error:
-        log.error(  # noqa: TRY400 # what happened is told whole, without a traceback
-            "cannot_listen", error=str(error), hint="choose another address with --web.listen-address"
-        )
+    except ListenError as error:
+        log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # the line says it all
         return 1
     log.info("stopped")
     return 0

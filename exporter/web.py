@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 from aiohttp import web
 
 from exporter import __version__
+from exporter.errors import ListenError
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.render import compress
 from exporter.store import Store
@@ -67,13 +68,14 @@ class Web:
         return [_url(address) for address in self._runner.addresses]
 
     async def start(self) -> None:
-        """Listen; raises OSError where an address cannot be had."""
+        """Listen; raises ListenError where an address cannot be had."""
         await self._runner.setup()
         for host, port in self._addresses:
             try:
                 await web.TCPSite(self._runner, host, port, reuse_address=True).start()
-            except OSError as error:
-                raise OSError(f"{host or ''}:{port}: {error.strerror or error}") from None
+            except (OSError, UnicodeError) as error:  # the latter where a host is none
+                reason = getattr(error, "strerror", None) or error
+                raise ListenError(f"{host or ''}:{port}: {reason}") from None
 
     def stop_being_ready(self) -> None:
         """Answer from now on that no more scrapes are wanted here."""
@@ -84,12 +86,12 @@ class Web:
         await self._runner.cleanup()
 
     async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
-        form = choose_format(request.headers.get("Accept"))
+        form = choose_format(_header(request, "Accept"))
         page = self._store.pages[form]
         own = self._telemetry.exposition(form)
         chunks: Iterator[bytes]
         response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
-        if accepts_gzip(request.headers.get("Accept-Encoding")):
+        if accepts_gzip(_header(request, "Accept-Encoding")):
             own = compress(own)
             response.headers["Content-Encoding"] = "gzip"
             size, chunks = page.gzip_size, page.gzip_chunks()
@@ -116,6 +118,11 @@ class Web:
         if not self._ready():
             return web.Response(status=503, text="Not ready: not every target has been polled once.\n")
         return web.Response(text="Ready.\n")
+
+
+def _header(request: web.Request, name: str) -> str | None:
+    """Give a header, which may come in several lines (RFC 9110, section 5.3)."""
+    return ",".join(request.headers.getall(name)) if name in request.headers else None
 
 
 def check_metrics_path(path: str) -> str:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from exporter.check import describe, zone_warnings
 from exporter.config import load_config
+from exporter.targets import make_targets
 
 FILE = """\
 vspark:
@@ -40,7 +41,7 @@ def write(folder: Path, more: str = "") -> Path:
 def test_all_that_would_be_polled(tmp_path: Path) -> None:
     config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
     assert (
-        describe(config)
+        describe(config, make_targets(config))
         == f"""\
 https://vspark.example.com:3000: 5 targets
 each poll within 15s, answers of at most 64MiB, at most 4 requests at a time
@@ -64,12 +65,12 @@ Third, token from the configuration file
 def test_how_agents_are_shown(tmp_path: Path) -> None:
     environ = {"DOCTESTCO_TOKEN": "s3cret-canary"}
     hashed = load_config(write(tmp_path, "agents: { max_per_folder: 5, hash_key_file: key, exclude: '9.*' }"), environ)
-    assert describe(hashed).splitlines()[2] == (
+    assert describe(hashed, make_targets(hashed)).splitlines()[2] == (
         "series for the 5 busiest agents of each folder that match '.*' and not '9.*', "
         f"their ids hashed with the key in {tmp_path}/key"
     )
     none = load_config(write(tmp_path, "agents: { enabled: false }"), environ)
-    assert describe(none).splitlines()[2] == "no series for agents"
+    assert describe(none, make_targets(none)).splitlines()[2] == "no series for agents"
 
 
 def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> None:

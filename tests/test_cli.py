@@ -259,9 +259,9 @@ async def test_lines_are_logfmt_or_json(tmp_path: Path) -> None:
     for line in found:
         assert datetime.fromisoformat(line.pop("ts")).tzname() == "UTC"
     assert [(line["level"], line["event"], line.get("target")) for line in found] == [
-        ("warning", "no_time_zone", None),
+        ("warn", "no_time_zone", None),
         ("info", "listening", None),
-        ("warning", "poll_failed", "DocTestCo/DocTestCo-Sales"),
+        ("warn", "poll_failed", "DocTestCo/DocTestCo-Sales"),
         ("info", "stopped", None),
     ]
     pair = r'[a-z_]+=(?:[^ "=]+|"(?:[^"\\]|\\.)*")'

@@ -106,7 +106,8 @@ def test_a_name_in_two_spellings_is_told(keys: tuple[str, ...], twice: str | Non
     [
         (("calls", "avgduration"), ("calls", "avgduration")),
         (("avg_length", "agent", "date", "Volume"), ("Volume", "avg_length")),
-        (("calls",), None),
+        (("calls",), ("calls", None)),
+        (("N-Calls", "silence"), ("N-Calls", None)),
         (("avgduration",), None),
         (("calls", "ncalls", "avgduration"), None),
         (("calls", "avgduration", "duration"), None),
@@ -118,7 +119,7 @@ def test_a_name_in_two_spellings_is_told(keys: tuple[str, ...], twice: str | Non
     ],
 )
 def test_count_and_mean_are_a_pair_where_there_is_nothing_to_choose(
-    keys: tuple[str, ...], pair: tuple[str, str] | None
+    keys: tuple[str, ...], pair: tuple[str, str | None] | None
 ) -> None:
     assert Layouts()[keys].pair == pair
 

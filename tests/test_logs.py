@@ -44,7 +44,7 @@ def test_logfmt(capsys: pytest.CaptureFixture[str]) -> None:
             'ts=NOW level=info event=listening version=1.0 addresses="http://[::1]:80 http://x" targets=2 nothing= '
             r'quote="a \"b\"\nc=d"'
         ),
-        "ts=NOW level=warning event=poll_failed target=Süd/Org reason=dns",
+        "ts=NOW level=warn event=poll_failed target=Süd/Org reason=dns",
     ]
 
 
@@ -67,9 +67,9 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("level", "shown"),
     [
-        ("debug", ["debug", "info", "warning", "error"]),
-        ("info", ["info", "warning", "error"]),
-        ("warn", ["warning", "error"]),
+        ("debug", ["debug", "info", "warn", "error"]),
+        ("info", ["info", "warn", "error"]),
+        ("warn", ["warn", "error"]),
         ("error", ["error"]),
     ],
 )
@@ -77,17 +77,17 @@ def test_levels(level: str, shown: list[str], capsys: pytest.CaptureFixture[str]
     log = logs.configure(level, "json")
     for name in ("debug", "info", "warning", "error"):
         getattr(log, name)("ours")
-        getattr(logging.getLogger("aiohttp.server"), name)("theirs %s", name)
+        getattr(logging.getLogger("aiohttp.server"), name)("theirs")
     lines = [json.loads(line) for line in lines_of(capsys)]
     assert [(line["level"], line["event"]) for line in lines] == [
-        (name, event) for name in shown for event in ("ours", f"theirs {name}")
+        (name, event) for name in shown for event in ("ours", "theirs")
     ]
 
 
 def test_a_librarys_line_names_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info", "logfmt")
     logging.getLogger("asyncio").warning("slow %d", 3)
-    assert lines_of(capsys) == ['ts=NOW level=warning event="slow 3" logger=asyncio']
+    assert lines_of(capsys) == ['ts=NOW level=warn event="slow 3" logger=asyncio']
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)

@@ -116,8 +116,8 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
             '                dauer: "0:01:00"',
             "              … and 1 more",
             (
-                "            If a key here is the number of calls, the mean duration or the agents by another name, list "
-                "it"
+                "            If a key here is the number of calls, the mean duration or the agents "
+                "by another name, list it"
             ),
             "            under stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
             "",

@@ -187,7 +187,7 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
         target_of(zone, interval_seconds=7200.0),
         target_of("Asia/Tokyo", org="Tokyo", interval_seconds=7200.0),
     )
-    async with watching(target, neighbour, start=begins - timedelta(seconds=30)) as (simulator, clock, watched):
+    async with watching(target, neighbour, start=begins - timedelta(seconds=30.25)) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
         before, tokyo = watched.lines('org="O"'), watched.text('org="Tokyo"')
         total = 'vspark_folder_calls_total{company="C",folder="A",org="O"}'
@@ -195,9 +195,9 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
         assert begins.timestamp() - 25 * 3600 <= (watched.value(DAY_START) or 0.0) <= begins.timestamp() - 23 * 3600
         assert (watched.value(total) or 0.0) > 0
         simulator.fail("C", "O", fault=Fault.slow(0.1))
-        await clock.pass_time(29.5)
+        await clock.pass_time(30)
         assert watched.lines('org="O"') == before
-        clock.advance(0.5)
+        clock.advance(0.25)
         await until(lambda: watched.lines('org="O"') != before)
         polls = ("vspark_up", "vspark_last", "vspark_polls")
         assert watched.lines('org="O"') == [line for line in before if line.startswith(polls)]

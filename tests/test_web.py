@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from exporter import __version__
+from exporter.errors import ListenError
 from exporter.render import Format
 from exporter.web import ListenAddress, check_metrics_path
 from tests.oracle import assert_valid
@@ -202,7 +203,14 @@ async def statuses(urls: Sequence[str]) -> list[int]:
 async def test_an_address_that_is_taken() -> None:
     async with serving() as served:
         other = Served((LOOPBACK, ListenAddress("127.0.0.1", served.port)), "/metrics")
-        with pytest.raises(OSError, match=f"'127.0.0.1', {served.port}"):
+        with pytest.raises(ListenError, match=f"^127.0.0.1:{served.port}: .*address already in use"):
             await other.web.start()
         await other.web.stop()
         assert (await served.ask("/-/healthy"))[0] == 200
+
+
+async def test_a_host_that_is_none() -> None:
+    served = Served((ListenAddress.parse("a..b:0"),), "/metrics")
+    with pytest.raises(ListenError, match=r"^a\.\.b:0: "):
+        await served.web.start()
+    await served.web.stop()
