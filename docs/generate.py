@@ -118,7 +118,9 @@ def configuration_schema() -> str:
     """Give docs/config.schema.json."""
     schema = msgspec.json.schema(Config, schema_hook=_schema_of)
     for _, block in _blocks("", Config):
-        properties = schema["$defs"][block.__name__]["properties"]
+        definition = schema["$defs"][block.__name__]
+        definition["description"] = inspect.getdoc(block)  # without the indentation that older Pythons leave in
+        properties = definition["properties"]
         for field in msgspec.structs.fields(block):
             if isinstance(default := _default(field), str):
                 properties[field.encode_name]["default"] = default

@@ -77,6 +77,7 @@ class Poller:
         self._log = log
         self._days = Days()
         self._publishing = asyncio.Lock()
+        self._zones = {target.zone for target in targets if target.zone is not None}
         org_days: defaultdict[tuple[str, str], OrgDay] = defaultdict(OrgDay)
         self._polled = [
             _Polled(
@@ -127,8 +128,7 @@ class Poller:
     def _seconds_to_next(self, due: list[tuple[float, int]]) -> float:
         """Give how long nothing will have to be done: until a poll is due or a day ends, but not for long."""
         now = self._clock.time()
-        zones = {polled.target.zone for polled in self._polled if polled.target.zone is not None}
-        ends = [self._days.next_midnight(zone, now) - now for zone in zones]
+        ends = [self._days.next_midnight(zone, now) - now for zone in self._zones]
         polls = [due[0][0] - self._clock.monotonic()] if due else []
         return max(0.0, min([_LONGEST_SLEEP_SECONDS, *ends, *polls]))
 
