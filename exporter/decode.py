@@ -53,7 +53,7 @@ class _Above(Struct, frozen=True):
 
 
 class Reader:
-    """Reads answers; `layouts` knows the names of rules 1 to 3, `findings` tells what was read by which rule of late."""
+    """Reads answers; `layouts` knows the names of rules 1 to 3, `findings` tells what was lately read by which rule."""
 
     def __init__(self, layouts: Layouts) -> None:
         self.findings: Findings = {}
