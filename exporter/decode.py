@@ -20,6 +20,7 @@ from exporter.places import at, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
 
 _DEEPEST: Final = 16
+_FINDINGS_KEPT: Final = 1000
 
 
 class Asked(Struct, frozen=True):
@@ -66,6 +67,8 @@ class Reader:
         It yields where a pause may be made. Raises DecodeError: `not_json`, or `unrecognized` where the rules do not
         decide what a place is.
         """
+        if len(self.findings) > _FINDINGS_KEPT:  # names of fields come from outside, in ever new spellings
+            self.findings.clear()
         walk = _Walk(asked, self._layouts, self._records, self.findings)
         yield from walk.into(check_text(body), "$", _Above())
         if not walk.parts:

@@ -476,6 +476,13 @@ def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
     assert pauses >= 20_000
 
 
+def test_findings_do_not_grow_for_ever() -> None:
+    reader = Reader(Layouts())
+    for number in range(3000):
+        end(Reading(reader).read(b'{"A":{"%scalls":1}}' % (b"_" * number), ORG))
+    assert len(reader.findings) < 1100
+
+
 def test_many_folders_are_read_with_pauses() -> None:
     body = json.dumps({f"F{number:04}": {"calls": number} for number in reversed(range(3000))}).encode()
     days, contents, pauses = end(Reading(Reader(Layouts())).read(body, ORG))
