@@ -147,7 +147,8 @@ async def test_version_and_help() -> None:
 def test_config_check_writes_names_that_the_terminal_does_not_know(config: Path) -> None:
     config.write_text(CONFIG.format(url="http://v").replace("DocTestCo-Sales", "Süd"))
     run = [sys.executable, "-m", "exporter", "--config.check", "--config.file", str(config)]
-    done = subprocess.run(run, env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 # our own
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(run, env=environ, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 # our own
     assert b"  S\\xfcd, WARNING" in done.stdout
 
 

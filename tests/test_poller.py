@@ -325,3 +325,15 @@ def broken_once(publish: Callable[[Draft], None]) -> Callable[[Draft], None]:
         publish(draft)
 
     return broken
+
+
+async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
+    body = b'{"Cannot read /stats/DocTestCo/O?token=%s":{"x":1}}' % CANARY_IN_URL.encode()
+    async with (
+        serving(answer(body)) as server,
+        client_of(server.port) as client,
+        polling(FakeClock(NOON), client, target_of(None)) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        assert watched.events() == [("poll_failed", "C/O", "unrecognized")]
+        watched.assert_secret()
