@@ -105,7 +105,7 @@ def retry_after_seconds(value: str) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter where a number in it is beyond what C knows
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

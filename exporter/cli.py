@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ _DEFAULT_ADDRESS = ":10219"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; the exit code is 0, 1 where something failed, 2 where flags or configuration are wrong."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     flags = parser.parse_args(arguments)
     if not 0 <= flags.shard < flags.total_shards:

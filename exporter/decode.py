@@ -20,7 +20,7 @@ from exporter.places import at, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
 
 _DEEPEST: Final = 16
-_FINDINGS_KEPT: Final = 500
+_FINDINGS_KEPT: Final = 1000
 
 
 class Asked(Struct, frozen=True):
@@ -53,7 +53,7 @@ class _Above(Struct, frozen=True):
 
 
 class Reader:
-    """Reads answers; `layouts` knows the names of rules 1 to 3, `findings` tells what was lately read by which rule."""
+    """Reads answers; `layouts` knows the names of rules 1 to 3, `findings` tells what was read by which rule so far."""
 
     def __init__(self, layouts: Layouts) -> None:
         self.findings: Findings = {}
@@ -67,7 +67,7 @@ class Reader:
         It yields where a pause may be made. Raises DecodeError: `not_json`, or `unrecognized` where the rules do not
         decide what a place is.
         """
-        if len(self.findings) > _FINDINGS_KEPT:
+        if len(self.findings) > _FINDINGS_KEPT:  # names of fields come from outside, in ever new spellings
             self.findings.clear()
         walk = _Walk(asked, self._layouts, self._records, self.findings)
         yield from walk.into(check_text(body), "$", _Above())

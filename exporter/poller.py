@@ -14,7 +14,7 @@ from exporter.agents import AgentRules
 from exporter.clock import Clock, Pauses
 from exporter.decode import Reader
 from exporter.errors import INTERNAL, PollError, TokenError
-from exporter.ledger import Ledger, OrgDay
+from exporter.ledger import Ledger, OrgDay, Taken
 from exporter.orgday import Days
 from exporter.store import Draft, Store
 from exporter.targets import Target, stable_hash
@@ -198,17 +198,19 @@ class Poller:
         ledger, zone = polled.ledger, polled.target.zone
         async with self._publishing:
             draft = self._store.draft()
-            taken = await _paced(ledger.read(body, day, draft))
+            taken: Taken | None = await _paced(ledger.read(body, day, draft))
             now = self._clock.time()
             if zone is not None and day != self._days.today(zone, now):
                 self._log.info("answer_too_late", target=polled.target.name, day=day and day.isoformat())
                 ledger.forget_answer()
                 draft = self._store.draft()
-            else:
-                await _paced(ledger.settle(taken, day, now, draft))
-            polled.success_monotonic = self._clock.monotonic()
-            ledger.polls.last_success_timestamp_seconds = now
-            self._publish_poll(polled, draft, begun, up=True)
+                taken = None
+            with ledger.undone_on_error():
+                if taken is not None:
+                    await _paced(ledger.settle(taken, day, now, draft))
+                polled.success_monotonic = self._clock.monotonic()
+                ledger.polls.last_success_timestamp_seconds = now
+                self._publish_poll(polled, draft, begun, up=True)
         if polled.failing is not None:
             reason, since = polled.failing
             away = round(self._clock.monotonic() - since, 3)

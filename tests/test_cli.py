@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -141,6 +142,14 @@ async def test_version_and_help() -> None:
     assert (code, errors) == (0, "")
     assert out.startswith("usage: vspark-exporter ")
     assert [flag for flag in FLAGS if flag not in out] == []
+
+
+def test_config_check_writes_names_that_the_terminal_does_not_know(config: Path) -> None:
+    config.write_text(CONFIG.format(url="http://v").replace("DocTestCo-Sales", "Süd"))
+    run = [sys.executable, "-m", "exporter", "--config.check", "--config.file", str(config)]
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(run, env=environ, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 # our own
+    assert b"  S\\xfcd, WARNING" in done.stdout
 
 
 async def test_config_check(config: Path) -> None:
