@@ -62,7 +62,10 @@ def _meaning(status: int, text: str, location: str) -> tuple[str, str]:
         case (400, _) if "token" in text.lower():
             meaning = "auth", _REFUSED
         case (404, _):
-            meaning = "not_found", "V-Spark knows no such company, organization or folder: check their short names"
+            meaning = (
+                "not_found",
+                "V-Spark knows no such company, organization or folder: check their short names, and vspark.url",
+            )
         case (429, _):
             meaning = "rate_limited", "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
         case (_, 3):

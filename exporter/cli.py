@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,9 @@ from exporter.targets import make_targets, shard
 from exporter.tls import tls_context
 from exporter.web import ListenAddress, check_metrics_path
 
+_EXIT_FAILED = 1
 _EXIT_CONFIG = 2
+_EXIT_INTERRUPTED = 130
 _DEFAULT_ADDRESS = ":10219"
 
 
@@ -36,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _EXIT_CONFIG
     try:
         code = flags.run(flags)
+    except* KeyboardInterrupt:
+        code = _EXIT_INTERRUPTED
+    except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _EXIT_FAILED
     except* ConfigError as problems:
         for problem in _leaves(problems):
             sys.stderr.write(f"{flags.config_file}: {problem}\n")

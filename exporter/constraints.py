@@ -35,6 +35,8 @@ def check_url(url: str) -> None:
         raise ValueError("a URL cannot have port 0")
     if "?" in url or "#" in url:
         raise ValueError("a URL cannot have a query or a fragment here")
+    if parts.path.rstrip("/").endswith("/stats"):
+        raise ValueError("leave /stats out, it is added")
 
 
 def check_name(name: str) -> None:

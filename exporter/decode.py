@@ -6,6 +6,7 @@ changed; a record is decoded and read by `dayrecord`.
 
 from collections.abc import Generator, Mapping, Sequence
 from datetime import date
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from exporter.places import at, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
 
 _DEEPEST: Final = 16
+_FINE: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
 
 
@@ -266,4 +268,6 @@ def _is_alarming(key: str, value: Any, *, empty: bool) -> bool:
     """Tell whether a value beside what is read through says that the answer is none."""
     if normalize(key) in ERRORS:
         return bool(value)
-    return empty and not (value is True or (value == 0 and value is not False))
+    if not empty or value is True or (isinstance(value, str) and value.casefold() in _FINE):
+        return False
+    return value is False or value not in (0, HTTPStatus.OK)

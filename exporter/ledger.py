@@ -167,11 +167,8 @@ class Ledger:
         return self.target.company, self.target.org, folder
 
     def _label_text(self, folder: str) -> str:
-        text = self._labels.get(folder)
-        if text is None:
-            text = label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
-            self._labels[folder] = text
-        return text
+        kept = self._labels.get(folder)
+        return kept or label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
 
     def _put_agents(self, folder_day: FolderDay, draft: Draft) -> FolderFigures:
         shown, folded = self._rules.apply(folder_day.agents)
@@ -204,9 +201,10 @@ class Ledger:
         if figures == self._published.get(folder):
             return
         self._published[folder] = figures
+        self._labels[folder] = labels = self._label_text(folder)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
-            text = "" if value is None else sample(family.name, self._label_text(folder), value)
+            text = "" if value is None else sample(family.name, labels, value)
             draft.put(family, self._key(folder), text, text + created)
 
     def _drop_folder(self, folder: str, draft: Draft) -> None:

@@ -9,7 +9,7 @@ from exporter.tokens import Token
 
 TOKEN = Token("s3cret")
 REFUSED = "the token is refused: check it, and that it is the one of this company"
-UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names"
+UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names, and vspark.url"
 NOT_FOLLOWED = "which is not followed: set vspark.url to where V-Spark itself answers"
 
 

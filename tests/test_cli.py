@@ -117,7 +117,8 @@ async def serving(config: Path, *arguments: str) -> AsyncIterator[Running]:
                 line = (await process.stderr.readline()).decode().rstrip("\n")
                 assert line
                 logged.append(line)
-        (url,) = re.findall(r"http://127\.0\.0\.1:[0-9]+", logged[-1])
+        (address,) = re.findall(r"127\.0\.0\.1:[0-9]+", logged[-1])
+        url = f"http://{address}"
         async with aiohttp.ClientSession(url) as session:
             yield Running(process, logged, session)
     finally:

@@ -184,6 +184,7 @@ def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> No
     [
         *([], {}, [[]], [{}], [None], [[], {}, None], {"A": []}, {"A": {}, "B": []}, {"A": None}, {"20261123": []}),
         *({"stats": []}, {"data": {}}, {"results": {"folders": []}}, {"stats": None}),
+        *({"status": "OK", "stats": []}, {"message": "Success", "code": 200, "data": {}}),
         *({"success": True, "stats": []}, {"count": 0, "data": []}, {"total": 0.0, "data": {}}),
         *({"error": "", "data": []}, {"error": False, "data": []}, {"errors": 0, "data": []}, {"error": None}),
         *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"calls": None}),
@@ -317,7 +318,7 @@ DEEP = "nested deeper than 16 levels"
         ({"error": "x", "stats": []}, FOLDER, "$.error", IN_PLACE),
         ({"error": "x", "stats": [{"folder": "A", "calls": 5}]}, ORG, "$.error", IN_PLACE),
         ({"errors": 1, "data": [{"folder": "A", "calls": 5}]}, ORG, "$.errors", IN_PLACE),
-        ({"status": "ok", "stats": []}, ORG, "$.status", IN_PLACE),
+        ({"status": "fail", "stats": []}, ORG, "$.status", IN_PLACE),
         ({"message": "Organization not found", "data": {}}, ORG, "$.message", IN_PLACE),
         ({"success": False, "data": []}, ORG, "$.success", IN_PLACE),
         ({"code": 404, "data": []}, ORG, "$.code", IN_PLACE),
