@@ -553,3 +553,35 @@ def test_the_names_in_the_documentation_are_those_that_are_read() -> None:
     names = set(re.findall(r"`([a-z]+)`", READING.partition("## The rules")[2].partition("### 7.")[0]))
     known = {*COUNTS, *AVERAGES, *TOTALS, *AGENTS, *AGENT_IDS, *FOLDERS, *DAYS, *OVERALL, *WRAPPERS}
     assert names == known
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT001 # one of two shapes
+    def body(number: int) -> bytes:
+        records = {f"agent{index:06}": {"calls": index % 7, "duration": index % 60} for index in range(number)}
+        agents = [{"id": agent, **record} for agent, record in records.items()] if listed else records
+        return json.dumps([{"calls": 5, "agents": agents}]).encode()
+
+    few, many = body(1000), body(40_000)
+    assert len(few) < 2**20 < len(many)
+    (expected,), _, _ = end(Reading(Reader(Layouts())).read(few, FOLDER))
+    (read,), _, pauses = end(Reading(Reader(Layouts())).read(many, FOLDER))
+    assert list(read.agents)[: len(expected.agents)] == list(expected.agents)
+    assert len(read.agents) == sum(index % 7 > 0 for index in range(40_000))
+    assert pauses >= 20
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ('{"calls":-1}', "$[0].agents.last.calls: expected a number of calls, found a negative number"),
+        ('{"calls":1e999}', "$[0].agents.last: a number out of range"),
+        ('{"duration":1}', "$[0].agents.last: an agent's record without a call count"),
+    ],
+)
+def test_one_of_very_many_agents_that_is_refused(last: str, message: str) -> None:
+    agents = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(40_000))
+    body = f'[{{"calls":5,"agents":{{{agents},"last":{last}}}}}]'.encode()
+    with pytest.raises(DecodeError) as caught:
+        end(Reading(Reader(Layouts())).read(body, FOLDER))
+    assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)
