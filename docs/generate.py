@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
+from docs.chart import values_readme, values_schema
 from exporter.config import Config
 from exporter.conversion import Block
 from exporter.errors import REASONS
@@ -149,6 +150,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration.md": configuration_page,
     "config.schema.json": configuration_schema,
     "metrics.md": metrics_page,
+    "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
+    "../helm/vspark-exporter/README.md": values_readme,
 }
 """Each page's name in docs/, and what makes its text."""
 

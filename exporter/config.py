@@ -20,7 +20,11 @@ from exporter.quantities import Duration, Size, format_duration
 from exporter.tokens import EnvToken, FileToken, LiteralToken, TokenSource
 from exporter.yamlfile import read_yaml
 
-Name = Annotated[str, Meta(extra_json_schema={"minLength": 1}), constraints.check_name]
+Name = Annotated[
+    str,
+    Meta(extra_json_schema={"minLength": 1, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}),  # for Go's expressions, too
+    constraints.check_name,
+]
 Zone = Annotated[str, Meta(title="time zone"), constraints.check_zone]
 Pattern = Annotated[str, Meta(title="regular expression"), constraints.check_pattern]
 
@@ -152,6 +156,7 @@ class Org(Block, frozen=True):
         Meta(
             description="The folders to ask for, one request each. Without it: one request, every folder.",
             examples=[["Test01", "Test02"]],
+            extra_json_schema={"uniqueItems": True},
         ),
     ] = None
     interval_seconds: Annotated[Duration | None, Meta(description="Wins over `poll.interval`.", examples=["30s"])] = (

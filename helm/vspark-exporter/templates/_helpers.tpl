@@ -1,0 +1,61 @@
+{{- define "vspark-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Short enough for what is put behind it. */}}
+{{- define "vspark-exporter.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $whole := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $whole .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "vspark-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "vspark-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "vspark-exporter.commonLabels" -}}
+{{- $labels := dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- mergeOverwrite $labels .Values.commonLabels (include "vspark-exporter.selectorLabels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* The metadata of an object; takes the root, and optionally suffix, namespace, labels, annotations. */}}
+{{- define "vspark-exporter.metadata" -}}
+name: {{ include "vspark-exporter.fullname" .root }}{{ .suffix }}
+namespace: {{ .namespace | default .root.Release.Namespace }}
+labels:
+  {{- mergeOverwrite (include "vspark-exporter.commonLabels" .root | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What the pod of the exporter has, and the pod of helm test has not. */}}
+{{- define "vspark-exporter.podSelector" -}}
+{{ include "vspark-exporter.selectorLabels" . }}
+app.kubernetes.io/component: exporter
+{{- end -}}
+
+{{- define "vspark-exporter.testSelector" -}}
+{{ include "vspark-exporter.selectorLabels" . }}
+app.kubernetes.io/component: test
+{{- end -}}
+
+{{- define "vspark-exporter.serviceAccountName" -}}
+{{- $made := ternary (include "vspark-exporter.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $made .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "vspark-exporter.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

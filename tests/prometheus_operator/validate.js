@@ -1,0 +1,11 @@
+// Prints one line for everything that is wrong with the objects on standard input, a JSON list.
+import { readFileSync } from "node:fs";
+import * as v1 from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index";
+
+for (const object of JSON.parse(readFileSync(0, "utf-8"))) {
+  try {
+    new v1[object.kind](object).validate();
+  } catch (error) {
+    console.log(`${object.kind}: ${error.message}`);
+  }
+}

@@ -1,0 +1,238 @@
+"""The chart, by the real helm.
+
+In testdata/chart is what `helm template calls helm/vspark-exporter -n vspark -f FILE` renders for files of ci/.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import trustme
+import yaml
+
+from docs.chart import CHART
+from exporter import __version__
+from exporter.cli import main
+from exporter.config import load_config
+from tests.chart import helm, of_kind, refused, render, values
+from tests.served import serving
+
+GOLDEN = Path(__file__).parent / "testdata" / "chart"
+CI = sorted((CHART / "ci").glob("*.yaml"))
+KUBERNETES = ("1.25", kubernetes_validate.latest_version())
+OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+CANARY = "s3cret-canary"
+ETC = "/etc/vspark-exporter"
+
+
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_lint_finds_nothing(path: Path) -> None:
+    done = helm("lint", "--strict", CHART, "-f", path)
+    assert done.returncode == 0, done.stdout
+    assert [line for line in done.stdout.splitlines() if line.startswith(("[WARNING]", "[ERROR]"))] == []
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_every_object_is_one_of_kubernetes(path: Path, version: str) -> None:
+    for each in render("-f", path, "--kube-version", version):
+        if each["kind"] not in OPERATORS:
+            kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("minimal", None),
+        ("everything", None),
+        ("inline-token", None),
+        ("existing-configmap", "deployment"),
+        ("config", "deployment"),
+        ("operator", "servicemonitor"),
+        ("podmonitor", "podmonitor"),
+    ],
+)
+def test_what_is_rendered(name: str, template: str | None) -> None:
+    only = ("-s", f"templates/{template}.yaml") if template else ()
+    text = (GOLDEN / f"{name}.yaml").read_text("utf-8").replace("VERSION", __version__)
+    expected = list(filter(None, yaml.safe_load_all(text)))
+    assert render("-f", values(name), *only) == sorted(
+        expected, key=lambda each: (each["kind"], each["metadata"]["name"])
+    )
+
+
+def test_the_chart_installs_the_exporter_of_its_commit() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"] == __version__
+
+
+def test_kubernetes_that_is_too_old_is_refused() -> None:
+    message = refused("-f", values("minimal"), "--kube-version", "1.24.17")
+    assert "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.24.17" in message
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Hold every file that a configuration in ci/ names, in place of /etc/vspark-exporter."""
+    authority = trustme.CA()
+    client = authority.issue_cert("vspark.example.com")
+    contents = {
+        "ca/ca.pem": authority.cert_pem.bytes(),
+        "secrets/client/tls.crt": client.cert_chain_pems[0].bytes(),
+        "secrets/client/tls.key": client.private_key_pem.bytes(),
+        "secrets/hash/key": b"key",
+        "secrets/doctestco/token": b"token",
+        "secrets/vspark.tokens/all": b"token",
+        "secrets/vspark.tokens/doctestco": b"token",
+        "secrets/calls-vspark-exporter-tokens/vspark": b"token",
+        "secrets/calls-vspark-exporter-tokens/company-1": b"token",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CI if path != values("existing-configmap")], ids=lambda path: path.stem
+)
+def test_the_exporter_takes_the_configuration(
+    path: Path, etc: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKEN_42", "token")
+    (config_map,) = render("-f", path, "-s", "templates/configmap.yaml")
+    file = etc / "config.yaml"
+    file.write_text(config_map["data"]["config.yaml"].replace(ETC, str(etc)))
+    assert main(["--config.file", str(file), "--config.check"]) == 0, capsys.readouterr().err
+    given = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
+    assert [
+        (company.name, [(org.name, org.folders) for org in company.orgs]) for company in load_config(file).companies
+    ] == [
+        (each["name"], [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]])
+        for each in given
+    ]
+
+
+def keys(text: Any) -> Iterator[str]:
+    if isinstance(text, dict):
+        for key, below in text.items():
+            yield key
+            yield from keys(below)
+    elif isinstance(text, list):
+        for below in text:
+            yield from keys(below)
+
+
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_changed_tokens_reach_the_exporter(path: Path) -> None:
+    assert {"subPath", "subPathExpr"} & set(keys(render("-f", path))) == set()
+
+
+def test_a_token_in_the_configuration_is_in_its_secret_only() -> None:
+    objects = render("-f", values("inline-token"))
+    assert CANARY not in yaml.safe_dump(objects)
+    assert of_kind("Secret", objects)["data"] == {
+        "vspark": "czNjcmV0LWNhbmFyeQ==",
+        "company-1": "czNjcmV0LWNhbmFyeS1vZi1vdGhlcg==",
+    }
+
+
+def checksum(*arguments: str | Path) -> str:
+    pod = of_kind("Deployment", render(*arguments))["spec"]["template"]
+    return str(pod["metadata"]["annotations"]["checksum/config"])
+
+
+def test_the_pod_is_replaced_when_its_configuration_changes_and_not_when_a_token_does() -> None:
+    file = values("inline-token")
+    before = checksum("-f", file)
+    assert checksum("-f", file, "--set", "config.vspark.token=another") == before
+    assert checksum("-f", file, "--set", "config.poll.interval=2m") != before
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://vspark", 80),
+        ("https://vspark/prefix", 443),
+        ("HTTPS://vspark", 443),
+        ("https://vspark:3000", 3000),
+        ("https://[2001:db8::1]", 443),
+        ("https://[2001:db8::1]:3000/prefix", 3000),
+    ],
+)
+def test_the_network_policy_lets_out_to_the_port_of_the_url(url: str, port: int) -> None:
+    (policy,) = render(
+        *("-f", values("minimal"), "-s", "templates/networkpolicy.yaml"),
+        *("--set", f"config.vspark.url={url}", "--set", "networkPolicy.enabled=true"),
+    )
+    assert policy["spec"]["egress"][0] == {"ports": [{"port": port, "protocol": "TCP"}]}
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    """Copy the chart, with one file of rules and one dashboard in it."""
+    for path in sorted(CHART.rglob("*")):
+        if path.is_file() and path.parent.name not in ("rules", "dashboards"):
+            (tmp_path / path.relative_to(CHART)).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path.relative_to(CHART)).write_bytes(path.read_bytes())
+    for name, text in (
+        (
+            "rules/a.yaml",
+            "groups:\n  - name: a\n    rules: [{alert: A, expr: up == 0, annotations: {x: '{{ $value }}'}}]\n",
+        ),
+        ("rules/b.yaml", "groups:\n  - {name: b, rules: []}\n"),
+        ("dashboards/vspark-calls.json", '{"title": "{{ x }}"}\n'),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_rules_and_dashboards_are_taken_as_they_are(chart: Path) -> None:
+    objects = render("-f", values("operator"), chart=chart)
+    rule = of_kind("PrometheusRule", objects)
+    assert rule["spec"] == {
+        "groups": [
+            {"name": "a", "rules": [{"alert": "A", "expr": "up == 0", "annotations": {"x": "{{ $value }}"}}]},
+            {"name": "b", "rules": []},
+        ]
+    }
+    assert rule["metadata"]["namespace"] == "monitoring"
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    (dashboard,) = (each for each in objects if each["metadata"]["name"] == "calls-vspark-exporter-vspark-calls")
+    assert dashboard["data"] == {"vspark-calls.json": '{"title": "{{ x }}"}\n'}
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
+
+
+def test_rules_and_dashboards_are_off_until_asked_for(chart: Path) -> None:
+    assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
+        *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
+    ]
+
+
+async def test_helm_test_reads_what_the_exporter_serves() -> None:
+    container = of_kind("Pod", render("-f", values("minimal")))["spec"]["containers"][0]
+    python, *script = container["command"]
+    assert (python, container["args"]) == ("python3", ["http://calls-vspark-exporter:10219"])
+
+    async def run(url: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *script, url), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, error = await process.communicate()
+        return process.returncode, out.decode(), error.decode()
+
+    async with serving() as exporter:
+        url = f"http://127.0.0.1:{exporter.port}"
+        code, out, error = await run(url)
+        assert (code, out, error.splitlines()[-1]) == (
+            1,
+            "",
+            "urllib.error.HTTPError: HTTP Error 503: Service Unavailable",
+        )
+        exporter.ready = True
+        assert await run(url) == (0, "/-/ready is there\n/metrics is there\n", "")
