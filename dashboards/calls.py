@@ -37,7 +37,7 @@ what it has of its own day. "At this time" is 24 hours or 7 days earlier."""
 _AGENT_IN_TWO: Final = "An agent with calls in two folders counts in both."
 
 
-def _mean(by: str = "") -> str:
+def mean(by: str = "") -> str:
     """Give the mean duration weighted by calls, over the folders of which V-Spark gives one."""
     return f"sum {by} ({SECONDS}) / (sum {by} ({CALLS} and {SECONDS}) > 0)"
 
@@ -80,7 +80,7 @@ def _rows() -> Rows:
             number(
                 "Mean duration",
                 "Weighted by calls, over the folders of which V-Spark gives a mean.",
-                now(_mean()),
+                now(mean()),
                 unit=units.Seconds,
             )
             .decimals(1)
@@ -102,8 +102,8 @@ def _rows() -> Rows:
             .span(12)
             .height(10),
             lines(
-                "Calls per minute",
-                "By org. Calls arrive here when V-Spark has counted them.",
+                "Calls per minute by org",
+                "Calls arrive here when V-Spark has counted them.",
                 over_time(
                     f"sum {BY_ORG} (rate(vspark_folder_calls_total{{{FOLDERS}}}[$__rate_interval])) * 60", "{{org}}"
                 ),
@@ -114,16 +114,16 @@ def _rows() -> Rows:
             .span(12)
             .height(10),
             lines(
-                "Mean duration",
-                "By org, of all calls of the day so far, weighted by calls.",
-                over_time(_mean(BY_ORG), "{{org}}"),
+                "Mean duration by org",
+                "Of all calls of the day so far, weighted by calls.",
+                over_time(mean(BY_ORG), "{{org}}"),
                 unit=units.Seconds,
             )
             .span(12)
             .height(9),
             lines(
-                "Agents with calls",
-                f"By org, since midnight. {_AGENT_IN_TWO}",
+                "Agents with calls by org",
+                f"Since midnight. {_AGENT_IN_TWO}",
                 over_time(f"sum {BY_ORG} ({AGENTS})", "{{org}}"),
                 unit=units.LocaleFormat,
             )
@@ -138,7 +138,7 @@ def _rows() -> Rows:
                     "Calls today": rows(f"sum {BY_ORG} ({CALLS})"),
                     "Yesterday": rows(f"sum {BY_ORG} ({CALLS} {YESTERDAY})"),
                     "A week ago": rows(f"sum {BY_ORG} ({CALLS} {WEEK_AGO})"),
-                    "Mean duration": rows(_mean(BY_ORG)),
+                    "Mean duration": rows(mean(BY_ORG)),
                     "Agents": rows(f"sum {BY_ORG} ({AGENTS})"),
                     "Since midnight": rows(
                         f"time() - max {BY_ORG} (vspark_day_start_timestamp_seconds{{{ORGS}}})"
@@ -170,24 +170,24 @@ def _rows() -> Rows:
                 ("company", "org", "agent"),
                 {"Mean duration": units.Seconds},
             )
-            .span(12)
-            .height(14),
+            .span(10)
+            .height(12),
             distribution(
                 "Calls per agent",
                 "How many agents have how many calls today.",
                 rows(f"sum {BY_AGENT} ({AGENT_CALLS})"),
                 unit=units.LocaleFormat,
             )
-            .span(12)
-            .height(7),
+            .span(7)
+            .height(12),
             distribution(
                 "Mean duration per agent",
                 "How many agents have which mean duration today.",
                 rows(_agent_mean()),
                 unit=units.Seconds,
             )
-            .span(12)
-            .height(7),
+            .span(7)
+            .height(12),
         ],
     }
 

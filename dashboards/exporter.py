@@ -34,6 +34,9 @@ BY_TARGET: Final = "by (company, org, folder)"
 TARGET: Final = "{{company}}/{{org}}/{{folder}}"
 SUCCEEDING: Final = f"count({UP} == 1) or vector(0)"
 FAILING: Final = f"count({UP} == 0) or vector(0)"
+WHOLE_ORG: Final = '"folder", "(whole org)", "folder", ""'
+"""What `label_replace` gives a target without a folder to be called by."""
+
 SAYS: Final = "How the exporter polls V-Spark. A target is a folder, or a whole org: then its folder is empty."
 
 
@@ -126,7 +129,8 @@ def _rows() -> Rows:
                 "Of the targets whose last poll failed: what has failed since the exporter started. Its log says more.",
                 {
                     "Failed polls": rows(
-                        f"sum by (company, org, folder, reason) ({FAILURES}) and on (company, org, folder) {UP} == 0"
+                        f"label_replace(sum by (company, org, folder, reason) ({FAILURES})"
+                        f" and on (company, org, folder) {UP} == 0, {WHOLE_ORG})"
                     )
                 },
                 ("company", "org", "folder", "reason"),
@@ -137,7 +141,7 @@ def _rows() -> Rows:
             bars(
                 "Oldest values",
                 "How long ago the ten targets that are worst off were last polled with success.",
-                now(f"topk(10, time() - max {BY_TARGET} ({LAST_SUCCESS}))", TARGET),
+                now(f"topk(10, time() - max {BY_TARGET} (label_replace({LAST_SUCCESS}, {WHOLE_ORG})))", TARGET),
                 unit=units.DurationSeconds,
             )
             .span(9)
