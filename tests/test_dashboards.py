@@ -70,7 +70,7 @@ def series() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_chart_has_what_the_code_makes(name: str) -> None:
-    assert (CHART / name).read_text("utf-8") == written(FILES[name]()), "run: python -m dashboards"
+    assert (CHART / name).read_text("utf-8") == written(FILES[name]()), "run: make dashboards"
 
 
 def test_the_chart_has_no_other_dashboards() -> None:
