@@ -8,7 +8,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.page import Rows, page
 from dashboards.panels import (
     bars,
-    by_thresholds,
     distribution,
     grid,
     lines,
@@ -16,7 +15,6 @@ from dashboards.panels import (
     number,
     over_time,
     rows,
-    thresholds,
 )
 from dashboards.variables import FOLDERS, ORGS, datasource, folders, job
 
@@ -73,17 +71,14 @@ def _rows() -> Rows:
                 unit=units.PercentUnit,
             )
             .decimals(0)
-            .color_scheme(by_thresholds())
-            .thresholds(thresholds((None, "red"), (-0.5, "orange"), (-0.2, "green"), (0.2, "orange"), (0.5, "red")))
             .span(7)
             .height(5),
             number(
                 "Mean duration",
                 "Weighted by calls, over the folders of which V-Spark gives a mean.",
                 now(mean()),
-                unit=units.Seconds,
+                unit=units.DurationInHoursMinutesSeconds,
             )
-            .decimals(1)
             .span(4)
             .height(5),
             number("Agents with calls", _AGENT_IN_TWO, now(f"sum({AGENTS})"), unit=units.LocaleFormat)
@@ -117,7 +112,7 @@ def _rows() -> Rows:
                 "Mean duration by org",
                 "Of all calls of the day so far, weighted by calls.",
                 over_time(mean(BY_ORG), "{{org}}"),
-                unit=units.Seconds,
+                unit=units.DurationInHoursMinutesSeconds,
             )
             .span(12)
             .height(9),
@@ -146,7 +141,7 @@ def _rows() -> Rows:
                     ),
                 },
                 ("company", "org"),
-                {"Mean duration": units.Seconds, "Since midnight": units.ClockSeconds},
+                {"Mean duration": units.DurationInHoursMinutesSeconds, "Since midnight": units.ClockSeconds},
             )
             .span(15)
             .height(10),
@@ -168,7 +163,7 @@ def _rows() -> Rows:
                     "Mean duration": rows(f"({_agent_mean()}) and on (company, org, agent) {busiest_agents}"),
                 },
                 ("company", "org", "agent"),
-                {"Mean duration": units.Seconds},
+                {"Mean duration": units.DurationInHoursMinutesSeconds},
             )
             .span(10)
             .height(12),
@@ -184,7 +179,7 @@ def _rows() -> Rows:
                 "Mean duration per agent",
                 "How many agents have which mean duration today.",
                 rows(_agent_mean()),
-                unit=units.Seconds,
+                unit=units.DurationInHoursMinutesSeconds,
             )
             .span(7)
             .height(12),

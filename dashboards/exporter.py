@@ -9,6 +9,7 @@ from dashboards.page import Rows, page
 from dashboards.panels import (
     bars,
     by_thresholds,
+    colour_override,
     grid,
     lines,
     now,
@@ -31,7 +32,7 @@ RELOADED: Final = f"vspark_exporter_config_last_reload_successful{{{JOB}}}"
 RELOADED_AT: Final = f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{JOB}}}"
 
 BY_TARGET: Final = "by (company, org, folder)"
-TARGET: Final = "{{company}}/{{org}}/{{folder}}"
+TARGET: Final = "{{org}} / {{folder}}"
 SUCCEEDING: Final = f"count({UP} == 1) or vector(0)"
 FAILING: Final = f"count({UP} == 0) or vector(0)"
 WHOLE_ORG: Final = '"folder", "(whole org)", "folder", ""'
@@ -114,6 +115,8 @@ def _rows() -> Rows:
                 over_time(FAILING, "fail"),
                 unit=units.LocaleFormat,
             )
+            .override_by_name("succeed", [colour_override("green")])
+            .override_by_name("fail", [colour_override("red")])
             .span(12)
             .height(8),
             stacked(

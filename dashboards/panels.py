@@ -77,7 +77,7 @@ def lines(title: str, says: str, *queries: Dataquery, unit: str) -> timeseries.P
         .fill_opacity(8)
         .gradient_mode(GraphGradientMode.OPACITY)
         .show_points(VisibilityMode.NEVER)
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .legend(
             common.VizLegendOptions()
@@ -169,6 +169,11 @@ def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
 def threshold_override(*steps: tuple[float | None, str]) -> DynamicConfigValue:
     """Give the same for the fields of an override."""
     return DynamicConfigValue("thresholds", thresholds(*steps).build())
+
+
+def colour_override(colour: str) -> DynamicConfigValue:
+    """Give the fields of an override this colour."""
+    return DynamicConfigValue("color", dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour).build())
 
 
 def by_thresholds() -> dashboard.FieldColor:
