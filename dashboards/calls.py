@@ -125,7 +125,7 @@ def _rows() -> Rows:
             .span(12)
             .height(9),
         ],
-        "Orgs and folders": [
+        "Orgs": [
             grid(
                 "Orgs",
                 "Calls of each org's day, what it had at this time before, and how long its day has lasted.",
@@ -143,8 +143,10 @@ def _rows() -> Rows:
                 ("company", "org"),
                 {"Mean duration": units.DurationInHoursMinutesSeconds, "Since midnight": units.ClockSeconds},
             )
-            .span(15)
-            .height(10),
+            .span(24)
+            .height(8),
+        ],
+        "Folders and agents": [
             bars(
                 "Busiest folders",
                 "The ten folders with the most calls today.",
@@ -152,9 +154,7 @@ def _rows() -> Rows:
                 unit=units.LocaleFormat,
             )
             .span(9)
-            .height(10),
-        ],
-        "Agents": [
+            .height(12),
             grid(
                 "Top agents",
                 "The twenty agents with the most calls today, over the chosen folders of their org.",
@@ -165,7 +165,7 @@ def _rows() -> Rows:
                 ("company", "org", "agent"),
                 {"Mean duration": units.DurationInHoursMinutesSeconds},
             )
-            .span(10)
+            .span(15)
             .height(12),
             distribution(
                 "Calls per agent",
@@ -173,16 +173,16 @@ def _rows() -> Rows:
                 rows(f"sum {BY_AGENT} ({AGENT_CALLS})"),
                 unit=units.LocaleFormat,
             )
-            .span(7)
-            .height(12),
+            .span(12)
+            .height(8),
             distribution(
                 "Mean duration per agent",
                 "How many agents have which mean duration today.",
                 rows(_agent_mean()),
                 unit=units.DurationInHoursMinutesSeconds,
             )
-            .span(7)
-            .height(12),
+            .span(12)
+            .height(8),
         ],
     }
 

@@ -28,6 +28,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ThresholdsMode,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.units import LocaleFormat
 
 from dashboards.variables import DATASOURCE
 
@@ -133,7 +134,7 @@ def grid(
     names["Value"] = next(iter(columns))
     order = [*labels, *names]
     panel = (
-        _filled(table.Panel(), title, says, list(columns.values()), "short")
+        _filled(table.Panel(), title, says, list(columns.values()), LocaleFormat)
         .with_transformation(DataTransformerConfig("merge", options={}))
         .with_transformation(
             DataTransformerConfig(
