@@ -141,7 +141,10 @@ def _rows() -> Rows:
                     ),
                 },
                 ("company", "org"),
-                {"Mean duration": units.DurationInHoursMinutesSeconds, "Since midnight": units.ClockSeconds},
+                {
+                    "Mean duration": units.DurationInHoursMinutesSeconds,
+                    "Since midnight": units.DurationInHoursMinutesSeconds,
+                },
             )
             .span(24)
             .height(8),
