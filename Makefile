@@ -5,16 +5,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench lock clean
+.PHONY: help demo test test-release lint format docs dashboards bench lock clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 demo: $(VENV)/run.stamp ## the exporter beside a simulated V-Spark
 	$(BIN)/vspark-exporter demo
 
-test: $(VENV)/dev.stamp ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp ## all tests but those that take minutes
+	$(BIN)/python -m pytest -m "not release"
+
+test-release: $(VENV)/dev.stamp ## the tests that take minutes
+	$(BIN)/python -m pytest -m release
 
 lint: $(VENV)/dev.stamp ## style and types
 	$(BIN)/ruff check .
@@ -27,6 +30,9 @@ format: $(VENV)/dev.stamp ## mend what the formatter can mend
 
 docs: $(VENV)/dev.stamp ## write the pages that are made from the code
 	$(BIN)/python docs/generate.py
+
+dashboards: $(VENV)/dev.stamp ## write the chart's dashboards
+	$(BIN)/python -m dashboards
 
 bench: $(VENV)/dev.stamp ## CPU time beside an exporter of the ordinary kind
 	$(BIN)/python -m bench
