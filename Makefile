@@ -5,16 +5,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench lock clean
+.PHONY: help demo test test-release lint format docs bench lock clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 demo: $(VENV)/run.stamp ## the exporter beside a simulated V-Spark
 	$(BIN)/vspark-exporter demo
 
-test: $(VENV)/dev.stamp ## all tests
+test: $(VENV)/dev.stamp ## all tests but those of test-release
 	$(BIN)/python -m pytest
+
+test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image
+	$(BIN)/python -m pytest -m release
 
 lint: $(VENV)/dev.stamp ## style and types
 	$(BIN)/ruff check .
@@ -37,6 +40,8 @@ lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
 		--upgrade --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--upgrade --custom-compile-command 'make lock' --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--upgrade --custom-compile-command 'make lock' --group build -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove what the targets above have made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
