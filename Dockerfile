@@ -1,4 +1,5 @@
 # Both stages have the same base, so that what is installed in one runs in the other.
+# checkov:skip=CKV_DOCKER_7:the tag stands in the ARG
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build

@@ -82,7 +82,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextmanager
 def built(base: str, form: str, context: Path = ROOT) -> Iterator[str]:
     """Build the image without any cache; `form` docker has the health check, oci no id of the build's container."""
-    image = f"{NAME}:{form}-{context.name}"
+    image = f"{NAME}:{form}-{'root' if context == ROOT else 'other'}"
     ran(
         *("buildah", "bud", "--quiet", "--no-cache", "--runtime=runc", "--network=host", f"--format={form}"),
         *(f"--build-arg=BASE_IMAGE={base}", "--build-arg=REVISION=a6f9aa3", "--timestamp=1700000000"),
