@@ -93,15 +93,19 @@ midnight, so that `rate()` and `increase()` work across midnight and across rest
 
     sum by (company, org) (vspark_folder_calls_today)                           calls today
     sum by (org) (rate(vspark_folder_calls_total[15m])) * 60                    calls per minute
-    sum by (org) (vspark_folder_call_seconds_today) / sum by (org) (vspark_folder_calls_today)   mean duration, seconds
+    sum by (org) (vspark_folder_call_seconds_today)
+      / sum by (org) (vspark_folder_calls_today and vspark_folder_call_seconds_today)   mean duration, seconds
     topk(10, vspark_agent_calls_today)                                          busiest agents
     vspark_up == 0                                                              what fails now
     time() - vspark_last_success_timestamp_seconds > 300                        what is old
 
 ## Reasons of `vspark_poll_failures_total`
 
-A reason has a series once it has occurred. The log names the target, the reason and what happened; a series of failures
-with one reason is logged once.
+A reason has a series once it has occurred, and begins at 1: `increase()` alone misses that first failure, so ask
+
+    increase(vspark_poll_failures_total[15m]) > 0 or (vspark_poll_failures_total unless vspark_poll_failures_total offset 15m)
+
+The log names the target, the reason and what happened; a series of failures with one reason is logged once.
 
 | reason | what it means, what to do |
 |---|---|
@@ -118,7 +122,9 @@ def configuration_schema() -> str:
     """Give docs/config.schema.json."""
     schema = msgspec.json.schema(Config, schema_hook=_schema_of)
     for _, block in _blocks("", Config):
-        properties = schema["$defs"][block.__name__]["properties"]
+        definition = schema["$defs"][block.__name__]
+        definition["description"] = inspect.getdoc(block)  # without the indentation that older Pythons leave in
+        properties = definition["properties"]
         for field in msgspec.structs.fields(block):
             if isinstance(default := _default(field), str):
                 properties[field.encode_name]["default"] = default

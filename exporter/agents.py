@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from exporter.dayrecord import merged
+from exporter.dayrecord import Sum, merged
 from exporter.model import AgentDay, AgentDays
 
 OTHER: Final = "_other"
@@ -41,12 +41,15 @@ class AgentRules:
         if len(agents) <= self._max:
             return agents, 0
         least = heapq.nlargest(self._max, agents.calls)[-1]
-        busier = [agent for agent in agents if agent.calls > least]
-        ties = sorted((agent for agent in agents if agent.calls == least), key=lambda agent: agent.agent)
-        kept = [*busier, *ties[: self._max - len(busier)]]
-        folded = [*ties[self._max - len(busier) :], *(agent for agent in agents if agent.calls < least)]
-        others = (AgentDay(OTHER, agent.calls, agent.average_seconds) for agent in folded)
-        return merged([*kept, *others]), len(folded)
+        kept = [index for index, calls in enumerate(agents.calls) if calls > least]
+        ties = (index for index, calls in enumerate(agents.calls) if calls == least)
+        kept += heapq.nsmallest(self._max - len(kept), ties, key=agents.agents.__getitem__)
+        others, stays = Sum(), set(kept)
+        for index, (calls, average) in enumerate(zip(agents.calls, agents.average_seconds, strict=True)):
+            if index not in stays:
+                others.add(calls, average)
+        shown = [AgentDay(agents.agents[index], agents.calls[index], agents.average_seconds[index]) for index in kept]
+        return merged([*shown, AgentDay(OTHER, others.calls, others.average_seconds)]), len(agents) - len(kept)
 
 
 def _hash(key: bytes, agent: str) -> str:

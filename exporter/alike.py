@@ -15,14 +15,14 @@ from exporter import scalars
 from exporter.fields import Layouts
 from exporter.model import AgentDays
 from exporter.places import at
-from exporter.raw import decode, first_byte
+from exporter.raw import decode, first_byte, is_composite, level
 
 _Count = Annotated[int, Meta(ge=0, le=scalars.LARGEST_COUNT)]
 _Seconds = Annotated[float, Meta(ge=0, le=scalars.LARGEST_DURATION)]
 _DECODERS_KEPT: Final = 64
 _KEYS_AT_MOST: Final = 64
 _LARGEST_AT_ONCE: Final = 2**20
-"""Bytes of a record beyond which its agents are better read some at a time, with pauses."""
+"""Bytes of agents beyond which they are decoded some at a time, by who reads them, with pauses in between."""
 
 
 class Alike(Struct, frozen=True):
@@ -43,18 +43,23 @@ class RecordDecoder:
     def decode(self, raw: Raw, inside: Mapping[str, Raw], path: str) -> dict[str, Any]:
         """Decode the day record at `path` with its members `inside`; its agents are `Alike` where they are.
 
-        Raises DecodeError.
+        Very many agents come as raw JSON, each by itself. Raises DecodeError.
         """
         layout = self._layouts[tuple(inside)]
         key = layout.agents[0] if layout.agents else None
-        if key is None or first_byte(inside[key]) != "{" or len(memoryview(raw)) > _LARGEST_AT_ONCE:
+        if key is None or not is_composite(inside[key]):
             return self._decode_whole(raw, path)
-        alike = self._read(inside[key])
-        if alike is not None:
-            return {name: alike if name == key else decode(value, at(path, name)) for name, value in inside.items()}
+        agents: Alike | dict[str, Raw] | list[Raw] | None = None
+        if len(memoryview(inside[key])) > _LARGEST_AT_ONCE:
+            agents = level(inside[key], at(path, key))
+        elif first_byte(inside[key]) == "{":
+            agents = self._read(inside[key])
+        if agents is not None:
+            return {name: agents if name == key else decode(value, at(path, name)) for name, value in inside.items()}
         record = self._decode_whole(raw, path)
-        keys = (tuple(value) for value in record[key].values() if isinstance(value, dict))
-        self._keys = max(keys, key=len, default=())
+        if isinstance(record[key], dict):
+            keys = (tuple(value) for value in record[key].values() if isinstance(value, dict))
+            self._keys = max(keys, key=len, default=())
         return record
 
     @staticmethod

@@ -62,7 +62,10 @@ def _meaning(status: int, text: str, location: str) -> tuple[str, str]:
         case (400, _) if "token" in text.lower():
             meaning = "auth", _REFUSED
         case (404, _):
-            meaning = "not_found", "V-Spark knows no such company, organization or folder: check their short names"
+            meaning = (
+                "not_found",
+                "V-Spark knows no such company, organization or folder: check their short names, and vspark.url",
+            )
         case (429, _):
             meaning = "rate_limited", "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
         case (_, 3):
@@ -105,7 +108,7 @@ def retry_after_seconds(value: str) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter where a number in it is beyond what C knows
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,6 +1,8 @@
 """The command line: flags, subcommands, exit codes."""
 
 import argparse
+import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,8 @@ _DEFAULT_ADDRESS: Final = ListenAddress(None, 10219)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; the exit code is 0, 1 where something failed, 2 where flags or configuration are wrong."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     flags = parser.parse_args(arguments)
     flags.listen_addresses = flags.listen_addresses or [_DEFAULT_ADDRESS]

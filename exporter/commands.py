@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,7 +18,9 @@ from exporter.service import Serving, serve
 from exporter.targets import make_targets, shard
 from exporter.tls import tls_context
 
+_EXIT_FAILED: Final = 1
 _EXIT_CONFIG: Final = 2
+_EXIT_INTERRUPTED: Final = 130
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -25,6 +28,11 @@ def run(flags: argparse.Namespace) -> int:
     code = _EXIT_CONFIG
     try:
         code = _COMMANDS[flags.command](flags)
+    except* KeyboardInterrupt:
+        code = _EXIT_INTERRUPTED
+    except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _EXIT_FAILED
     except* ConfigError as problems:
         for problem in _leaves(problems):
             sys.stderr.write(f"{flags.config_file}: {problem}\n")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta, field
 
@@ -23,6 +23,9 @@ from exporter.yamlfile import read_yaml
 Name = Annotated[str, Meta(extra_json_schema={"minLength": 1}), constraints.check_name]
 Zone = Annotated[str, Meta(title="time zone"), constraints.check_zone]
 Pattern = Annotated[str, Meta(title="regular expression"), constraints.check_pattern]
+
+
+_Source = TypeVar("_Source", bound=TokenSource)
 
 
 class WithToken(Block, frozen=True, kw_only=True):
@@ -272,7 +275,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
             Size: Size.parse,
             Path: lambda text: constraints.existing_file(folder / text),
             LiteralToken: LiteralToken,
-            FileToken: lambda text: _with_token(FileToken(folder / text)),
+            FileToken: partial(_token_file, folder),
             EnvToken: lambda text: _with_token(EnvToken(text, environ)),
         },
     )
@@ -281,7 +284,13 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return config
 
 
-def _with_token(source: TokenSource) -> TokenSource:
+def _token_file(folder: Path, name: str) -> FileToken:
+    if not (folder / name).exists() and "/" not in name and "." not in name:
+        raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
+    return _with_token(FileToken(folder / name))
+
+
+def _with_token(source: _Source) -> _Source:
     try:
         source.read()
     except TokenError as error:

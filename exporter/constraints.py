@@ -35,6 +35,8 @@ def check_url(url: str) -> None:
         raise ValueError("a URL cannot have port 0")
     if "?" in url or "#" in url:
         raise ValueError("a URL cannot have a query or a fragment here")
+    if parts.path.rstrip("/").endswith("/stats"):
+        raise ValueError("leave /stats out, it is added")
 
 
 def check_name(name: str) -> None:
@@ -73,8 +75,8 @@ def check_some(values: Sequence[object]) -> None:
 
 
 def check_content(path: Path) -> None:
-    """Accept a file with something in it."""
-    if path.stat().st_size == 0:
+    """Accept a file with something but white space in it."""
+    if not path.read_bytes().strip():
         raise ValueError(f"{str(path)!r} is empty")
 
 

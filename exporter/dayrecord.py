@@ -4,12 +4,15 @@ from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
+from msgspec import Raw
+
 from exporter import scalars
 from exporter.alike import Alike
 from exporter.errors import DecodeError
 from exporter.fields import Layout, Layouts, first
 from exporter.model import AgentDay, AgentDays, FolderDay
 from exporter.places import at, unrecognized
+from exporter.raw import decode, is_composite
 
 Findings = dict[str, None]
 """What was read by which rule, in the order in which it was first seen; for people."""
@@ -161,7 +164,7 @@ class RecordReader:
                 yield
                 return alike.agents
             case dict() as by_id:
-                plain = tuple(agent for agent, value in by_id.items() if not isinstance(value, dict))
+                plain = tuple(agent for agent, value in by_id.items() if _is_plain(value))
                 if first(self._layouts[plain].counts, by_id) is not None:
                     raise unrecognized(path, "are these agents by their ids, or is it a record of its own?")
                 self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
@@ -177,7 +180,7 @@ class RecordReader:
                 self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
                 path, entries = "", self.beside(record)
         found: list[AgentDay] = []
-        while some := list(islice(entries, _AGENTS_AT_A_TIME)):
+        while some := [(name, _decoded(path, name, value)) for name, value in islice(entries, _AGENTS_AT_A_TIME)]:
             if isinstance(some[0][1], dict):
                 self._note_agent(some[0][1])
             found += read(path, some)
@@ -230,6 +233,20 @@ class RecordReader:
             if calls:
                 found.append(AgentDay(agent, calls, average))
         return found
+
+
+def _is_plain(value: Any) -> bool:
+    return not is_composite(value) if isinstance(value, Raw) else not isinstance(value, dict)
+
+
+def _decoded(path: str, name: str | int, value: Any) -> Any:
+    """Decode an agent's record that comes raw, because there are very many."""
+    if not isinstance(value, Raw):
+        return value
+    try:
+        return decode(value, "")
+    except DecodeError as error:
+        raise unrecognized(at(path, name) + error.path, error.message) from None
 
 
 def _overall(record: dict[str, Any], layout: Layout) -> dict[str, Any]:

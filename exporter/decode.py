@@ -6,6 +6,7 @@ changed; a record is decoded and read by `dayrecord`.
 
 from collections.abc import Generator, Mapping, Sequence
 from datetime import date
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,8 @@ from exporter.places import at, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
 
 _DEEPEST: Final = 16
+_FINE: Final = frozenset({"ok", "success"})
+_FINDINGS_KEPT: Final = 1000
 
 
 class Asked(Struct, frozen=True):
@@ -66,6 +69,8 @@ class Reader:
         It yields where a pause may be made. Raises DecodeError: `not_json`, or `unrecognized` where the rules do not
         decide what a place is.
         """
+        if len(self.findings) > _FINDINGS_KEPT:  # names of fields come from outside, in ever new spellings
+            self.findings.clear()
         walk = _Walk(asked, self._layouts, self._records, self.findings)
         yield from walk.into(check_text(body), "$", _Above())
         if not walk.parts:
@@ -263,4 +268,6 @@ def _is_alarming(key: str, value: Any, *, empty: bool) -> bool:
     """Tell whether a value beside what is read through says that the answer is none."""
     if normalize(key) in ERRORS:
         return bool(value)
-    return empty and not (value is True or (value == 0 and value is not False))
+    if not empty or value is True or (isinstance(value, str) and value.casefold() in _FINE):
+        return False
+    return value is False or value not in (0, HTTPStatus.OK)

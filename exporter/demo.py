@@ -1,5 +1,6 @@
 """The demo: a simulated V-Spark and the exporter that polls it, in one process."""
 
+import os
 import sys
 
 from structlog.typing import FilteringBoundLogger
@@ -42,6 +43,8 @@ def demo_config(site: Site, url: str) -> Config:
 async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
     """Run until SIGTERM or SIGINT; give the exit code."""
     async with Simulator(demo_site()) as simulator:
+        # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
         config = demo_config(simulator.site, simulator.url)
 
         def hello(web: Web) -> None:

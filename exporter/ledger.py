@@ -3,7 +3,8 @@
 Every method that takes a draft writes its changes there; what it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -42,18 +43,16 @@ class OrgDay:
     """The day start of one org, published while any of its targets has values."""
 
     def __init__(self) -> None:
-        self._holders: set[Target] = set()
-        self._published: date | None = None
+        self.state: tuple[frozenset[Target], date | None] = (frozenset(), None)
+        """Which targets have values, and the day that is published."""
 
     def put(self, target: Target, day: date | None, draft: Draft) -> None:
         """Tell that a target's values are of `day`, None: that it has none."""
-        if day is None:
-            self._holders.discard(target)
-        else:
-            self._holders.add(target)
-        day = day or (self._published if self._holders else None)
-        if target.zone is not None and day != self._published:
-            self._published = day
+        holders, published = self.state
+        holders = holders | {target} if day is not None else holders - {target}
+        day = day or (published if holders else None)
+        self.state = holders, day if target.zone is not None else published
+        if target.zone is not None and day != published:
             labels = label_text({"company": target.company, "org": target.org})
             text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
             draft.put(DAY_START, (target.company, target.org), text)
@@ -112,6 +111,19 @@ class Ledger:
         self._org_day.put(self.target, day, draft)
         self.has_values = True
 
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Change nothing here where the block, which settles and publishes, ends with an exception."""
+        published, named, totals = self._published.copy(), self._last_named.copy(), self._calls_total.copy()
+        has_values, org_day = self.has_values, self._org_day.state
+        try:
+            yield
+        except BaseException:
+            self._published, self._last_named, self._calls_total = published, named, totals
+            self.has_values, self._org_day.state = has_values, org_day
+            self.forget_answer()
+            raise
+
     def drop_values(self, draft: Draft) -> Generator[None, None, None]:
         """Let the values go, since their day is over or they are too old; the poll metrics stay.
 
@@ -155,11 +167,8 @@ class Ledger:
         return self.target.company, self.target.org, folder
 
     def _label_text(self, folder: str) -> str:
-        text = self._labels.get(folder)
-        if text is None:
-            text = label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
-            self._labels[folder] = text
-        return text
+        kept = self._labels.get(folder)
+        return kept or label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
 
     def _put_agents(self, folder_day: FolderDay, draft: Draft) -> FolderFigures:
         shown, folded = self._rules.apply(folder_day.agents)
@@ -192,9 +201,10 @@ class Ledger:
         if figures == self._published.get(folder):
             return
         self._published[folder] = figures
+        self._labels[folder] = labels = self._label_text(folder)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
-            text = "" if value is None else sample(family.name, self._label_text(folder), value)
+            text = "" if value is None else sample(family.name, labels, value)
             draft.put(family, self._key(folder), text, text + created)
 
     def _drop_folder(self, folder: str, draft: Draft) -> None:

@@ -14,7 +14,8 @@ def at(path: str, key: str | int) -> str:
     """Give the place below `path`, in ASCII and of bounded length, since keys come from outside."""
     if isinstance(key, str):
         if len(key) > _LONGEST_KEY:
-            key = key[:_LONGEST_KEY] + "…"
+            # Not its beginning: what cuts a token in two keeps it from being masked.
+            return f"{path}[a key of {len(key)} characters]"
         if _PLAIN_KEY.fullmatch(key):
             return f"{path}.{key}"
     return f"{path}[{json.dumps(key)}]"

@@ -3,8 +3,9 @@
 import asyncio
 import heapq
 import traceback
-from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Protocol, TypeVar
 
@@ -14,11 +15,13 @@ from exporter.agents import AgentRules
 from exporter.clock import Clock, Pauses
 from exporter.decode import Reader
 from exporter.errors import INTERNAL, PollError, TokenError
-from exporter.ledger import Ledger, OrgDay
+from exporter.ledger import Ledger, OrgDay, Taken
 from exporter.orgday import Days
 from exporter.store import Draft, Store
 from exporter.targets import Target, stable_hash
+from exporter.tokens import Token
 
+_TOKENS_KEPT = 3
 _LONGEST_SLEEP_SECONDS = 1.0
 """So that a clock that is set, and a machine that slept, are noticed."""
 _GOLDEN_RATIO = 0x9E3779B97F4A7C15
@@ -48,13 +51,21 @@ class _Polled:
         self.tried = False
         self.failing: tuple[str, float] | None = None
         self.success_monotonic = 0.0
+        self._tokens: deque[Token] = deque(maxlen=_TOKENS_KEPT)
+
+    def note_token(self) -> None:
+        """Remember the token as it is now, so that it is masked also when another has taken its place."""
+        with suppress(TokenError):
+            token = self.target.token.read()
+            if token not in self._tokens:
+                self._tokens.append(token)
 
     def mask(self, text: str) -> str:
-        """Take the token out of a text that somebody will read."""
-        try:
-            return self.target.token.read().mask(text)
-        except TokenError:
-            return text
+        """Take the tokens out of a text that somebody will read."""
+        self.note_token()
+        for token in self._tokens:
+            text = token.mask(text)
+        return text
 
 
 class Poller:
@@ -77,6 +88,7 @@ class Poller:
         self._log = log
         self._days = Days()
         self._publishing = asyncio.Lock()
+        self._zones = {target.zone for target in targets if target.zone is not None}
         org_days: defaultdict[tuple[str, str], OrgDay] = defaultdict(OrgDay)
         self._polled = [
             _Polled(
@@ -127,8 +139,7 @@ class Poller:
     def _seconds_to_next(self, due: list[tuple[float, int]]) -> float:
         """Give how long nothing will have to be done: until a poll is due or a day ends, but not for long."""
         now = self._clock.time()
-        zones = {polled.target.zone for polled in self._polled if polled.target.zone is not None}
-        ends = [self._days.next_midnight(zone, now) - now for zone in zones]
+        ends = [self._days.next_midnight(zone, now) - now for zone in self._zones]
         polls = [due[0][0] - self._clock.monotonic()] if due else []
         return max(0.0, min([_LONGEST_SLEEP_SECONDS, *ends, *polls]))
 
@@ -143,11 +154,9 @@ class Poller:
         if not turned:
             return
         async with self._publishing:
-            draft = self._store.draft()
             for polled, today in turned:
                 polled.day = today
-                await _paced(polled.ledger.begin_day(draft))
-            draft.publish()
+            await self._let_go([polled for polled, _ in turned], Ledger.begin_day)
         for polled, today in turned:
             self._log.debug("day_began", target=polled.target.name, day=today.isoformat())
             if polled.running:
@@ -161,12 +170,19 @@ class Poller:
         if not expired:
             return
         async with self._publishing:
-            draft = self._store.draft()
-            for polled in expired:
-                if self._is_stale(polled):
-                    await _paced(polled.ledger.drop_values(draft))
-                    self._log.warning("values_expired", target=polled.target.name)
-            draft.publish()
+            still = [polled for polled in expired if self._is_stale(polled)]
+            for polled in still:
+                self._log.warning("values_expired", target=polled.target.name)
+            await self._let_go(still, Ledger.drop_values)
+
+    async def _let_go(
+        self, several: Sequence[_Polled], drop: Callable[[Ledger, Draft], Generator[None, None, None]]
+    ) -> None:
+        """Let the values of targets go, all in one page."""
+        draft = self._store.draft()
+        for polled in several:
+            await _paced(drop(polled.ledger, draft))
+        draft.publish()
 
     def _is_stale(self, polled: _Polled) -> bool:
         """Tell by both clocks: one stands still while a machine sleeps, the other may be set back."""
@@ -178,11 +194,17 @@ class Poller:
         polled.again = True
         while polled.again:
             polled.again = False
-            await self._poll(polled)
+            try:
+                await self._poll(polled)
+            except Exception:  # noqa: BLE001 # what fails while a failure is told ends no other target's polling
+                trace = polled.mask(traceback.format_exc())
+                self._log.error("poll_not_recorded", target=polled.target.name, traceback=trace)
+            polled.tried = True
         polled.running = False
 
     async def _poll(self, polled: _Polled) -> None:
         begun, day = self._clock.monotonic(), polled.day
+        polled.note_token()
         try:
             body = await self._upstream.fetch(polled.target, day)
             await self._take(polled, body, day, begun)
@@ -191,24 +213,27 @@ class Poller:
         except Exception:  # noqa: BLE001 # the boundary of a target: a bug met by one is no other's business
             trace = polled.mask(traceback.format_exc())
             await self._end_badly(polled, begun, INTERNAL, error="a bug of this program", traceback=trace)
-        polled.tried = True
 
     async def _take(self, polled: _Polled, body: bytes, day: date | None, begun: float) -> None:
         """Publish what an answer says, unless its day is over."""
         ledger, zone = polled.ledger, polled.target.zone
         async with self._publishing:
             draft = self._store.draft()
-            taken = await _paced(ledger.read(body, day, draft))
+            taken: Taken | None = await _paced(ledger.read(body, day, draft))
             now = self._clock.time()
             if zone is not None and day != self._days.today(zone, now):
                 self._log.info("answer_too_late", target=polled.target.name, day=day and day.isoformat())
                 ledger.forget_answer()
                 draft = self._store.draft()
-            else:
-                await _paced(ledger.settle(taken, day, now, draft))
-            polled.success_monotonic = self._clock.monotonic()
-            ledger.polls.last_success_timestamp_seconds = now
-            self._publish_poll(polled, draft, begun, up=True)
+                taken = None
+            with ledger.undone_on_error():
+                if taken is not None:
+                    await _paced(ledger.settle(taken, day, now, draft))
+                polled.success_monotonic = self._clock.monotonic()
+                ledger.polls.last_success_timestamp_seconds = now
+                self._publish_poll(polled, draft, begun, up=True)
+        seconds = round(self._clock.monotonic() - begun, 3)
+        self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
         if polled.failing is not None:
             reason, since = polled.failing
             away = round(self._clock.monotonic() - since, 3)

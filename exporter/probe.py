@@ -73,7 +73,7 @@ async def _probe_target(client: Client, target: Target, asked: Asked, reader: Re
 
 
 def _shown_answer(answer: Answer) -> Iterator[str]:
-    kind = answer.headers.get("Content-Type", "no content type")
+    kind = _printable(answer.headers.get("Content-Type", "no content type"))
     yield f"request   GET {answer.url_masked}"
     yield f"answer    {answer.status}, {kind}, {len(answer.body)} bytes, {answer.seconds * 1000:.0f} ms"
     text = answer.body[:_BODY_SHOWN].decode("utf-8", "replace")

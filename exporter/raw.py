@@ -53,6 +53,12 @@ def elements(raw: Raw, path: str) -> list[Raw]:
     return found
 
 
+def level(raw: Raw, path: str) -> dict[str, Raw] | list[Raw]:
+    """Give the members or elements of the object or list at `path`, those that are null too."""
+    found: dict[str, Raw] | list[Raw] = _checked(_members if first_byte(raw) == "{" else _elements, raw, path)
+    return found
+
+
 def decode(raw: Raw, path: str) -> Any:
     """Decode the value at `path` whole."""
     return _checked(msgspec.json.decode, raw, path)

@@ -23,11 +23,6 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def _number(value: float) -> str:
-    # Adding 0 lets a negative zero be written as the zero that it is.
-    return str(floatToGoString(value + 0.0))
-
-
 class _Numbers(dict[float, str]):
     """Every distinct number is written once, as Go does: counts and durations repeat."""
 

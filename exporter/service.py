@@ -81,7 +81,7 @@ async def running(
     )
     try:
         await web.start()
-        log.info("listening", version=__version__, addresses=" ".join(web.urls), targets=len(targets))
+        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(targets))
         async with client, asyncio.TaskGroup() as tasks:
             polling = tasks.create_task(poller.run(), name="poller")
             try:
@@ -100,6 +100,9 @@ async def serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGHUP, lambda: log.warning("reload_not_supported", hint="restart to load a changed configuration")
+    )
     try:
         async with running(config, targets, serving, log) as web:
             if hello is not None:

@@ -34,7 +34,7 @@ class Token:
         return self._text
 
     def mask(self, text: str) -> str:
-        """Give `text` with `***` wherever the token stands in it, percent-encoded in whole or in part or not at all."""
+        """Give `text` with `***` wherever the token stands in it, percent-encoded or escaped as in JSON, or neither."""
         return self._pattern.sub("***", text)
 
     def __repr__(self) -> str:
@@ -48,8 +48,11 @@ class Token:
 
 
 def _any_encoding(character: str) -> str:
-    encoded = "".join(f"%{byte:02x}" for byte in character.encode())
-    return f"(?:{re.escape(character)}|(?i:{encoded}))"
+    """Make the pattern of a character as it is, percent-encoded, and escaped as in JSON."""
+    percent = "".join(f"%{byte:02x}" for byte in character.encode())
+    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
+    json = "".join(rf"\\u{utf16[start : start + 4]}" for start in range(0, len(utf16), 4))
+    return rf"(?:(?i:{percent}|{json})|\\?{re.escape(character)})"
 
 
 class TokenSource(ABC):

@@ -43,8 +43,13 @@ class Web:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     @property
+    def sockets(self) -> list[str]:
+        """The addresses on which it listens, once started."""
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port, *_ in self._runner.addresses]
+
+    @property
     def urls(self) -> list[str]:
-        """Where it listens, once started."""
+        """What a person opens, once started."""
         return [_url(address) for address in self._runner.addresses]
 
     async def start(self) -> None:

@@ -25,6 +25,9 @@ def read_yaml(path: Path) -> Any:
         document = yaml.load(text, _Loader)  # noqa: S506 # its base is a safe loader
     except yaml.MarkedYAMLError as error:
         parts = [_without_quotes(part) for part in (error.context, error.problem) if part]
+        mark = error.problem_mark
+        if mark is not None and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
+            parts.append("there is a tab: indent with spaces")
         raise _refused(", ".join(parts), error.problem_mark) from None
     except RecursionError:
         raise ConfigError("", "nested too deep") from None

@@ -9,7 +9,7 @@ from exporter.tokens import Token
 
 TOKEN = Token("s3cret")
 REFUSED = "the token is refused: check it, and that it is the one of this company"
-UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names"
+UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names, and vspark.url"
 NOT_FOLLOWED = "which is not followed: set vspark.url to where V-Spark itself answers"
 
 
@@ -128,6 +128,7 @@ def test_an_excerpt_of_a_hostile_page_is_made_at_once(body: bytes) -> None:
         ("9" * 5000, float("inf")),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("-1", None),
         ("1.5", None),
         ("soon", None),

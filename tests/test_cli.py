@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -116,7 +117,8 @@ async def serving(config: Path, *arguments: str) -> AsyncIterator[Running]:
                 line = (await process.stderr.readline()).decode().rstrip("\n")
                 assert line
                 logged.append(line)
-        (url,) = re.findall(r"http://127\.0\.0\.1:[0-9]+", logged[-1])
+        (address,) = re.findall(r"127\.0\.0\.1:[0-9]+", logged[-1])
+        url = f"http://{address}"
         async with aiohttp.ClientSession(url) as session:
             yield Running(process, logged, session)
     finally:
@@ -141,6 +143,14 @@ async def test_version_and_help() -> None:
     assert (code, errors) == (0, "")
     assert out.startswith("usage: vspark-exporter ")
     assert [flag for flag in FLAGS if flag not in out] == []
+
+
+def test_config_check_writes_names_that_the_terminal_does_not_know(config: Path) -> None:
+    config.write_text(CONFIG.format(url="http://v").replace("DocTestCo-Sales", "Süd"))
+    run = [sys.executable, "-m", "exporter", "--config.check", "--config.file", str(config)]
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(run, env=environ, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 # our own
+    assert b"  S\\xfcd, WARNING" in done.stdout
 
 
 async def test_config_check(config: Path) -> None:

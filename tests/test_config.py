@@ -7,6 +7,8 @@ from exporter.errors import ConfigError
 from exporter.quantities import Duration, Size
 from exporter.tokens import EnvToken, FileToken, LiteralToken
 
+NOT_SHOWN = "there is no such file; its name is not shown, for it may be the token itself"
+
 TESTDATA = Path(__file__).parent / "testdata" / "config"
 GOOD = TESTDATA / "good"
 BAD = TESTDATA / "bad"
@@ -40,7 +42,7 @@ MESSAGES: dict[str, list[str]] = {
         "companies[1].name: 'A' stands twice",
     ],
     "files": [
-        "vspark.token_file: cannot read '{folder}/absent': No such file or directory",
+        f"vspark.token_file: {NOT_SHOWN}",
         "vspark.tls.ca_file: cannot read '{folder}/absent.pem': No such file or directory",
         "vspark.tls.cert_file: cannot read '{folder}': Is a directory",
         "vspark.tls.key_file: '{folder}/a\\x00b' is no path",
@@ -134,7 +136,10 @@ MESSAGES: dict[str, list[str]] = {
         "stats_fields.agents[4]: 'overall' means an agent's record already",
     ],
     "tab": [
-        "line 2, column 1: while scanning for the next token, found character that cannot start any token",
+        (
+            "line 2, column 1: while scanning for the next token, found character that cannot start any token, "
+            "there is a tab: indent with spaces"
+        ),
     ],
     "tag": [
         "line 2, column 10: an unknown tag; put text that begins with '!' in quotes",
@@ -149,7 +154,7 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "tokens": [
         "vspark.token_file: stands beside token; exactly one token can be given",
-        "companies[0].token_file: cannot read '{folder}/absent': No such file or directory",
+        f"companies[0].token_file: {NOT_SHOWN}",
         "companies[0].token_file: stands beside token; exactly one token can be given",
         "companies[0].token_env: stands beside token; exactly one token can be given",
     ],

@@ -85,6 +85,8 @@ def test_a_file_is_there_and_holds_something(tmp_path: Path) -> None:
     path.touch()
     assert existing_file(path) == path
     assert message(check_content, path) == f"'{path}' is empty"
+    path.write_text(" \n")
+    assert message(check_content, path) == f"'{path}' is empty"
     path.write_text("key")
     check_content(path)
 

@@ -449,8 +449,8 @@ def test_merged_agents_keep_the_order_in_which_they_were_first_seen() -> None:
         ("\x00\x1b\x7f", '$["\\u0000\\u001b\\u007f"]'),
         ("Süd", '$["S\\u00fcd"]'),
         ("x" * 60, "$." + "x" * 60),
-        ("x" * 61, '$["' + "x" * 60 + '\\u2026"]'),
-        ("\U0001f600" * 10**6, '$["' + "\\ud83d\\ude00" * 60 + '\\u2026"]'),
+        ("x" * 61, "$[a key of 61 characters]"),
+        ("\U0001f600" * 10**6, "$[a key of 1000000 characters]"),
     ],
 )
 def test_a_path_is_ascii_and_short(key: str | int, path: str) -> None:

@@ -109,7 +109,7 @@ def refused(body: Any, asked: Asked) -> tuple[str, str, str]:
     ],
 )
 def test_rules_4_and_6_an_answer_to_a_request_for_an_org(body: Any, days: list[FolderDay]) -> None:
-    assert read(body, ORG) == days
+    assert read(body, ORG) == sorted(days, key=lambda day: day.folder)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,7 @@ def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> No
     [
         *([], {}, [[]], [{}], [None], [[], {}, None], {"A": []}, {"A": {}, "B": []}, {"A": None}, {"20261123": []}),
         *({"stats": []}, {"data": {}}, {"results": {"folders": []}}, {"stats": None}),
+        *({"status": "OK", "stats": []}, {"message": "Success", "code": 200, "data": {}}),
         *({"success": True, "stats": []}, {"count": 0, "data": []}, {"total": 0.0, "data": {}}),
         *({"error": "", "data": []}, {"error": False, "data": []}, {"errors": 0, "data": []}, {"error": None}),
         *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"calls": None}),
@@ -317,7 +318,7 @@ DEEP = "nested deeper than 16 levels"
         ({"error": "x", "stats": []}, FOLDER, "$.error", IN_PLACE),
         ({"error": "x", "stats": [{"folder": "A", "calls": 5}]}, ORG, "$.error", IN_PLACE),
         ({"errors": 1, "data": [{"folder": "A", "calls": 5}]}, ORG, "$.errors", IN_PLACE),
-        ({"status": "ok", "stats": []}, ORG, "$.status", IN_PLACE),
+        ({"status": "fail", "stats": []}, ORG, "$.status", IN_PLACE),
         ({"message": "Organization not found", "data": {}}, ORG, "$.message", IN_PLACE),
         ({"success": False, "data": []}, ORG, "$.success", IN_PLACE),
         ({"code": 404, "data": []}, ORG, "$.code", IN_PLACE),
@@ -476,8 +477,15 @@ def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
     assert pauses >= 20_000
 
 
+def test_findings_do_not_grow_for_ever() -> None:
+    reader = Reader(Layouts())
+    for number in range(3000):
+        end(Reading(reader).read(b'{"A":{"%scalls":1}}' % (b"_" * number), ORG))
+    assert len(reader.findings) < 1100
+
+
 def test_many_folders_are_read_with_pauses() -> None:
-    body = json.dumps({f"F{number}": {"calls": number} for number in range(3000)}).encode()
+    body = json.dumps({f"F{number:04}": {"calls": number} for number in reversed(range(3000))}).encode()
     days, contents, pauses = end(Reading(Reader(Layouts())).read(body, ORG))
     assert [day.calls for day in days] == list(range(3000))
     assert len(contents.folders) == 3000
@@ -545,3 +553,35 @@ def test_the_names_in_the_documentation_are_those_that_are_read() -> None:
     names = set(re.findall(r"`([a-z]+)`", READING.partition("## The rules")[2].partition("### 7.")[0]))
     known = {*COUNTS, *AVERAGES, *TOTALS, *AGENTS, *AGENT_IDS, *FOLDERS, *DAYS, *OVERALL, *WRAPPERS}
     assert names == known
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT001 # one of two shapes
+    def body(number: int) -> bytes:
+        records = {f"agent{index:06}": {"calls": index % 7, "duration": index % 60} for index in range(number)}
+        agents = [{"id": agent, **record} for agent, record in records.items()] if listed else records
+        return json.dumps([{"calls": 5, "agents": agents}]).encode()
+
+    few, many = body(1000), body(40_000)
+    assert len(few) < 2**20 < len(many)
+    (expected,), _, _ = end(Reading(Reader(Layouts())).read(few, FOLDER))
+    (read,), _, pauses = end(Reading(Reader(Layouts())).read(many, FOLDER))
+    assert list(read.agents)[: len(expected.agents)] == list(expected.agents)
+    assert len(read.agents) == sum(index % 7 > 0 for index in range(40_000))
+    assert pauses >= 20
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ('{"calls":-1}', "$[0].agents.last.calls: expected a number of calls, found a negative number"),
+        ('{"calls":1e999}', "$[0].agents.last: a number out of range"),
+        ('{"duration":1}', "$[0].agents.last: an agent's record without a call count"),
+    ],
+)
+def test_one_of_very_many_agents_that_is_refused(last: str, message: str) -> None:
+    agents = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(40_000))
+    body = f'[{{"calls":5,"agents":{{{agents},"last":{last}}}}}]'.encode()
+    with pytest.raises(DecodeError) as caught:
+        end(Reading(Reader(Layouts())).read(body, FOLDER))
+    assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)

@@ -1,6 +1,6 @@
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from exporter.errors import INTERNAL, REASONS
 from exporter.poller import Upstream, _offset_seconds
+from exporter.store import Draft
 from exporter.targets import Target
 from exporter.tokens import FileToken
 from simulator import Fault, Simulator
@@ -264,7 +265,7 @@ async def test_what_is_logged_of_failures() -> None:
             if fault is not None:
                 simulator.fail("C", "O", "A", fault=fault)
             await watched.polled()
-        assert list(watched.logged) == [
+        assert [line for line in watched.logged if line["log_level"] != "debug"] == [
             {
                 "event": "poll_failed",
                 "log_level": "warning",
@@ -289,3 +290,50 @@ async def test_what_is_logged_of_failures() -> None:
                 "after_seconds": 240.0,
             },
         ]
+
+
+async def test_what_a_bug_keeps_from_being_published_comes_with_the_next_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = b'[{"folder":"A","calls":1},{"folder":"B","calls":1}]', b'[{"folder":"B","calls":2}]'
+    clock = FakeClock(NOON)
+    async with (
+        serving(answer(first), answer(second)) as server,
+        client_of(server.port) as client,
+        polling(clock, client, target_of("US/Eastern")) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        with monkeypatch.context() as bug:
+            bug.setattr(Draft, "publish", broken_once(Draft.publish))
+            await watched.polled()
+        assert watched.lines('reason="internal"') != []
+        assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 1
+        await watched.polled()
+        assert watched.value('vspark_folder_calls_today{company="C",folder="A",org="O"}') == 0
+        assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 2
+        assert len(watched.lines("vspark_folder_calls_today")) == 2
+
+
+def broken_once(publish: Callable[[Draft], None]) -> Callable[[Draft], None]:
+    calls = 0
+
+    def broken(draft: Draft) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("a bug")
+        publish(draft)
+
+    return broken
+
+
+async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
+    body = b'{"Cannot read /stats/DocTestCo/O?token=%s":{"x":1}}' % CANARY_IN_URL.encode()
+    async with (
+        serving(answer(body)) as server,
+        client_of(server.port) as client,
+        polling(FakeClock(NOON), client, target_of(None)) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        assert watched.events() == [("poll_failed", "C/O", "unrecognized")]
+        watched.assert_secret()

@@ -11,6 +11,7 @@ from exporter.tokens import LiteralToken
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg
+from tests.wire import serving
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 SITE = Site(
@@ -164,6 +165,15 @@ async def test_text_of_v_spark_cannot_move_the_cursor() -> None:
     assert "              agent \\x1b[2J\\u202e      2" in output
     assert "\\x7f\\x9b" in output
     assert all(char.isprintable() or char == "\n" for char in output)
+
+
+async def test_a_content_type_that_is_no_text_is_shown_as_what_it_is() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; x=\xe9\r\nContent-Length: 2\r\n\r\n[]"
+    async with serving(reply) as server:
+        out = io.StringIO()
+        await probe(config(f"http://127.0.0.1:{server.port}"), "Co/Nowhere", NOW, out)
+    assert "answer    200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
+    out.getvalue().encode()
 
 
 async def test_a_name_that_is_not_configured() -> None:

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from bench.measure import free_port
+from exporter.clock import SystemClock
 from exporter.demo import demo_config
 from exporter.endpoints import ListenAddress
 from exporter.service import Serving, running
@@ -22,7 +23,21 @@ from tests.tools import tool
 
 EVENING = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 DEADLINE_SECONDS = 30.0
+
+
+class EveningClock(SystemClock):
+    """Time goes on, but it is always evening."""
+
+    def time(self) -> float:
+        return EVENING.timestamp()
+
+
 Numbers = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _needs_prometheus() -> None:
+    tool("prometheus", "prometheus")
 
 
 @asynccontextmanager
@@ -31,7 +46,8 @@ async def demo(simulator: Simulator) -> AsyncIterator[str]:
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     serving = Serving((ListenAddress("127.0.0.1", 0),))
-    async with running(config, make_targets(config), serving, log) as web, aiohttp.ClientSession() as session:
+    clock = EveningClock()
+    async with running(config, make_targets(config), serving, log, clock) as web, aiohttp.ClientSession() as session:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
                 await asyncio.sleep(0.01)
@@ -41,7 +57,6 @@ async def demo(simulator: Simulator) -> AsyncIterator[str]:
 @asynccontextmanager
 async def prometheus(scraped: str, folder: Path) -> AsyncIterator[str]:
     """Run a Prometheus that scrapes `scraped` every second; give its URL."""
-    program = tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
     target = scraped.removeprefix("http://")
     config.write_text(
@@ -50,7 +65,7 @@ async def prometheus(scraped: str, folder: Path) -> AsyncIterator[str]:
     )
     address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
-        program,
+        tool("prometheus", "prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address={address}",
@@ -153,7 +168,11 @@ async def test_prometheus_reads_every_series_of_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("accept", ["text/plain", "*/*"])
 async def test_promtool_has_no_complaint(accept: str) -> None:
     promtool = tool("promtool", "prometheus")
-    async with Simulator(demo_site()) as simulator, demo(simulator) as url, aiohttp.ClientSession() as session:
+    async with (
+        Simulator(demo_site(), clock=lambda: EVENING) as simulator,
+        demo(simulator) as url,
+        aiohttp.ClientSession() as session,
+    ):
         async with session.get(f"{url}/metrics", headers={"Accept": accept}) as response:
             page = await response.read()
         process = await asyncio.create_subprocess_exec(
