@@ -13,10 +13,10 @@ help: ## show this
 demo: $(VENV)/run.stamp ## the exporter beside a simulated V-Spark
 	$(BIN)/vspark-exporter demo
 
-test: $(VENV)/dev.stamp ## all tests but those that take minutes
-	$(BIN)/python -m pytest -m "not release"
+test: $(VENV)/dev.stamp ## all tests but those of test-release
+	$(BIN)/python -m pytest
 
-test-release: $(VENV)/dev.stamp ## the tests that take minutes
+test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image
 	$(BIN)/python -m pytest -m release
 
 lint: $(VENV)/dev.stamp ## style and types
@@ -43,6 +43,8 @@ lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
 		--upgrade --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--upgrade --custom-compile-command 'make lock' --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--upgrade --custom-compile-command 'make lock' --group build -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## remove what the targets above have made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
@@ -53,9 +55,9 @@ $(VENV)/made.stamp:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements.lock pyproject.toml $(VENV)/made.stamp
-	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
-	$(PIP) install --no-deps --editable .
+$(VENV)/run.stamp: requirements.lock requirements-build.lock pyproject.toml $(VENV)/made.stamp
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp

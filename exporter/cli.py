@@ -1,29 +1,17 @@
 """The command line: flags, subcommands, exit codes."""
 
 import argparse
-import asyncio
 import io
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from exporter import __version__, logs
-from exporter.check import describe
-from exporter.config import Config, load_config
-from exporter.errors import ConfigError
-from exporter.probe import probe
-from exporter.service import Serving, serve
-from exporter.targets import make_targets, shard
-from exporter.tls import tls_context
-from exporter.web import ListenAddress, check_metrics_path
+from exporter.endpoints import ListenAddress, check_metrics_path
+from exporter.healthcheck import healthcheck
 
-_EXIT_FAILED = 1
-_EXIT_CONFIG = 2
-_EXIT_INTERRUPTED = 130
-_DEFAULT_ADDRESS = ":10219"
+_DEFAULT_ADDRESS: Final = ListenAddress(None, 10219)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,66 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     flags = parser.parse_args(arguments)
+    flags.listen_addresses = flags.listen_addresses or [_DEFAULT_ADDRESS]
     if not 0 <= flags.shard < flags.total_shards:
         parser.error("--shard has to be at least 0 and less than --total-shards")
-    if flags.run is not _serve and (flags.config_check or flags.total_shards > 1):
+    if flags.command != "serve" and (flags.config_check or flags.total_shards > 1):
         parser.error("--config.check and the shards go without a command")
-    code = _EXIT_CONFIG
-    try:
-        code = flags.run(flags)
-    except* KeyboardInterrupt:
-        code = _EXIT_INTERRUPTED
-    except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = _EXIT_FAILED
-    except* ConfigError as problems:
-        for problem in _leaves(problems):
-            sys.stderr.write(f"{flags.config_file}: {problem}\n")
-    return code
+    if flags.command == "healthcheck":
+        return healthcheck(flags.listen_addresses[0])
+    from exporter import commands  # noqa: PLC0415 # a health check every half a minute is not to load the server
 
-
-def _serve(flags: argparse.Namespace) -> int:
-    config = _load(flags.config_file)
-    targets = shard(make_targets(config), flags.shard, flags.total_shards)
-    if flags.config_check:
-        sys.stdout.write(describe(config, targets))
-        return 0
-    log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(serve(config, targets, _serving(flags), log))
-
-
-def _demo(flags: argparse.Namespace) -> int:
-    from exporter.demo import demo  # noqa: PLC0415 # who serves need not load the simulator
-
-    log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(demo(_serving(flags), log))
-
-
-def _probe(flags: argparse.Namespace) -> int:
-    config = _load(flags.config_file)
-    return asyncio.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
-
-
-def _load(path: Path) -> Config:
-    config = load_config(path)
-    tls_context(config.vspark.tls)
-    return config
-
-
-def _serving(flags: argparse.Namespace) -> Serving:
-    return Serving(
-        addresses=tuple(flags.listen_addresses or [ListenAddress.parse(_DEFAULT_ADDRESS)]),
-        metrics_path=flags.metrics_path,
-        process_metrics=not flags.disable_exporter_metrics,
-    )
-
-
-def _leaves(problems: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:
-    for problem in problems.exceptions:
-        if isinstance(problem, BaseExceptionGroup):
-            yield from _leaves(problem)
-        else:
-            yield problem
+    return commands.run(flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         description="V-Spark call analytics as Prometheus metrics. Without a command it polls and serves.",
         allow_abbrev=False,
     )
-    parser.set_defaults(run=_serve)
+    parser.set_defaults(command="serve")
     parser.add_argument("--version", action="version", version=f"vspark-exporter {__version__}")
     _add_config_file(parser, default=Path("config.yaml"))
     parser.add_argument(
@@ -116,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask targets once and show the request, the answer, and what is read of it by which rule.",
         allow_abbrev=False,
     )
-    probe_parser.set_defaults(run=_probe)
+    probe_parser.set_defaults(command="probe")
     # What is suppressed here keeps the value that the same flag before the command has set.
     _add_config_file(probe_parser, default=argparse.SUPPRESS)
     probe_parser.add_argument(
@@ -128,8 +66,16 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a simulated V-Spark and the exporter that polls it.",
         allow_abbrev=False,
     )
-    demo_parser.set_defaults(run=_demo)
+    demo_parser.set_defaults(command="demo")
     _add_serving(demo_parser, suppress=True)
+    healthcheck_parser = commands.add_parser(
+        "healthcheck",
+        help="ask the exporter on this machine whether it is alive",
+        description="Ask /-/healthy of the exporter that listens on the (first) address; exit with 0 or 1.",
+        allow_abbrev=False,
+    )
+    healthcheck_parser.set_defaults(command="healthcheck")
+    _add_listen_address(healthcheck_parser, "where the exporter listens", default=argparse.SUPPRESS)
     return parser
 
 
@@ -144,19 +90,23 @@ def _add_config_file(parser: argparse.ArgumentParser, *, default: Any) -> None:
     )
 
 
+def _add_listen_address(parser: argparse.ArgumentParser, help_text: str, *, default: Any) -> None:
+    parser.add_argument(
+        "--web.listen-address",
+        dest="listen_addresses",
+        type=_checked(ListenAddress.parse),
+        action="append",
+        default=default,
+        metavar="HOST:PORT",
+        help=f"{help_text} (default: :{_DEFAULT_ADDRESS.port})",
+    )
+
+
 def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> None:
     def add(name: str, dest: str, help_text: str, *, default: Any, **more: Any) -> None:
         parser.add_argument(name, dest=dest, default=argparse.SUPPRESS if suppress else default, help=help_text, **more)
 
-    add(
-        "--web.listen-address",
-        "listen_addresses",
-        f"where to listen, may be repeated (default: {_DEFAULT_ADDRESS})",
-        default=None,
-        type=_checked(ListenAddress.parse),
-        action="append",
-        metavar="HOST:PORT",
-    )
+    _add_listen_address(parser, "where to listen, may be repeated", default=argparse.SUPPRESS if suppress else None)
     add(
         "--web.telemetry-path",
         "metrics_path",

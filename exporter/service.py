@@ -15,13 +15,14 @@ from exporter.client import Client
 from exporter.clock import Clock, SystemClock
 from exporter.config import Agents, Config, StatsFields
 from exporter.decode import Reader
+from exporter.endpoints import ListenAddress
 from exporter.errors import ListenError
 from exporter.fields import Layouts
 from exporter.poller import Poller
 from exporter.store import Store
 from exporter.targets import Target
 from exporter.telemetry import Telemetry
-from exporter.web import ListenAddress, Web
+from exporter.web import Web
 
 Hello = Callable[[Web], None]
 

@@ -1,14 +1,13 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
-from typing import NamedTuple, Self
 
 from aiohttp import web
 
 from exporter import __version__
+from exporter.endpoints import HEALTHY_PATH, READY_PATH, ListenAddress, http_url
 from exporter.errors import ListenError
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.render import compress
@@ -16,25 +15,6 @@ from exporter.store import Store
 from exporter.telemetry import Telemetry
 
 _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
-_HEALTHY_PATH = "/-/healthy"
-_READY_PATH = "/-/ready"
-_ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
-_LARGEST_PORT = 65535
-
-
-class ListenAddress(NamedTuple):
-    """Where to listen; the host None: on all addresses of the machine."""
-
-    host: str | None
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
-        match = _ADDRESS.fullmatch(text)
-        if match is None or int(match[3]) > _LARGEST_PORT:
-            raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
-        return cls(match[1] or match[2] or None, int(match[3]))
 
 
 class Web:
@@ -57,8 +37,8 @@ class Web:
         self._index = _index(metrics_path).encode()
         app = web.Application()
         app.router.add_get("/", self._serve_index)
-        app.router.add_get(_HEALTHY_PATH, self._serve_healthy)
-        app.router.add_get(_READY_PATH, self._serve_ready)
+        app.router.add_get(HEALTHY_PATH, self._serve_healthy)
+        app.router.add_get(READY_PATH, self._serve_ready)
         app.router.add_get(metrics_path, self._serve_metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
@@ -130,15 +110,8 @@ def _header(request: web.Request, name: str) -> str | None:
     return ",".join(request.headers.getall(name)) if name in request.headers else None
 
 
-def check_metrics_path(path: str) -> str:
-    """Give `path`; raises ValueError where the metrics cannot be served under it."""
-    if not path.startswith("/") or path in ("/", _HEALTHY_PATH, _READY_PATH) or any(char in path for char in "{}?#%"):
-        raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
-    return path
-
-
 def _index(metrics_path: str) -> str:
-    links = {metrics_path: "Metrics", _HEALTHY_PATH: "Health", _READY_PATH: "Readiness"}
+    links = {metrics_path: "Metrics", HEALTHY_PATH: "Health", READY_PATH: "Readiness"}
     items = "\n".join(f'<li><a href=".{escape(path)}">{text}</a></li>' for path, text in links.items())
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -158,4 +131,4 @@ def _url(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
     host, port = address[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_url(host, port)

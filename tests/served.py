@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from exporter.endpoints import ListenAddress
 from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
 from exporter.render import agent_samples, label_text, sample
 from exporter.store import Store
 from exporter.telemetry import Telemetry
-from exporter.web import ListenAddress, Web
+from exporter.web import Web
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"

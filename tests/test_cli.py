@@ -54,7 +54,7 @@ companies:
 FLAGS = (
     *("--help", "--version", "--config.file", "--config.check", "--shard", "--total-shards"),
     *("--web.listen-address", "--web.telemetry-path", "--web.disable-exporter-metrics", "--log.level", "--log.format"),
-    *("probe", "demo"),
+    *("probe", "demo", "healthcheck"),
 )
 
 
@@ -198,6 +198,7 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
         (["--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
         (["--shard", "x"], "argument --shard: invalid int value: 'x'"),
         (["--web.listen=:1"], "unrecognized arguments: --web.listen=:1"),
+        (["healthcheck", "--web.telemetry-path", "/m"], "unrecognized arguments: --web.telemetry-path /m"),
         (["demo", "--shard", "1"], "unrecognized arguments: --shard 1"),
     ],
 )
@@ -221,6 +222,23 @@ async def test_an_address_that_is_taken(config: Path) -> None:
 
 
 # What serves until it is told to stop
+
+
+async def test_healthcheck(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(url="http://127.0.0.1:1"))
+    async with serving(path) as exporter:
+        url = exporter.session._base_url
+        assert url is not None
+        address = f"127.0.0.1:{url.port}"
+        healthy = (0, f"healthy: http://{address}/-/healthy\n", "")
+        assert await run("healthcheck", "--web.listen-address", address) == healthy
+        assert await run("--web.listen-address", address, "healthcheck") == healthy
+        assert (await exporter.stop(signal.SIGTERM))[0] == 0
+    assert await run("healthcheck", "--web.listen-address", address) == (
+        *(1, ""),
+        f"unhealthy: http://{address}/-/healthy: Connection refused\n",
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

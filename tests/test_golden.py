@@ -10,11 +10,11 @@ import pytest
 import structlog
 
 from exporter.config import Company, Config, Org, Poll, Vspark
+from exporter.endpoints import ListenAddress
 from exporter.quantities import Duration
 from exporter.service import Serving, running
 from exporter.targets import make_targets
 from exporter.tokens import LiteralToken
-from exporter.web import ListenAddress
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

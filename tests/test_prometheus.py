@@ -15,9 +15,9 @@ import structlog
 from bench.measure import free_port
 from exporter.clock import SystemClock
 from exporter.demo import demo_config
+from exporter.endpoints import ListenAddress
 from exporter.service import Serving, running
 from exporter.targets import make_targets
-from exporter.web import ListenAddress
 from simulator import Shape, Simulator, demo_site
 from tests.tools import tool
 

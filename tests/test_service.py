@@ -12,12 +12,13 @@ from structlog.testing import LogCapture
 
 from exporter.clock import Clock
 from exporter.config import Agents, Company, Config, Org, Vspark
+from exporter.endpoints import ListenAddress
 from exporter.model import AgentDay, AgentDays
 from exporter.render import Format
 from exporter.service import Serving, make_rules, running, serve
 from exporter.targets import make_targets
 from exporter.tokens import LiteralToken
-from exporter.web import ListenAddress, Web
+from exporter.web import Web
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

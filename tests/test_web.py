@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from exporter import __version__
+from exporter.endpoints import ListenAddress, check_metrics_path
 from exporter.errors import ListenError
 from exporter.render import Format
-from exporter.web import ListenAddress, check_metrics_path
 from tests.oracle import assert_valid
 from tests.served import GET, LOOPBACK, OPENMETRICS, Served, publish, serving
 

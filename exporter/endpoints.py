@@ -1,0 +1,36 @@
+"""Where the web server is found: its address and its paths. Light to load, for the health check."""
+
+import re
+from typing import Final, NamedTuple, Self
+
+HEALTHY_PATH: Final = "/-/healthy"
+READY_PATH: Final = "/-/ready"
+_ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
+_LARGEST_PORT: Final = 65535
+
+
+class ListenAddress(NamedTuple):
+    """Where to listen; the host None: on all addresses of the machine."""
+
+    host: str | None
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None or int(match[3]) > _LARGEST_PORT:
+            raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
+        return cls(match[1] or match[2] or None, int(match[3]))
+
+
+def check_metrics_path(path: str) -> str:
+    """Give `path`; raises ValueError where the metrics cannot be served under it."""
+    if not path.startswith("/") or path in ("/", HEALTHY_PATH, READY_PATH) or any(char in path for char in "{}?#%"):
+        raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
+    return path
+
+
+def http_url(host: str, port: int) -> str:
+    """Give the URL of a server; an IPv6 address gets its brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
