@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from msgspec import Meta, field
 
 from exporter import constraints
 from exporter.conversion import Block, convert
-from exporter.errors import ConfigError, TokenError
+from exporter.errors import ConfigError
 from exporter.quantities import Duration, Size, format_duration
 from exporter.tokens import EnvToken, FileToken, LiteralToken, TokenSource
 from exporter.yamlfile import read_yaml
@@ -27,9 +27,6 @@ Name = Annotated[
 ]
 Zone = Annotated[str, Meta(title="time zone"), constraints.check_zone]
 Pattern = Annotated[str, Meta(title="regular expression"), constraints.check_pattern]
-
-
-_Source = TypeVar("_Source", bound=TokenSource)
 
 
 class WithToken(Block, frozen=True, kw_only=True):
@@ -280,24 +277,10 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
             Size: Size.parse,
             Path: lambda text: constraints.existing_file(folder / text),
             LiteralToken: LiteralToken,
-            FileToken: partial(_token_file, folder),
-            EnvToken: lambda text: _with_token(EnvToken(text, environ)),
+            FileToken: partial(constraints.token_file, folder),
+            EnvToken: lambda text: constraints.with_token(EnvToken(text, environ)),
         },
     )
     if errors:
         raise ExceptionGroup("no configuration", errors)
     return config
-
-
-def _token_file(folder: Path, name: str) -> FileToken:
-    if not (folder / name).exists() and "/" not in name and "." not in name:
-        raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
-    return _with_token(FileToken(folder / name))
-
-
-def _with_token(source: _Source) -> _Source:
-    try:
-        source.read()
-    except TokenError as error:
-        raise ValueError(str(error)) from None
-    return source

@@ -6,11 +6,15 @@ import warnings
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from exporter import fields
 from exporter.conversion import suggestion
+from exporter.errors import TokenError
+from exporter.tokens import FileToken, TokenSource
+
+_Source = TypeVar("_Source", bound=TokenSource)
 
 
 def check_url(url: str) -> None:
@@ -89,6 +93,22 @@ def existing_file(path: Path) -> Path:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except ValueError:  # a NUL in it
         raise ValueError(f"{str(path)!r} is no path") from None
+
+
+def token_file(folder: Path, name: str) -> FileToken:
+    """Give the file `name` in `folder` where it holds a token."""
+    if not (folder / name).exists() and "/" not in name and "." not in name:
+        raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
+    return with_token(FileToken(folder / name))
+
+
+def with_token(source: _Source) -> _Source:
+    """Give `source` where it has a token."""
+    try:
+        source.read()
+    except TokenError as error:
+        raise ValueError(str(error)) from None
+    return source
 
 
 def repeated(names: Iterable[str]) -> Iterator[tuple[int, str]]:

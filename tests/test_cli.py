@@ -320,3 +320,25 @@ async def ready(exporter: Running) -> bytes:
             await asyncio.sleep(0.01)
     assert (await exporter.get("/metrics"))[0] == 404
     return (await exporter.get("/m"))[1]
+
+
+async def test_a_hangup_does_not_end_it(config: Path) -> None:
+    async with serving(config) as running:
+        running.process.send_signal(signal.SIGHUP)
+        assert (await running.get("/-/healthy"))[0] == 200
+        code, logged, _ = await running.stop(signal.SIGTERM)
+    assert code == 0
+    assert [line.partition(" ")[2] for line in logged if "reload" in line] == [
+        'level=warn event=reload_not_supported hint="restart to load a changed configuration"'
+    ]
+
+
+async def test_who_reads_a_probe_may_leave_early(config: Path) -> None:
+    process = await begin("--config.file", str(config), "probe")
+    assert process.stdout is not None
+    process.stdout._transport.close()  # type: ignore[attr-defined] # as head does
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        errors = await process.stderr.read()
+        code = await process.wait()
+    assert (code, errors) == (1, b"")

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -44,6 +45,7 @@ async def test_the_demo() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0"),
         cwd=Path(__file__).parent.parent,
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9"},  # nothing of its own goes through a proxy
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

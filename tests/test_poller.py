@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import INTERNAL, REASONS
+from exporter.ledger import Ledger
 from exporter.poller import Upstream, _offset_seconds
 from exporter.store import Draft
 from exporter.targets import Target
@@ -336,4 +337,23 @@ async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
     ):
         await until(lambda: watched.poller.ready)
         assert watched.events() == [("poll_failed", "C/O", "unrecognized")]
+        watched.assert_secret()
+
+
+async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_polls = Ledger.put_polls
+
+    def broken(self: Ledger, draft: Draft) -> None:
+        if self.target.folder == "B":
+            raise RuntimeError(f"no place for {CANARY}")
+        put_polls(self, draft)
+
+    monkeypatch.setattr(Ledger, "put_polls", broken)
+    async with watching(target_of("US/Eastern", "A"), target_of("US/Eastern", "B")) as (_, _, watched):
+        await until(lambda: watched.poller.ready)
+        for _ in range(2):
+            await watched.polled()
+        assert not watched.task.done()
+        assert watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 3
+        assert watched.events() == [("poll_not_recorded", "C/O/B", "")] * 3
         watched.assert_secret()

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from pathlib import Path
@@ -161,3 +162,10 @@ def test_sources_of_one_place_are_equal(tmp_path: Path) -> None:
     assert source != FileToken(tmp_path / "other")
     assert source.origin == str(tmp_path / "token")
     assert repr(source) == f"FileToken('{tmp_path}/token')"
+
+
+@pytest.mark.parametrize("text", ["sl/ash", 'quo"te', "back\\slash", "Süß", "😀", "plain", "100%"])
+def test_a_token_in_json_is_masked(text: str) -> None:
+    token = Token(text)
+    for written in (json.dumps(text), json.dumps(text, ensure_ascii=False), json.dumps(text).replace("/", "\\/")):
+        assert token.mask(f"<{written}>") == '<"***">'
