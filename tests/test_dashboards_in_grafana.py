@@ -1,7 +1,6 @@
 """The dashboards beside Grafana's own library: what they name exists there, and its tables come out as meant."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,23 +11,9 @@ import pytest
 from dashboards.__main__ import CHART, FILES
 from tests.tools import tool
 
-SOURCE = Path(__file__).parent / "grafana"
 LABELS = {"company": "Co", "org": "Co-Org", "folder": "Sales", "agent": "a01", "reason": "auth", "instance": "x:1"}
 
 pytestmark = pytest.mark.release
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install Grafana's library, in the versions that are locked, outside of the working tree."""
-    npm = tool("npm", "npm")
-    folder = tmp_path_factory.mktemp("grafana")
-    for path in SOURCE.iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    install = [npm, "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
-    subprocess.run(install, cwd=folder, check=True, capture_output=True)  # noqa: S603 # what is locked beside it
-    return folder
 
 
 def run(library: Path, script: str, given: Any = None) -> Any:
