@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from bench.measure import free_port
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.demo import demo_config
 from exporter.endpoints import ListenAddress
 from exporter.service import Serving, running
@@ -41,12 +41,11 @@ def _needs_prometheus() -> None:
 
 
 @asynccontextmanager
-async def demo(simulator: Simulator) -> AsyncIterator[str]:
+async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterator[str]:
     """Run the exporter with the demo's configuration; give its URL once it is ready."""
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     serving = Serving((ListenAddress("127.0.0.1", 0),))
-    clock = EveningClock()
     async with running(config, make_targets(config), serving, log, clock) as web, aiohttp.ClientSession() as session:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
@@ -122,7 +121,7 @@ async def simulated(session: aiohttp.ClientSession, simulator: Simulator) -> tup
 async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None:
     async with (
         Simulator(demo_site(), clock=lambda: EVENING, shape=Shape.LIST) as simulator,
-        demo(simulator) as url,
+        demo(simulator, EveningClock()) as url,
         prometheus(url, tmp_path) as prometheus_url,
         aiohttp.ClientSession() as session,
     ):
@@ -153,7 +152,7 @@ async def test_prometheus_reads_every_series_of_a_page(tmp_path: Path) -> None:
     """Prometheus asks for OpenMetrics, compressed: what it has stored is what the page says, series by series."""
     async with (
         Simulator(demo_site(), clock=lambda: EVENING) as simulator,
-        demo(simulator) as url,
+        demo(simulator, EveningClock()) as url,
         prometheus(url, tmp_path) as prometheus_url,
         aiohttp.ClientSession() as session,
     ):
@@ -170,7 +169,7 @@ async def test_promtool_has_no_complaint(accept: str) -> None:
     promtool = tool("promtool", "prometheus")
     async with (
         Simulator(demo_site(), clock=lambda: EVENING) as simulator,
-        demo(simulator) as url,
+        demo(simulator, EveningClock()) as url,
         aiohttp.ClientSession() as session,
     ):
         async with session.get(f"{url}/metrics", headers={"Accept": accept}) as response:
