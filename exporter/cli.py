@@ -10,6 +10,7 @@ from typing import Any, Final
 from exporter import __version__, logs
 from exporter.endpoints import ListenAddress, check_metrics_path
 from exporter.healthcheck import healthcheck
+from exporter.quantities import Duration
 
 _DEFAULT_ADDRESS: Final = ListenAddress(None, 10219)
 
@@ -121,6 +122,28 @@ def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> 
         "leave the metrics of the process out (process_…, python_…)",
         default=False,
         action="store_true",
+    )
+    add(
+        "--web.enable-lifecycle",
+        "lifecycle",
+        "let POST /-/reload load the configuration again, as SIGHUP does",
+        default=False,
+        action="store_true",
+    )
+    add(
+        "--config.enable-auto-reload",
+        "auto_reload",
+        "load the configuration again when its content has changed",
+        default=False,
+        action="store_true",
+    )
+    add(
+        "--config.auto-reload-interval",
+        "auto_reload_seconds",
+        "how often to look for that (default: 30s)",
+        default=30.0,
+        type=_checked(Duration.parse),
+        metavar="DURATION",
     )
     add(
         "--log.level",

@@ -2,7 +2,10 @@
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Generator
+from typing import Protocol, TypeVar
+
+_Result = TypeVar("_Result")
 
 
 class Clock(Protocol):
@@ -58,3 +61,15 @@ class Pauses:
         """Make the pause."""
         await asyncio.sleep(self._PAUSE_SECONDS)
         self._since = time.perf_counter()
+
+
+async def paced(steps: Generator[None, None, _Result]) -> _Result:
+    """Do work that yields where a pause may be made, with pauses; give what it returns."""
+    pauses = Pauses()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return] # what the generator returns
+        if pauses.due:
+            await pauses.take()

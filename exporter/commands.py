@@ -4,19 +4,17 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from exporter import logs
 from exporter.check import describe
-from exporter.config import Config, load_config
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, config_errors
+from exporter.plan import Share, load_plan
 from exporter.probe import probe
 from exporter.service import Serving, serve
-from exporter.targets import make_targets, shard
-from exporter.tls import tls_context
 
 _EXIT_FAILED: Final = 1
 _EXIT_CONFIG: Final = 2
@@ -34,19 +32,19 @@ def run(flags: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _EXIT_FAILED
     except* ConfigError as problems:
-        for problem in _leaves(problems):
+        for problem in config_errors(problems):
             sys.stderr.write(f"{flags.config_file}: {problem}\n")
     return code
 
 
 def _serve(flags: argparse.Namespace) -> int:
-    config = _load(flags.config_file)
-    targets = shard(make_targets(config), flags.shard, flags.total_shards)
+    load = partial(load_plan, flags.config_file, Share(flags.shard, flags.total_shards))
+    plan = load()
     if flags.config_check:
-        sys.stdout.write(describe(config, targets))
+        sys.stdout.write(describe(plan.config, plan.targets))
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(serve(config, targets, _serving(flags), log))
+    return asyncio.run(serve(plan, load, _serving(flags), log))
 
 
 def _demo(flags: argparse.Namespace) -> int:
@@ -57,7 +55,7 @@ def _demo(flags: argparse.Namespace) -> int:
 
 
 def _probe(flags: argparse.Namespace) -> int:
-    config = _load(flags.config_file)
+    config = load_plan(flags.config_file).config
     return asyncio.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
 
 
@@ -68,23 +66,11 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 }
 
 
-def _load(path: Path) -> Config:
-    config = load_config(path)
-    tls_context(config.vspark.tls)
-    return config
-
-
 def _serving(flags: argparse.Namespace) -> Serving:
     return Serving(
         addresses=tuple(flags.listen_addresses),
         metrics_path=flags.metrics_path,
         process_metrics=not flags.disable_exporter_metrics,
+        lifecycle=flags.lifecycle,
+        auto_reload_seconds=flags.auto_reload_seconds if flags.auto_reload else None,
     )
-
-
-def _leaves(problems: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:
-    for problem in problems.exceptions:
-        if isinstance(problem, BaseExceptionGroup):
-            yield from _leaves(problem)
-        else:
-            yield problem

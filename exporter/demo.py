@@ -6,9 +6,9 @@ import sys
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config import Company, Config, Org, Poll, Vspark
+from exporter.plan import make_plan
 from exporter.quantities import Duration
 from exporter.service import Serving, serve
-from exporter.targets import make_targets
 from exporter.tokens import LiteralToken
 from exporter.web import Web
 from simulator import Simulator, Site, demo_site
@@ -45,7 +45,7 @@ async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
     async with Simulator(demo_site()) as simulator:
         # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
-        config = demo_config(simulator.site, simulator.url)
+        plan = make_plan(demo_config(simulator.site, simulator.url))
 
         def hello(web: Web) -> None:
             metrics = f"{web.urls[0]}{serving.metrics_path}"
@@ -63,4 +63,4 @@ async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
             )
             sys.stdout.flush()
 
-        return await serve(config, make_targets(config), serving, log, hello)
+        return await serve(plan, lambda: plan, serving, log, hello)

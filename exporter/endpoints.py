@@ -5,6 +5,8 @@ from typing import Final, NamedTuple, Self
 
 HEALTHY_PATH: Final = "/-/healthy"
 READY_PATH: Final = "/-/ready"
+RELOAD_PATH: Final = "/-/reload"
+_TAKEN_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH)
 _ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
 _LARGEST_PORT: Final = 65535
 
@@ -26,7 +28,7 @@ class ListenAddress(NamedTuple):
 
 def check_metrics_path(path: str) -> str:
     """Give `path`; raises ValueError where the metrics cannot be served under it."""
-    if not path.startswith("/") or path in ("/", HEALTHY_PATH, READY_PATH) or any(char in path for char in "{}?#%"):
+    if not path.startswith("/") or path in _TAKEN_PATHS or any(char in path for char in "{}?#%"):
         raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
     return path
 

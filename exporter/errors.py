@@ -13,7 +13,7 @@ ExporterError
 Several ConfigErrors travel together in an ExceptionGroup, so that a user sees all of them at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
 INTERNAL = "internal"
@@ -34,6 +34,15 @@ class ConfigError(ExporterError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def config_errors(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:
+    """Give every error in a group, and in the groups in it."""
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from config_errors(each)
+        else:
+            yield each
 
 
 class ListenError(ExporterError):

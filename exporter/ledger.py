@@ -141,6 +141,30 @@ class Ledger:
         yield from self.drop_values(draft)
         self._calls_total.clear()
 
+    def leave(self, draft: Draft) -> Generator[None, None, None]:
+        """Let all series go, since the target has left the configuration; it yields where a pause may be made."""
+        yield from self.drop_values(draft)
+        for family in (*POLL_VALUES, POLL_FAILURES):
+            draft.put(family, self._key(self.target.folder or ""), "")
+
+    def follow(self, rules: AgentRules, now: float, draft: Draft) -> Generator[None, None, None]:
+        """Show the last answer's agents by other rules; it yields where a pause may be made."""
+        self._rules = rules
+        last = self._reading.last
+        self.forget_answer()
+        if not self.has_values:
+            return
+        if last is None:  # whose agents may not be shown by these rules
+            yield from self.drop_values(draft)
+            return
+        body, asked = last
+        taken = yield from self.read(body, asked.day, draft)
+        yield from self.settle(taken, asked.day, now, draft)
+
+    def read_by(self, reader: Reader) -> None:
+        """Read the next answer with another reader."""
+        self._reading = Reading(reader)
+
     def forget_answer(self) -> None:
         """Read the next answer whole, because what came of the last one is not published."""
         self._reading.forget()

@@ -1,71 +1,38 @@
 """When to poll which target, and what to do with what comes of it."""
 
 import asyncio
-import heapq
-import traceback
-from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
-from datetime import date
-from typing import Protocol, TypeVar
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.agents import AgentRules
-from exporter.clock import Clock, Pauses
+from exporter.clock import Clock, paced
 from exporter.decode import Reader
-from exporter.errors import INTERNAL, PollError, TokenError
-from exporter.ledger import Ledger, OrgDay, Taken
+from exporter.ledger import Ledger, OrgDay
 from exporter.orgday import Days
-from exporter.store import Draft, Store
-from exporter.targets import Target, stable_hash
-from exporter.tokens import Token
+from exporter.polled import Polled
+from exporter.publisher import Publisher, Upstream
+from exporter.schedule import Schedule, offset_seconds
+from exporter.store import Store
+from exporter.targets import Target
 
-_TOKENS_KEPT = 3
-_LONGEST_SLEEP_SECONDS = 1.0
+_LONGEST_SLEEP_SECONDS: Final = 1.0
 """So that a clock that is set, and a machine that slept, are noticed."""
-_GOLDEN_RATIO = 0x9E3779B97F4A7C15
-"""2**64 by the golden ratio: a factor that lays close numbers far apart (Knuth, TAOCP volume 3, section 6.4)."""
+
+_OrgId = tuple[str, str, ZoneInfo | None]
 
 
-_Result = TypeVar("_Result")
+class Replaced(NamedTuple):
+    """How many targets there are now, and how many of them are new, are polled in another way, and have gone."""
 
-
-class Upstream(Protocol):
-    """Where answers come from."""
-
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Give the body of an answer; raises PollError."""
-        ...
-
-
-class _Polled:
-    """A target and where its polling stands."""
-
-    def __init__(self, target: Target, ledger: Ledger, day: date | None) -> None:
-        self.target = target
-        self.ledger = ledger
-        self.day = day
-        self.running = False
-        self.again = False
-        self.tried = False
-        self.failing: tuple[str, float] | None = None
-        self.success_monotonic = 0.0
-        self._tokens: deque[Token] = deque(maxlen=_TOKENS_KEPT)
-
-    def note_token(self) -> None:
-        """Remember the token as it is now, so that it is masked also when another has taken its place."""
-        with suppress(TokenError):
-            token = self.target.token.read()
-            if token not in self._tokens:
-                self._tokens.append(token)
-
-    def mask(self, text: str) -> str:
-        """Take the tokens out of a text that somebody will read."""
-        self.note_token()
-        for token in self._tokens:
-            text = token.mask(text)
-        return text
+    targets: int
+    added: int
+    changed: int
+    removed: int
 
 
 class Poller:
@@ -82,68 +49,127 @@ class Poller:
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
-        self._upstream = upstream
-        self._store = store
         self._clock = clock
         self._log = log
         self._days = Days()
-        self._publishing = asyncio.Lock()
-        self._zones = {target.zone for target in targets if target.zone is not None}
-        org_days: defaultdict[tuple[str, str], OrgDay] = defaultdict(OrgDay)
-        self._polled = [
-            _Polled(
-                target,
-                Ledger(target, reader, rules, org_days[target.company, target.org]),
-                self._days.today(target.zone, clock.time()) if target.zone is not None else None,
-            )
-            for target in targets
-        ]
+        self._publisher = Publisher(upstream, store, self._days, clock, log)
+        self._reader = reader
+        self._rules = rules
+        self._tasks: asyncio.TaskGroup | None = None
+        self._ready = False
+        self._schedule = Schedule()
+        self._org_days: defaultdict[_OrgId, OrgDay] = defaultdict(OrgDay)
+        self._assign([self._polled_anew(target) for target in targets])
 
     @property
     def ready(self) -> bool:
-        """Whether every target has been tried once, and what came of it is published."""
-        return all(polled.tried for polled in self._polled)
+        """Whether every target has been tried once, and what came of it is published; from then on for ever."""
+        self._ready = self._ready or all(polled.tried for polled in self._polled)
+        return self._ready
 
     async def run(self) -> None:
         """Poll every target at once, then each on its own interval, until cancelled."""
-        start = self._clock.monotonic()
-        due = [(start + _offset_seconds(polled.target), index) for index, polled in enumerate(self._polled)]
-        heapq.heapify(due)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as self._tasks:
             for polled in self._polled:
-                self._begin(polled, tasks)
+                self._begin(polled)
             while True:
-                await self._turn_days(tasks)
+                await self._turn_days()
                 await self._expire()
-                self._begin_due(due, tasks)
-                await self._clock.sleep(self._seconds_to_next(due))
+                self._begin_due()
+                await self._clock.sleep(self._seconds_to_next())
 
-    def _begin(self, polled: _Polled, tasks: asyncio.TaskGroup) -> None:
-        polled.running = True
-        tasks.create_task(self._poll_again(polled), name=polled.target.name)
+    async def replace(
+        self, targets: Sequence[Target], upstream: Upstream, *, reader: Reader, rules: AgentRules
+    ) -> Replaced:
+        """Poll these targets from now on, by these rules.
 
-    def _begin_due(self, due: list[tuple[float, int]], tasks: asyncio.TaskGroup) -> None:
+        A target that was there before keeps its values and its schedule; where its interval or its token is another
+        one, it is polled at once, as new ones are. Other rules count for what is published already, another reader
+        for the next answer. Polls under way of another upstream, or of targets that go, are broken off.
+        """
+        known = {_id(polled.target): polled for polled in self._polled}
+        leaving = [known[each] for each in known.keys() - {_id(target) for target in targets}]
+        for polled in leaving:
+            polled.left = True
+        before, self._publisher.upstream = self._publisher.upstream, upstream
+        broken_off = await _break_off(leaving if upstream is before else self._polled)
+        staying = {target: known[_id(target)] for target in targets if _id(target) in known}
+        try:
+            await self._publish_change(leaving, [*staying.values()], reader, rules)
+        except BaseException:
+            self._publisher.upstream = before
+            for polled in leaving:
+                polled.left = False
+            raise
+        changed = [polled for target, polled in staying.items() if self._becomes(polled, target)]
+        self._assign([known.get(_id(target)) or self._polled_anew(target) for target in targets])
+        added = [polled for polled in self._polled if _id(polled.target) not in known]
+        for polled in dict.fromkeys([*broken_off, *changed, *added]):
+            self._begin(polled)
+        return Replaced(len(targets), len(added), len(changed), len(leaving))
+
+    async def _publish_change(
+        self, leaving: Sequence[Polled], staying: Sequence[Polled], reader: Reader, rules: AgentRules
+    ) -> None:
+        """Let series go, and show others by other rules, all in one page, or nothing of it."""
+        other_rules = staying if rules != self._rules else []
+        with ExitStack() as undone:
+            async with self._publisher.change() as draft:
+                for polled in (*leaving, *other_rules):
+                    undone.enter_context(polled.ledger.undone_on_error())
+                for polled in leaving:
+                    await paced(polled.ledger.leave(draft))
+                for polled in other_rules:
+                    await paced(polled.ledger.follow(rules, self._clock.time(), draft))
+        if reader != self._reader:
+            for polled in staying:
+                polled.ledger.read_by(reader)
+        self._reader, self._rules = reader, rules
+
+    def _polled_anew(self, target: Target) -> Polled:
+        day = self._days.today(target.zone, self._clock.time()) if target.zone is not None else None
+        org_day = self._org_days[target.company, target.org, target.zone]
+        due = self._clock.monotonic() + offset_seconds(target)
+        return Polled(target, Ledger(target, self._reader, self._rules, org_day), day, due)
+
+    def _becomes(self, polled: Polled, target: Target) -> bool:
+        """Let it be polled as `target` says; tell whether that is another way than before."""
+        was, polled.target = polled.target, target
+        if was.interval_seconds != target.interval_seconds:
+            polled.due = self._clock.monotonic() + offset_seconds(target)
+        return was != target
+
+    def _assign(self, polled: Sequence[Polled]) -> None:
+        self._polled = polled
+        self._zones = {each.target.zone for each in polled if each.target.zone is not None}
+        orgs = {_org_id(each.target) for each in polled}
+        for gone in self._org_days.keys() - orgs:
+            del self._org_days[gone]
+        self._schedule.replace(polled)
+
+    def _begin(self, polled: Polled) -> None:
+        """Poll a target now; once more, where a poll of it is under way."""
+        if polled.task is not None:
+            polled.again = True
+        elif self._tasks is not None and not polled.left:
+            polled.task = self._tasks.create_task(self._publisher.poll(polled), name=polled.target.name)
+
+    def _begin_due(self) -> None:
         """Begin the polls whose time has come; a target whose last poll still runs misses this one."""
-        now = self._clock.monotonic()
-        while due and due[0][0] <= now:
-            at, index = due[0]
-            polled = self._polled[index]
-            interval = polled.target.interval_seconds
-            ticks = 1 + int((now - at) // interval)
-            heapq.heapreplace(due, (at + ticks * interval, index))
-            if not polled.running:
-                self._begin(polled, tasks)
+        for polled, ticks in self._schedule.take_due(self._clock.monotonic()):
+            if polled.task is None:
+                self._begin(polled)
             else:
                 polled.ledger.polls.skipped += ticks
 
-    def _seconds_to_next(self, due: list[tuple[float, int]]) -> float:
+    def _seconds_to_next(self) -> float:
         """Give how long nothing will have to be done: until a poll is due or a day ends, but not for long."""
-        now = self._clock.time()
+        now, due = self._clock.time(), self._schedule.next_due
         ends = [self._days.next_midnight(zone, now) - now for zone in self._zones]
-        polls = [due[0][0] - self._clock.monotonic()] if due else []
+        polls = [] if due is None else [due - self._clock.monotonic()]
         return max(0.0, min([_LONGEST_SLEEP_SECONDS, *ends, *polls]))
 
-    async def _turn_days(self, tasks: asyncio.TaskGroup) -> None:
+    async def _turn_days(self) -> None:
         """Where an org's day is another one than before, let the values go and poll at once."""
         now = self._clock.time()
         turned = [
@@ -153,124 +179,50 @@ class Poller:
         ]
         if not turned:
             return
-        async with self._publishing:
+        async with self._publisher.change() as draft:
             for polled, today in turned:
                 polled.day = today
-            await self._let_go([polled for polled, _ in turned], Ledger.begin_day)
+            for polled, _ in turned:
+                await paced(polled.ledger.begin_day(draft))
         for polled, today in turned:
             self._log.debug("day_began", target=polled.target.name, day=today.isoformat())
-            if polled.running:
-                polled.again = True
-            else:
-                self._begin(polled, tasks)
+            self._begin(polled)
 
     async def _expire(self) -> None:
         """Let the values go of targets that have not been polled successfully for too long."""
         expired = [polled for polled in self._polled if polled.ledger.has_values and self._is_stale(polled)]
         if not expired:
             return
-        async with self._publishing:
-            still = [polled for polled in expired if self._is_stale(polled)]
-            for polled in still:
-                self._log.warning("values_expired", target=polled.target.name)
-            await self._let_go(still, Ledger.drop_values)
+        async with self._publisher.change() as draft:
+            for polled in expired:
+                if self._is_stale(polled):
+                    self._log.warning("values_expired", target=polled.target.name)
+                    await paced(polled.ledger.drop_values(draft))
 
-    async def _let_go(
-        self, several: Sequence[_Polled], drop: Callable[[Ledger, Draft], Generator[None, None, None]]
-    ) -> None:
-        """Let the values of targets go, all in one page."""
-        draft = self._store.draft()
-        for polled in several:
-            await _paced(drop(polled.ledger, draft))
-        draft.publish()
-
-    def _is_stale(self, polled: _Polled) -> bool:
+    def _is_stale(self, polled: Polled) -> bool:
         """Tell by both clocks: one stands still while a machine sleeps, the other may be set back."""
         success = polled.ledger.polls.last_success_timestamp_seconds or 0.0
         age = max(self._clock.monotonic() - polled.success_monotonic, self._clock.time() - success)
         return age > polled.target.stale_after_seconds
 
-    async def _poll_again(self, polled: _Polled) -> None:
-        polled.again = True
-        while polled.again:
-            polled.again = False
-            try:
-                await self._poll(polled)
-            except Exception:  # noqa: BLE001 # what fails while a failure is told ends no other target's polling
-                trace = polled.mask(traceback.format_exc())
-                self._log.error("poll_not_recorded", target=polled.target.name, traceback=trace)
-            polled.tried = True
-        polled.running = False
 
-    async def _poll(self, polled: _Polled) -> None:
-        begun, day = self._clock.monotonic(), polled.day
-        polled.note_token()
-        try:
-            body = await self._upstream.fetch(polled.target, day)
-            await self._take(polled, body, day, begun)
-        except PollError as error:
-            await self._end_badly(polled, begun, error.reason, error=polled.mask(str(error)))
-        except Exception:  # noqa: BLE001 # the boundary of a target: a bug met by one is no other's business
-            trace = polled.mask(traceback.format_exc())
-            await self._end_badly(polled, begun, INTERNAL, error="a bug of this program", traceback=trace)
-
-    async def _take(self, polled: _Polled, body: bytes, day: date | None, begun: float) -> None:
-        """Publish what an answer says, unless its day is over."""
-        ledger, zone = polled.ledger, polled.target.zone
-        async with self._publishing:
-            draft = self._store.draft()
-            taken: Taken | None = await _paced(ledger.read(body, day, draft))
-            now = self._clock.time()
-            if zone is not None and day != self._days.today(zone, now):
-                self._log.info("answer_too_late", target=polled.target.name, day=day and day.isoformat())
-                ledger.forget_answer()
-                draft = self._store.draft()
-                taken = None
-            with ledger.undone_on_error():
-                if taken is not None:
-                    await _paced(ledger.settle(taken, day, now, draft))
-                polled.success_monotonic = self._clock.monotonic()
-                ledger.polls.last_success_timestamp_seconds = now
-                self._publish_poll(polled, draft, begun, up=True)
-        seconds = round(self._clock.monotonic() - begun, 3)
-        self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
-        if polled.failing is not None:
-            reason, since = polled.failing
-            away = round(self._clock.monotonic() - since, 3)
-            self._log.info("poll_recovered", target=polled.target.name, reason=reason, after_seconds=away)
-            polled.failing = None
-
-    async def _end_badly(self, polled: _Polled, begun: float, reason: str, **told: str) -> None:
-        polled.ledger.polls.failures[reason] += 1
-        async with self._publishing:
-            self._publish_poll(polled, self._store.draft(), begun, up=False)
-        was, since = polled.failing or (None, begun)
-        if was != reason:
-            self._log.warning("poll_failed", target=polled.target.name, reason=reason, **told)
-        polled.failing = (reason, since)
-
-    def _publish_poll(self, polled: _Polled, draft: Draft, begun: float, *, up: bool) -> None:
-        polls = polled.ledger.polls
-        polls.up = up
-        polls.polls += 1
-        polls.last_poll_timestamp_seconds = self._clock.time()
-        polls.last_poll_duration_seconds = self._clock.monotonic() - begun
-        polled.ledger.put_polls(draft)
-        draft.publish()
+def _id(target: Target) -> tuple[_OrgId, str | None]:
+    """Give what makes a target the same one as before: with another day, its values would be others, too."""
+    return _org_id(target), target.folder
 
 
-def _offset_seconds(target: Target) -> float:
-    """Give where in its interval a target is polled: the same after a restart, and spread over all targets."""
-    # FNV-1a gives names that differ in their last letters, Test01 and Test02, numbers that are nearly the same.
-    return stable_hash(target) * _GOLDEN_RATIO % 2**64 / 2**64 * target.interval_seconds
+def _org_id(target: Target) -> _OrgId:
+    return target.company, target.org, target.zone
 
 
-async def _paced(steps: Generator[None, None, _Result]) -> _Result:
-    pauses = Pauses()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return] # what the generator returns
-        if pauses.due:
-            await pauses.take()
+async def _break_off(several: Iterable[Polled]) -> list[Polled]:
+    """Cancel the polls that are under way, and wait until they have ended; give the targets they were of."""
+    running = {polled.task: polled for polled in several if polled.task is not None}
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running)
+    for task, polled in running.items():
+        if polled.task is task:
+            polled.task = None
+    return list(running.values())

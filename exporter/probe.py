@@ -13,8 +13,8 @@ from exporter.config import Config
 from exporter.decode import Asked, Reader
 from exporter.errors import DecodeError, PollError
 from exporter.model import AgentDay, FolderDay
+from exporter.polling import make_reader
 from exporter.reading import Reading
-from exporter.service import make_reader
 from exporter.targets import Target, make_targets
 
 _BODY_SHOWN: Final = 400

@@ -24,6 +24,11 @@ class Reading:
         self._reader = reader
         self.forget()
 
+    @property
+    def last(self) -> tuple[bytes, Asked] | None:
+        """The last answer that was read whole, and what it was asked for; None where it is forgotten."""
+        return None if self._asked is None else (self._body, self._asked)
+
     def forget(self) -> None:
         """Let the next answer be read whole."""
         self._body = b""

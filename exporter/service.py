@@ -1,115 +1,113 @@
-"""The running exporter: a configuration's targets polled and served until it is told to stop."""
+"""The running exporter: a plan's targets polled and served until it is told to stop."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.agents import AgentRules
-from exporter.check import zone_warnings
-from exporter.client import Client
 from exporter.clock import Clock, SystemClock
-from exporter.config import Agents, Config, StatsFields
-from exporter.decode import Reader
 from exporter.endpoints import ListenAddress
 from exporter.errors import ListenError
-from exporter.fields import Layouts
-from exporter.poller import Poller
+from exporter.plan import Plan
+from exporter.polling import Polling
+from exporter.reload import Reloader
 from exporter.store import Store
-from exporter.targets import Target
 from exporter.telemetry import Telemetry
 from exporter.web import Web
 
-Hello = Callable[[Web], None]
-
-
-def make_rules(agents: Agents) -> AgentRules:
-    """Make the rules for which agents are shown."""
-    return AgentRules(
-        enabled=agents.enabled,
-        max_per_folder=agents.max_per_folder,
-        include=agents.include,
-        exclude=agents.exclude,
-        hash_key=agents.hash_key_file.read_bytes().strip() if agents.hash_key_file else None,
-    )
-
-
-def make_reader(fields: StatsFields) -> Reader:
-    """Make the reader for an installation's names."""
-    return Reader(Layouts(fields.calls, fields.average_duration, fields.agents))
-
 
 class Serving(Struct, frozen=True):
-    """How the exporter is served; `process_metrics`: with those of the Python process."""
+    """How the exporter is served; `process_metrics`: with those of the Python process.
+
+    `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
+    None: never.
+    """
 
     addresses: tuple[ListenAddress, ...]
     metrics_path: str = "/metrics"
     process_metrics: bool = True
+    lifecycle: bool = False
+    auto_reload_seconds: float | None = None
+
+
+class Running(NamedTuple):
+    """What runs."""
+
+    web: Web
+    reloader: Reloader
+
+
+Load = Callable[[], Plan]
+Hello = Callable[[Web], None]
 
 
 @asynccontextmanager
 async def running(
-    config: Config, targets: Sequence[Target], serving: Serving, log: FilteringBoundLogger, clock: Clock | None = None
-) -> AsyncIterator[Web]:
-    """Poll and serve while the block runs; raises ListenError where an address cannot be had."""
+    plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, clock: Clock | None = None
+) -> AsyncIterator[Running]:
+    """Poll and serve while the block runs; `load` gives the plan anew, or raises ConfigErrors.
+
+    Raises ListenError where an address cannot be had.
+    """
     clock = clock or SystemClock()
     telemetry = Telemetry(process=serving.process_metrics)
-    telemetry.config_loaded(clock.time())
-    for warning in zone_warnings(config):
-        log.warning("no_time_zone", place=warning)
     store = Store()
-    client = Client(config.vspark, concurrency=config.poll.concurrency, observe=telemetry.observe_request)
-    poller = Poller(
-        targets,
-        client,
-        store,
-        reader=make_reader(config.stats_fields),
-        rules=make_rules(config.agents),
-        clock=clock,
-        log=log,
-    )
+    polling = Polling(plan, store, telemetry, clock, log)
+    reloader = Reloader(plan, load, polling.follow, telemetry, clock, log)
     web = Web(
         store,
         telemetry,
-        ready=lambda: poller.ready,
+        ready=lambda: polling.poller.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
+        reload=reloader.reload if serving.lifecycle else None,
     )
     try:
         await web.start()
-        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(targets))
-        async with client, asyncio.TaskGroup() as tasks:
-            polling = tasks.create_task(poller.run(), name="poller")
+        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(plan.targets))
+        async with polling, asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(polling.poller.run(), name="poller")]
+            if serving.auto_reload_seconds is not None:
+                work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
             try:
-                yield web
+                yield Running(web, reloader)
             finally:
                 web.stop_being_ready()
-                polling.cancel()
+                for task in work:
+                    task.cancel()
     finally:
         await web.stop()
 
 
-async def serve(
-    config: Config, targets: Sequence[Target], serving: Serving, log: FilteringBoundLogger, hello: Hello | None = None
-) -> int:
-    """Poll and serve until SIGTERM or SIGINT; give the exit code. `hello` is called once it listens."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    asyncio.get_running_loop().add_signal_handler(
-        signal.SIGHUP, lambda: log.warning("reload_not_supported", hint="restart to load a changed configuration")
-    )
+async def serve(plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, hello: Hello | None = None) -> int:
+    """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
+
+    `hello` is called once it listens.
+    """
+    stop, hang_up = asyncio.Event(), asyncio.Event()
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
     try:
-        async with running(config, targets, serving, log) as web:
+        async with running(plan, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
+            reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")
             if hello is not None:
                 hello(web)
             await stop.wait()
+            reloading.cancel()
     except ListenError as error:
         log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # the line says it all
         return 1
     log.info("stopped")
     return 0
+
+
+async def _reload_on(event: asyncio.Event, reloader: Reloader) -> None:
+    while True:
+        await event.wait()
+        event.clear()
+        await reloader.reload()

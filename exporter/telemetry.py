@@ -61,6 +61,10 @@ class Telemetry:
         self._reload_successful.set(1)
         self._reload_timestamp_seconds.set(now)
 
+    def config_refused(self) -> None:
+        """Note that the configuration was to be loaded again, and could not be."""
+        self._reload_successful.set(0)
+
     def exposition(self, form: Format) -> bytes:
         """Write the metrics; in OpenMetrics that includes the end of the page."""
         write: Callable[[CollectorRegistry], bytes] = (

@@ -1,15 +1,17 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
 
 from aiohttp import web
 
 from exporter import __version__
-from exporter.endpoints import HEALTHY_PATH, READY_PATH, ListenAddress, http_url
+from exporter.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
 from exporter.errors import ListenError
 from exporter.negotiation import accepts_gzip, choose_format
+from exporter.reload import Loading
 from exporter.render import compress
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -18,7 +20,10 @@ _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an ans
 
 
 class Web:
-    """Serves `store` and `telemetry`; `ready` tells whether every target has been tried once."""
+    """Serves `store` and `telemetry`; `ready` tells whether every target has been tried once.
+
+    `reload` loads the configuration again; None: nobody may ask for that by HTTP.
+    """
 
     def __init__(
         self,
@@ -28,10 +33,12 @@ class Web:
         ready: Callable[[], bool],
         addresses: Sequence[ListenAddress],
         metrics_path: str = "/metrics",
+        reload: Callable[[], Awaitable[Loading]] | None = None,
     ) -> None:
         self._store = store
         self._telemetry = telemetry
         self._ready = ready
+        self._reload = reload
         self._addresses = addresses
         self._stopping = False
         self._index = _index(metrics_path).encode()
@@ -39,6 +46,7 @@ class Web:
         app.router.add_get("/", self._serve_index)
         app.router.add_get(HEALTHY_PATH, self._serve_healthy)
         app.router.add_get(READY_PATH, self._serve_ready)
+        app.router.add_post(RELOAD_PATH, self._serve_reload)
         app.router.add_get(metrics_path, self._serve_metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
@@ -103,6 +111,17 @@ class Web:
         if not self._ready():
             return web.Response(status=503, text="Not ready: not every target has been polled once.\n")
         return web.Response(text="Ready.\n")
+
+    async def _serve_reload(self, _: web.Request) -> web.Response:
+        if self._reload is None:
+            return web.Response(status=403, text="Reloading by HTTP is off: start with --web.enable-lifecycle.\n")
+        # A client that goes away is no reason to stop in the middle.
+        loading = await asyncio.shield(asyncio.ensure_future(self._reload()))
+        if loading.problems:
+            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *loading.problems))
+            return web.Response(status=500, text=f"{lines}\n")
+        targets, added, changed, removed = loading.replaced
+        return web.Response(text=f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed.\n")
 
 
 def _header(request: web.Request, name: str) -> str | None:

@@ -16,7 +16,8 @@ from structlog.typing import FilteringBoundLogger
 from exporter.agents import AgentRules
 from exporter.decode import Reader
 from exporter.fields import Layouts
-from exporter.poller import Poller, Upstream
+from exporter.poller import Poller
+from exporter.publisher import Upstream
 from exporter.render import Format
 from exporter.store import Store
 from exporter.targets import Target
@@ -150,6 +151,16 @@ class Polling:
             for each in self.logged
             if each["log_level"] != "debug"
         ]
+
+    async def replace(self, *targets: Target, upstream: Upstream | None = None, rules: AgentRules | None = None) -> str:
+        """Poll other targets, in place of those before; give what has changed."""
+        replaced = await self.poller.replace(
+            targets,
+            self.upstream if upstream is None else upstream,
+            reader=self.poller._reader,
+            rules=rules or self.poller._rules,
+        )
+        return f"{replaced.targets} targets, {replaced.added} new, {replaced.changed} changed, {replaced.removed} gone"
 
     def assert_secret(self) -> None:
         """Look for the canary in everything that people get to see."""

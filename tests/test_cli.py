@@ -6,24 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from exporter import __version__
 from exporter.cli import main
 from exporter.render import Format
 from simulator import Company, Fault, Org, Simulator, Site, utc_now, wide_site
-from tests.oracle import Labels, assert_valid
+from tests.oracle import assert_valid
+from tests.program import ROOT, Running, begin, run, serving
 from tests.wire import until
 
-ROOT = Path(__file__).parent.parent
-LOOPBACK = ("--web.listen-address", "127.0.0.1:0")
 CONFIG = """\
 vspark: {{url: "{url}", token: canary-T0ken}}
 companies:
@@ -54,77 +50,9 @@ companies:
 FLAGS = (
     *("--help", "--version", "--config.file", "--config.check", "--shard", "--total-shards"),
     *("--web.listen-address", "--web.telemetry-path", "--web.disable-exporter-metrics", "--log.level", "--log.format"),
+    *("--web.enable-lifecycle", "--config.enable-auto-reload", "--config.auto-reload-interval"),
     *("probe", "demo", "healthcheck"),
 )
-
-
-async def begin(*arguments: str, cwd: Path = ROOT) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "exporter", *arguments),
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def run(*arguments: str, cwd: Path = ROOT) -> tuple[int | None, str, str]:
-    """Give the exit code, and what was written to standard output and error."""
-    process = await begin(*arguments, cwd=cwd)
-    async with asyncio.timeout(30):
-        out, errors = await process.communicate()
-    return process.returncode, out.decode(), errors.decode()
-
-
-class Running:
-    """The program while it serves."""
-
-    def __init__(self, process: asyncio.subprocess.Process, logged: list[str], session: aiohttp.ClientSession) -> None:
-        self.process = process
-        self.logged = logged
-        self.session = session
-
-    async def get(self, path: str) -> tuple[int, bytes]:
-        async with self.session.get(path) as response:
-            return response.status, await response.read()
-
-    async def series(self) -> dict[tuple[str, Labels], float]:
-        """Give what is served once every target has been tried."""
-        async with asyncio.timeout(30):
-            while (await self.get("/-/ready"))[0] != 200:
-                await asyncio.sleep(0.01)
-        return assert_valid((await self.get("/metrics"))[1], Format.TEXT)
-
-    async def stop(self, number: signal.Signals) -> tuple[int | None, list[str], float]:
-        """Give the exit code, every line that was logged, and how many seconds it took."""
-        begun = time.monotonic()
-        self.process.send_signal(number)
-        async with asyncio.timeout(30):
-            out, errors = await self.process.communicate()
-        seconds = time.monotonic() - begun
-        assert out == b""
-        return self.process.returncode, [*self.logged, *errors.decode().splitlines()], seconds
-
-
-@asynccontextmanager
-async def serving(config: Path, *arguments: str) -> AsyncIterator[Running]:
-    process = await begin("--config.file", str(config), *LOOPBACK, *arguments)
-    assert process.stderr is not None
-    logged: list[str] = []
-    try:
-        async with asyncio.timeout(30):
-            while not logged or "listening" not in logged[-1]:
-                line = (await process.stderr.readline()).decode().rstrip("\n")
-                assert line
-                logged.append(line)
-        (address,) = re.findall(r"127\.0\.0\.1:[0-9]+", logged[-1])
-        url = f"http://{address}"
-        async with aiohttp.ClientSession(url) as session:
-            yield Running(process, logged, session)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 # What ends at once
@@ -320,17 +248,6 @@ async def ready(exporter: Running) -> bytes:
             await asyncio.sleep(0.01)
     assert (await exporter.get("/metrics"))[0] == 404
     return (await exporter.get("/m"))[1]
-
-
-async def test_a_hangup_does_not_end_it(config: Path) -> None:
-    async with serving(config) as running:
-        running.process.send_signal(signal.SIGHUP)
-        assert (await running.get("/-/healthy"))[0] == 200
-        code, logged, _ = await running.stop(signal.SIGTERM)
-    assert code == 0
-    assert [line.partition(" ")[2] for line in logged if "reload" in line] == [
-        'level=warn event=reload_not_supported hint="restart to load a changed configuration"'
-    ]
 
 
 async def test_who_reads_a_probe_may_leave_early(config: Path) -> None:

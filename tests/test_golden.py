@@ -11,9 +11,9 @@ import structlog
 
 from exporter.config import Company, Config, Org, Poll, Vspark
 from exporter.endpoints import ListenAddress
+from exporter.plan import make_plan
 from exporter.quantities import Duration
 from exporter.service import Serving, running
-from exporter.targets import make_targets
 from exporter.tokens import LiteralToken
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
@@ -90,9 +90,9 @@ async def test_a_whole_cycle_gives_the_golden_page(accept: str, name: str) -> No
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.fail("Broken", "Broken-Org", fault=Fault.status(403))
-        settings = config(simulator.url)
+        plan = make_plan(config(simulator.url))
         serving = Serving((ListenAddress("127.0.0.1", 0),), process_metrics=False)
-        async with running(settings, make_targets(settings), serving, log, StoppedClock()) as web:
+        async with running(plan, lambda: plan, serving, log, StoppedClock()) as (web, _):
             async with aiohttp.ClientSession() as session, asyncio.timeout(10):
                 while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
                     await asyncio.sleep(0.01)

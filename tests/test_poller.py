@@ -9,7 +9,8 @@ import pytest
 
 from exporter.errors import INTERNAL, REASONS
 from exporter.ledger import Ledger
-from exporter.poller import Upstream, _offset_seconds
+from exporter.publisher import Upstream
+from exporter.schedule import offset_seconds
 from exporter.store import Draft
 from exporter.targets import Target
 from exporter.tokens import FileToken
@@ -86,7 +87,7 @@ async def test_every_target_keeps_its_own_interval_spread_by_its_hash() -> None:
 
 @pytest.mark.parametrize("name", ["Test{:02}", "{}", "Folder {:04}", "{:03} of a long name"])
 def test_names_that_are_nearly_the_same_make_no_burst(name: str) -> None:
-    offsets = [_offset_seconds(target_of(None, name.format(number))) for number in range(120)]
+    offsets = [offset_seconds(target_of(None, name.format(number))) for number in range(120)]
     assert all(0 <= offset < 60 for offset in offsets)
     assert max(Counter(map(int, offsets)).values()) <= 8  # in a second, where 2 are the mean
 

@@ -16,8 +16,8 @@ from bench.measure import free_port
 from exporter.clock import Clock, SystemClock
 from exporter.demo import demo_config
 from exporter.endpoints import ListenAddress
+from exporter.plan import make_plan
 from exporter.service import Serving, running
-from exporter.targets import make_targets
 from simulator import Shape, Simulator, demo_site
 from tests.tools import tool
 
@@ -46,7 +46,8 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     serving = Serving((ListenAddress("127.0.0.1", 0),))
-    async with running(config, make_targets(config), serving, log, clock) as web, aiohttp.ClientSession() as session:
+    plan = make_plan(config)
+    async with running(plan, lambda: plan, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
                 await asyncio.sleep(0.01)
@@ -144,7 +145,7 @@ async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None
             if any(key[0] == company.name for key in calls)
         }
         assert numbers(await query(session, prometheus_url, "count(vspark_up == 1)")) == {
-            (): len(make_targets(demo_config(simulator.site, simulator.url)))
+            (): len(make_plan(demo_config(simulator.site, simulator.url)).targets)
         }
 
 

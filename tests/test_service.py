@@ -3,20 +3,19 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aiohttp
 import pytest
 import structlog
+from msgspec.structs import replace
 from structlog.testing import LogCapture
 
 from exporter.clock import Clock
-from exporter.config import Agents, Company, Config, Org, Vspark
+from exporter.config import Company, Config, Org, Vspark
 from exporter.endpoints import ListenAddress
-from exporter.model import AgentDay, AgentDays
+from exporter.plan import make_plan
 from exporter.render import Format
-from exporter.service import Serving, make_rules, running, serve
-from exporter.targets import make_targets
+from exporter.service import Serving, running, serve
 from exporter.tokens import LiteralToken
 from exporter.web import Web
 from simulator import Company as SimulatedCompany
@@ -121,11 +120,11 @@ def config_of(url: str, *orgs: Org) -> Config:
 
 @asynccontextmanager
 async def exporting(simulator: Simulator, *orgs: Org, clock: Clock | None = None) -> AsyncIterator[Running]:
-    config = config_of(simulator.url, *orgs)
+    plan = make_plan(config_of(simulator.url, *orgs))
     capture = LogCapture()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
     async with (
-        running(config, make_targets(config), SERVING, log, clock) as web,
+        running(plan, lambda: plan, SERVING, log, clock) as (web, _),
         aiohttp.ClientSession(web.urls[0]) as session,
     ):
         yield Running(web, session, capture)
@@ -187,10 +186,10 @@ async def test_it_is_ready_once_every_target_has_been_tried() -> None:
 
 
 async def test_without_any_target_it_is_ready() -> None:
-    config = config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern"))
+    plan = replace(make_plan(config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern"))), targets=())
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
     async with (
-        running(config, (), SERVING, log) as web,
+        running(plan, lambda: plan, SERVING, log) as (web, _),
         aiohttp.ClientSession(web.urls[0]) as session,
         session.get("/-/ready") as response,
     ):
@@ -200,11 +199,11 @@ async def test_without_any_target_it_is_ready() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])
 async def test_an_address_that_cannot_be_had(host: str) -> None:
     async with Simulator(SITE) as simulator:
-        config = config_of(simulator.url, Org("Co-East", "US/Eastern"))
+        plan = make_plan(config_of(simulator.url, Org("Co-East", "US/Eastern")))
         capture = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
         serving = Serving((ListenAddress("127.0.0.1", 0), ListenAddress(host, simulator.port)))
-        assert await serve(config, make_targets(config), serving, log) == 1
+        assert await serve(plan, lambda: plan, serving, log) == 1
         assert not simulator.requests
     (entry,) = capture.entries
     assert entry.pop("error").startswith(f"{host}:{simulator.port}: ")  # the rest is the system's wording
@@ -229,17 +228,3 @@ async def test_it_polls_until_it_is_left() -> None:
 def simulator_tasks() -> set[asyncio.Task[object]]:
     """Give the tasks of the simulator's server, one for each connection that is still open."""
     return {task for task in asyncio.all_tasks() if "RequestHandler.start" in repr(task.get_coro())}
-
-
-def test_rules(tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("secret\n")
-    agents = AgentDays.of(AgentDay(agent, calls) for agent, calls in (("a1", 3), ("a2", 2), ("a3", 1), ("b1", 9)))
-    assert make_rules(Agents()).apply(agents) == (agents, 0)
-    assert make_rules(Agents(enabled=False)).apply(agents) == (AgentDays(), 0)
-    assert make_rules(Agents(include="a.*", exclude="a3", max_per_folder=1)).apply(agents) == (
-        AgentDays.of([AgentDay("a1", 3), AgentDay("_other", 2)]),
-        1,
-    )
-    hashed = make_rules(Agents(include="a1", hash_key_file=key)).apply(agents)
-    assert hashed == (AgentDays.of([AgentDay("0d558d0621d53ba4", 3)]), 0)

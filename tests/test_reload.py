@@ -1,0 +1,254 @@
+"""Loading the configuration again: by SIGHUP, by HTTP, and when its files have changed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from exporter.endpoints import ListenAddress
+from exporter.plan import Plan, load_plan
+from exporter.service import Running, Serving, running
+from simulator import Simulator, demo_site
+from tests.fake_clock import NOON, FakeClock
+from tests.program import Running as Program
+from tests.program import serving
+from tests.wire import until
+
+CONFIG = """\
+vspark: {{url: "{url}", token_file: token}}
+companies:
+  - name: DocTestCo
+    orgs:
+      - {{name: DocTestCo-DocTesting, timezone: US/Eastern, folders: [{folders}]}}
+"""
+TOKEN = "demo-doctestco-token"
+BAD = "poll: {interval: 60, timeout: 5s}\n"
+PROBLEMS = ("poll.interval: expected text, got a whole number; write a unit: '30s'", "poll.timeout: unknown key")
+RELOADED = "vspark_exporter_config_last_reload_successful 1.0"
+REFUSED = "vspark_exporter_config_last_reload_successful 0.0"
+
+
+class Files:
+    """A configuration and its token, in a folder."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.path = folder / "config.yaml"
+        self.token = folder / "token"
+        self._url = url
+        self.token.write_text(TOKEN)
+        self.write("Test01", "Test02")
+
+    def write(self, *folders: str, more: str = "") -> None:
+        self.path.write_text(CONFIG.format(url=self._url, folders=", ".join(folders)) + more)
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(demo_site()) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def files(tmp_path: Path, simulator: Simulator) -> Files:
+    return Files(tmp_path, simulator.url)
+
+
+async def page_with(program: Program, *wanted: str) -> str:
+    """Give the page once it holds all of that."""
+    async with asyncio.timeout(10):
+        while True:
+            page = (await program.get("/metrics"))[1].decode()
+            if all(text in page for text in wanted):
+                return page
+
+
+async def post(program: Program, method: str = "POST") -> tuple[int, str, str | None]:
+    async with program.session.request(method, "/-/reload") as response:
+        return response.status, await response.text(), response.headers.get("Allow")
+
+
+# The program
+
+
+async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: Files) -> None:
+    async with serving(files.path) as program:
+        await page_with(program, RELOADED, 'vspark_up{company="DocTestCo",folder="Test02"')
+        files.write("Test01", "Sales East")
+        program.process.send_signal(signal.SIGHUP)
+        assert await program.read_log("event=config_reloaded") == (
+            "level=info event=config_reloaded targets=2 added=1 changed=0 removed=1"
+        )
+        page = await page_with(program, RELOADED, 'vspark_up{company="DocTestCo",folder="Sales East"')
+        assert 'folder="Test02"' not in page
+        files.write("Test01", more=BAD)
+        program.process.send_signal(signal.SIGHUP)
+        assert await program.read_log(PROBLEMS[1]) == f'level=error event=config_refused problem="{PROBLEMS[1]}"'
+        page = await page_with(program, REFUSED)
+        assert 'vspark_folder_calls_today{company="DocTestCo",folder="Sales East"' in page
+        files.write("Test01")
+        program.process.send_signal(signal.SIGHUP)
+        await page_with(program, RELOADED)
+        code, logged, _ = await program.stop(signal.SIGTERM)
+    assert code == 0
+    assert [line.partition(" event=")[2] for line in logged] == [
+        logged[0].partition(" event=")[2],
+        "config_reloaded targets=2 added=1 changed=0 removed=1",
+        *(f'config_refused problem="{problem}"' for problem in PROBLEMS),
+        "config_reloaded targets=1 added=0 changed=0 removed=1",
+        "stopped",
+    ]
+    assert not any(TOKEN in line for line in logged)
+
+
+async def test_http_loads_it_again_only_where_that_is_on(files: Files) -> None:
+    async with serving(files.path) as program:
+        assert await post(program) == (403, "Reloading by HTTP is off: start with --web.enable-lifecycle.\n", None)
+        assert (await post(program, "GET"))[::2] == (405, "POST")
+    async with serving(files.path, "--web.enable-lifecycle") as program:
+        assert (await post(program, "GET"))[::2] == (405, "POST")
+        assert (await post(program, "HEAD"))[::2] == (405, "POST")
+        assert await post(program) == (200, "Reloaded: 2 targets, 0 added, 0 changed, 0 removed.\n", None)
+        files.write("Test01", more=BAD)
+        assert await post(program) == (
+            500,
+            "\n".join(("Not reloaded, what was loaded before still runs:", *PROBLEMS, "")),
+            None,
+        )
+        await page_with(program, REFUSED)
+        files.path.unlink()
+        status, text, _ = await post(program)
+        assert (status, "config.yaml" in text) == (500, True)
+
+
+async def test_a_mounted_configmap_is_followed_and_what_is_refused_is_tried_again(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    """The kubelet writes a new folder and lets `..data` lead to it; what lies beside it are links through `..data`."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for version, token_file in (("1", secrets / "token"), ("2", secrets / "other")):
+        (tmp_path / "mount" / version).mkdir(parents=True)
+        Files(tmp_path / "mount" / version, simulator.url).write("Test01" if version == "1" else "Test02")
+        config = tmp_path / "mount" / version / "config.yaml"
+        config.write_text(config.read_text().replace("token_file: token", f"token_file: {token_file}"))
+    (secrets / "token").write_text(TOKEN)
+    data = tmp_path / "mount" / "..data"
+    data.symlink_to("1")
+    (tmp_path / "mount" / "config.yaml").symlink_to("..data/config.yaml")
+    flags = ("--config.enable-auto-reload", "--config.auto-reload-interval", "100ms")
+    async with serving(tmp_path / "mount" / "config.yaml", *flags) as program:
+        await page_with(program, RELOADED, 'vspark_up{company="DocTestCo",folder="Test01"')
+        swapped = tmp_path / "mount" / "..data_tmp"
+        swapped.symlink_to("2")
+        swapped.rename(data)
+        assert "secrets/other" in await program.read_log("event=config_refused")
+        await page_with(program, REFUSED)
+        (secrets / "other").write_text(TOKEN)  # the Secret arrives after the ConfigMap that names its key
+        await program.read_log("event=config_reloaded")
+        await page_with(program, RELOADED, 'vspark_up{company="DocTestCo",folder="Test02"')
+        _, logged, _ = await program.stop(signal.SIGTERM)
+    events = [line.partition(" event=")[2].partition(" ")[0] for line in logged]
+    assert events == ["listening", "config_refused", "config_reloaded", "stopped"]
+
+
+# In this process
+
+
+@asynccontextmanager
+async def exporting(
+    path: Path, *, watched_every: float | None = None
+) -> AsyncIterator[tuple[Running, FakeClock, LogCapture]]:
+    clock, capture = FakeClock(NOON), LogCapture()
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
+    serving = Serving((ListenAddress("127.0.0.1", 0),), lifecycle=True, auto_reload_seconds=watched_every)
+    async with running(load_plan(path), lambda: load_plan(path), serving, log, clock) as exporter:
+        yield exporter, clock, capture
+
+
+async def page_of(exporter: Running) -> str:
+    async with aiohttp.ClientSession(exporter.web.urls[0]) as session, session.get("/metrics") as response:
+        return await response.text()
+
+
+def events(capture: LogCapture) -> Sequence[str]:
+    return [entry["event"] for entry in capture.entries if entry["log_level"] != "debug"]
+
+
+async def test_200_reloads_leave_nothing_behind(files: Files) -> None:
+    process = psutil.Process()
+    names = ("Test01", "Test02", "Sales East", "Sales West")
+
+    def count() -> tuple[int, int, int]:
+        """Give the numbers of tasks, descriptors and connections."""
+        return len(asyncio.all_tasks()), process.num_fds(), len(process.net_connections())
+
+    async with exporting(files.path) as (exporter, _, capture):
+        for number in range(200):
+            # Folders come and go, and every few times the connections are others, too.
+            files.write(*names[: 1 + number % 4], more=f"poll: {{concurrency: {1 + (number // 10 + 1) % 2}}}\n")
+            await exporter.reloader.reload()
+            if number == 19:
+                await until(lambda: not any(task.get_name().startswith("DocTestCo") for task in asyncio.all_tasks()))
+                at_rest = count()
+        assert events(capture).count("config_reloaded") == 200
+        await until(lambda: all(now <= before for now, before in zip(count(), at_rest, strict=True)))
+        assert (await page_of(exporter)).count("\nvspark_up{") == 4
+
+
+async def test_connections_stay_unless_they_have_to_change(files: Files) -> None:
+    async with exporting(files.path) as (exporter, _, __):
+        sessions: list[aiohttp.ClientSession] = []
+        for more in ("", "agents: {enabled: false}\n", "poll: {interval: 30s}\n", "poll: {concurrency: 2}\n"):
+            files.write("Test01", more=more)
+            await exporter.reloader.reload()
+            sessions.append(exporter.reloader._apply.__self__._client._session)  # type: ignore[attr-defined]
+        assert [each is sessions[0] for each in sessions] == [True, True, True, False]
+        assert [each.closed for each in sessions] == [True, True, True, False]
+
+
+async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
+    async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
+
+        async def pass_interval() -> None:
+            tried = exporter.reloader.last
+            await until(lambda: any(wake > clock.monotonic() + 1 for wake, _ in clock.sleepers))
+            clock.advance(30)
+            await until(lambda: exporter.reloader.last is not tried)
+
+        files.write("Test01", more=BAD)
+        await pass_interval()
+        await pass_interval()
+        files.write("Test01", more="polls: {}\n")
+        await pass_interval()
+        await pass_interval()
+        assert (await exporter.reloader.reload()).problems == ("polls: unknown key; did you mean 'poll'?",)
+        files.write("Test01")
+        await pass_interval()
+        assert [event for event in events(capture) if event.startswith("config_")] == [
+            *["config_refused"] * 4,
+            "config_reloaded",
+        ]
+
+
+async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> None:
+    async def apply(_: Plan) -> object:
+        raise RuntimeError(TOKEN)
+
+    async with exporting(files.path) as (exporter, _, capture):
+        exporter.reloader._apply = apply  # type: ignore[assignment]
+        async with aiohttp.ClientSession(exporter.web.urls[0]) as session, session.post("/-/reload") as response:
+            assert (response.status, await response.text()) == (
+                500,
+                "Not reloaded, what was loaded before still runs:\na bug of this program: the log has the traceback\n",
+            )
+        (entry,) = [entry for entry in capture.entries if entry["event"] == "reload_failed"]
+        assert entry["error"] == "RuntimeError"
+        assert "in apply" in entry["traceback"]
+        assert TOKEN not in repr(capture.entries)
