@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-release lint format docs dashboards bench lock clean
+.PHONY: help demo test test-release lint format docs dashboards bench soak lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -36,6 +36,9 @@ dashboards: $(VENV)/dev.stamp ## write the chart's dashboards
 
 bench: $(VENV)/dev.stamp ## CPU time beside an exporter of the ordinary kind
 	$(BIN)/python -m bench
+
+soak: $(VENV)/dev.stamp ## ten minutes of faults, reloads and bad scrapers, as days for the exporter
+	$(BIN)/python -m bench.soak
 
 lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
 	$(PIP) install uv

@@ -1,0 +1,206 @@
+"""A soak test: days of hurried time with faults, reloads and bad scrapers, after which nothing may have grown.
+
+1,000 targets with 100,000 agents in five time zones. Each minute other 5 % of the targets have a fault, and the
+configuration is another one; 50 scrapers, of which some read slowly or never.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import quantiles
+from typing import NamedTuple
+
+import aiohttp
+import psutil
+
+from bench.measure import free_port
+from bench.scrapers import Scrapers
+from bench.soaked import TOKEN, ZONES, org_name
+
+ORGS, AGENTS_PER_ORG = 1000, 100
+COMING_AND_GOING = 10
+SCRAPERS, SLOW, SILENT = 40, 5, 5
+FACTOR = 576
+"""Four days in ten minutes; a poll of every target in twelve seconds."""
+
+
+class Moment(NamedTuple):
+    """What the exporter held at one time."""
+
+    resident_megabytes: float
+    descriptors: int
+    tasks: int
+
+
+_WARM_UP_SHARE = 0.25
+_READY_SECONDS = 120.0
+_RELOAD_SECONDS = 60.0
+_MOST_GROWTH = 1.05
+_SLACK = Moment(resident_megabytes=0.0, descriptors=10, tasks=20)
+"""Of what is under way at one moment and not at another."""
+
+
+def configuration(url: str, number: int) -> str:
+    """Give the configuration of the reload `number`: some targets come and go, and the intervals change."""
+    orgs = ORGS - COMING_AND_GOING * (number % 2)
+    return "\n".join(
+        [
+            f"vspark: {{url: '{url}', token: {TOKEN}, timeout: 1s}}",
+            f"poll: {{interval: 2h, stale_after: 5h, concurrency: {16 + number // 3 % 2}}}",
+            "companies:",
+            "- name: SoakCo",
+            "  orgs:",
+            *map(_org, range(orgs)),
+            "",
+        ]
+    )
+
+
+def _org(number: int) -> str:
+    return f"  - {{name: {org_name(number)}, timezone: {ZONES[number % len(ZONES)]}, folders: [Calls]}}"
+
+
+class Soak:
+    """The processes of a run and what is measured of them."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._config = folder / "config.yaml"
+        self._seconds = seconds
+        self._ports = free_port(), free_port()
+        self._tasks = 0
+        self.url = f"http://127.0.0.1:{self._ports[1]}"
+        self.moments: list[Moment] = []
+        self.reloads = 0
+        self.polls = self.failures = 0.0
+
+    async def run(self) -> Scrapers:
+        """Run for so long, and give what the scrapers have seen; raises RuntimeError where a process ends by itself."""
+        self._reload_with(0)
+        clock = (f"--origin={time.time()}", f"--factor={FACTOR}")
+        with ProcessPoolExecutor(1) as pool:
+            upstream = await _begin(*clock, f"--port={self._ports[0]}", f"--orgs={ORGS}", f"--agents={AGENTS_PER_ORG}")
+            exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}")
+            try:
+                await self._until_ready()
+                scrapers = Scrapers(f"{self.url}/metrics", range(ORGS - COMING_AND_GOING, ORGS + 1), pool)
+                await self._soak(exporter, scrapers)
+                await self._count_polls()
+                exporter.send_signal(signal.SIGTERM)
+                if await asyncio.wait_for(exporter.wait(), 30) != 0:
+                    raise RuntimeError("the exporter did not end well")
+                return scrapers
+            finally:
+                for process in (upstream, exporter):
+                    if process.returncode is None:
+                        process.kill()
+                        await process.wait()
+
+    async def _soak(self, exporter: Process, scrapers: Scrapers) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(self._follow(exporter)),
+                *(tasks.create_task(scrapers.scrape(number)) for number in range(SCRAPERS)),
+                *(tasks.create_task(scrapers.read_slowly(bytes_per_second=1024)) for _ in range(SLOW)),
+                *(tasks.create_task(scrapers.read_slowly(bytes_per_second=0)) for _ in range(SILENT)),
+            ]
+            watched = psutil.Process(exporter.pid)
+            end = time.monotonic() + self._seconds
+            reload_at = time.monotonic() + _RELOAD_SECONDS
+            while time.monotonic() < end:
+                await asyncio.sleep(1)
+                if exporter.returncode is not None:
+                    raise RuntimeError(f"the exporter has ended with {exporter.returncode}")
+                self.moments.append(Moment(watched.memory_info().rss / 1e6, watched.num_fds(), self._tasks))
+                if time.monotonic() >= reload_at:
+                    reload_at += _RELOAD_SECONDS
+                    self.reloads += 1
+                    self._reload_with(self.reloads)
+                    exporter.send_signal(signal.SIGHUP)
+            for task in work:
+                task.cancel()
+
+    def _reload_with(self, number: int) -> None:
+        self._config.write_text(configuration(f"http://127.0.0.1:{self._ports[0]}", number))
+
+    async def _follow(self, exporter: Process) -> None:
+        assert exporter.stdout is not None  # noqa: S101
+        async for line in exporter.stdout:
+            self._tasks = json.loads(line)["tasks"]
+
+    async def _count_polls(self) -> None:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as response:
+            page = await response.text()
+        self.polls, self.failures = (
+            sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (.*)$", page, re.MULTILINE))
+            for name in ("vspark_polls_total", "vspark_poll_failures_total")
+        )
+
+    async def _until_ready(self) -> None:
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(f"{self.url}/-/ready") as response:
+                        if response.ok:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.1)
+
+
+async def _begin(*arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.soaked", *arguments, stdout=PIPE)
+
+
+def floors(values: Sequence[float]) -> tuple[float, float]:
+    """Give what a tenth of the values lie below, in the first and in the last third after the warm-up.
+
+    What is never given back raises the floor; what is under way comes and goes above it.
+    """
+    warm = values[int(len(values) * _WARM_UP_SHARE) :]
+    third = len(warm) // 3
+    return quantiles(warm[:third], n=10)[0], quantiles(warm[-third:], n=10)[0]
+
+
+def report(soak: Soak, scrapers: Scrapers) -> int:
+    """Print the figures; give how many claims were missed."""
+    missed = 0
+    for place, name in enumerate(Moment._fields):
+        values = [moment[place] for moment in soak.moments]
+        first, last = floors(values)
+        missed += last > first * _MOST_GROWTH + _SLACK[place]
+        what = name.replace("_", " ")
+        print(f"{what}: at least {first:.0f} early, at least {last:.0f} late, at most {max(values):.0f}")
+    seconds = scrapers.seconds
+    hundredths = quantiles(seconds, n=100)
+    print(f"hours that passed for the exporter: {len(soak.moments) * FACTOR / 3600:.0f}, reloads: {soak.reloads}")
+    print(f"polls: {soak.polls:.0f}, of which failed: {soak.failures:.0f}")
+    print(f"scrapes, each looked through whole: {len(seconds)}")
+    print(f"seconds of a scrape: p50 {hundredths[49]:.3f}, p99 {hundredths[98]:.3f}, longest {max(seconds):.3f}")
+    print(f"slow and silent scrapers that were cut off: {scrapers.cut_off}")
+    for problem in dict.fromkeys(scrapers.problems):
+        print(f"PROBLEM: {problem}")
+    return missed + len(scrapers.problems)
+
+
+def main() -> int:
+    """Run it; exit with 1 where something has grown or a scrape was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=600.0)
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        soak = Soak(Path(folder), flags.seconds)
+        scrapers = asyncio.run(soak.run())
+    return 1 if report(soak, scrapers) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
