@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import quantiles
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import aiohttp
 import psutil
@@ -74,6 +74,7 @@ class Soak:
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._config = folder / "config.yaml"
+        self._errors = folder / "errors.log"
         self._seconds = seconds
         self._ports = free_port(), free_port()
         self._tasks = 0
@@ -88,7 +89,8 @@ class Soak:
         clock = (f"--origin={time.time()}", f"--factor={FACTOR}")
         with ProcessPoolExecutor(1) as pool:
             upstream = await _begin(*clock, f"--port={self._ports[0]}", f"--orgs={ORGS}", f"--agents={AGENTS_PER_ORG}")
-            exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}")
+            with self._errors.open("wb") as errors:
+                exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}", errors=errors)
             try:
                 await self._until_ready()
                 scrapers = Scrapers(f"{self.url}/metrics", range(ORGS - COMING_AND_GOING, ORGS + 1), pool)
@@ -97,6 +99,7 @@ class Soak:
                 exporter.send_signal(signal.SIGTERM)
                 if await asyncio.wait_for(exporter.wait(), 30) != 0:
                     raise RuntimeError("the exporter did not end well")
+                scrapers.problems += self._errors.read_text().splitlines()
                 return scrapers
             finally:
                 for process in (upstream, exporter):
@@ -156,8 +159,9 @@ class Soak:
                 await asyncio.sleep(0.1)
 
 
-async def _begin(*arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.soaked", *arguments, stdout=PIPE)
+async def _begin(*arguments: str, errors: BinaryIO | None = None) -> Process:
+    command = (sys.executable, "-m", "bench.soaked", *arguments)
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=errors)
 
 
 def floors(values: Sequence[float]) -> tuple[float, float]:

@@ -91,9 +91,9 @@ class Web:
         else:
             size, chunks = page.text_size, page.text_chunks()
         response.content_length = size + len(own)
-        await response.prepare(request)
-        if request.method != "HEAD":
-            with suppress(ConnectionError):  # a scraper that has gone away is no error of ours
+        with suppress(ConnectionError):  # a scraper that has gone away is no error of ours
+            await response.prepare(request)
+            if request.method != "HEAD":
                 for chunk in chunks:
                     await response.write(chunk)
                 await response.write(own)

@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 import time
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -44,6 +45,30 @@ async def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixt
         rude.close()
         await until(lambda: connections(served) == 0)
         assert (await served.ask("/-/healthy"))[0] == 200
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving() as served:
+        exposition = served.telemetry.exposition
+
+        def leave(form: Format) -> bytes:
+            server = served.web._runner.server
+            assert server is not None
+            for connection in server.connections:
+                connection.transport.abort()
+            return exposition(form)
+
+        monkeypatch.setattr(served.telemetry, "exposition", leave)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(GET)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        await until(lambda: connections(served) == 0)
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
