@@ -59,6 +59,7 @@ async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
             server = served.web._runner.server
             assert server is not None
             for connection in server.connections:
+                assert connection.transport is not None
                 connection.transport.abort()
             return exposition(form)
 
