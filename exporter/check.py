@@ -75,9 +75,9 @@ def _web_lines(config: WebConfig) -> Iterator[str]:
 
 
 def _tls_lines(tls: TlsServer) -> Iterator[str]:
-    lowest, highest = (f"TLS {name[3]}.{name[4]}" for name in tls.versions)
+    lowest, highest = (f"{name[3]}.{name[4]}" for name in tls.versions)
     versions = lowest if lowest == highest else f"{lowest} to {highest}"
-    yield f"https, {versions}, certificate {tls.cert_file or 'in the file itself'}"
+    yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
     cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
     yield {
         "NoClientCert": "no client certificate is asked for",

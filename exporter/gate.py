@@ -1,10 +1,11 @@
 """What a web configuration file asks of every request: a password, a limit to their rate, headers of the answers."""
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from exporter.endpoints import HEALTHY_PATH, READY_PATH
@@ -47,9 +48,10 @@ class Gate:
 
     def stand_before(self, app: web.Application) -> None:
         """Check every request to `app`, and give its answers their headers."""
-        app.middlewares.insert(0, web.middleware(self._check))
+        app.middlewares.insert(0, self._check)
         app.on_response_prepare.append(self._add_headers)
 
+    @web.middleware
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         config = self._current()
         if request.path not in OPEN_PATHS:
@@ -60,12 +62,9 @@ class Gate:
         return await handler(request)
 
     async def _is_known(self, request: web.Request) -> bool:
+        given = _user_and_password(request.headers.get("Authorization", ""))
         try:
-            given = BasicAuth.decode(request.headers.get("Authorization", ""), "utf-8")
-        except ValueError:
-            return False
-        try:
-            return await self._passwords.check(given.login, given.password.encode())
+            return given is not None and await self._passwords.check(*given)
         except TooManyChecksError:
             raise web.HTTPServiceUnavailable(
                 text="Too many passwords are being checked.\n", headers={"Retry-After": "1"}
@@ -88,3 +87,15 @@ class Gate:
         if limit is None or not limit.interval_seconds:
             return None
         return _Bucket(limit.interval_seconds, limit.burst or 0, self._monotonic())
+
+
+def _user_and_password(header: str) -> tuple[str, bytes] | None:
+    """Read `Basic` and base64 of `user:password` (RFC 7617, UTF-8); None where the header is something else."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded, validate=True).partition(b":")
+        return (user.decode(), password) if colon else None
+    except ValueError:  # of either decoding
+        return None

@@ -56,7 +56,7 @@ def check_client_auth_type(name: str) -> None:
     """Accept those of Go's policies that Python's ssl has, too."""
     if name in _UNVERIFIED:
         raise ValueError(
-            f"{name!r} asks for a certificate and does not verify it, which Python's ssl cannot do; "
+            f"{name!r} does not verify the certificate that it asks for, which Python's ssl cannot do; "
             f"use {_UNVERIFIED[name]}"
         )
     _check_known(name, "client authentication", [*CLIENT_AUTH_TYPES])
@@ -65,9 +65,7 @@ def check_client_auth_type(name: str) -> None:
 def check_curves(names: Iterable[str]) -> None:
     """Accept one curve, or none."""
     if len(list(names)) > 1:
-        raise ValueError(
-            "Python's ssl takes one curve; name only that, or leave the key out for all that OpenSSL offers"
-        )
+        raise ValueError("Python's ssl takes one curve; name one, or leave the key out for all that OpenSSL offers")
 
 
 def _known(what: str, names: Iterable[str]) -> Callable[[str], None]:

@@ -51,12 +51,7 @@ class WebFile:
                 )
             else:
                 if changed:
-                    log.info(
-                        "web_config_reloaded",
-                        file=str(self.path),
-                        tls=self.tls is not None,
-                        users=len(self.config.users),
-                    )
+                    log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))
 
     def look(self) -> bool:
         """Take what has changed; True where something has. Raises as `__init__` does, once for each change.

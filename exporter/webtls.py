@@ -126,12 +126,12 @@ def _clients(context: ServerContext, tls: TlsServer) -> Iterator[ConfigError]:
         return
     # As in Go, whatever certificate stands there is trusted, one that is not a root or no CA at all, too.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        context.load_verify_locations(tls.client_ca_file, cadata=tls.client_ca)
-    except (OSError, ValueError) as error:  # the latter where it is not ASCII
-        place = "tls_server_config.client_ca_file" if tls.client_ca_file else "tls_server_config.client_ca"
-        reason = reason_of(error) if isinstance(error, OSError) else "it is not PEM"
-        yield ConfigError(place, f"no CA certificates in {tls.client_ca_file or _HERE}: {reason}")
+    with ExitStack() as files:
+        try:
+            context.load_verify_locations(tls.client_ca_file or files.enter_context(_as_file(tls.client_ca or "")))
+        except OSError as error:
+            place = "tls_server_config.client_ca_file" if tls.client_ca_file else "tls_server_config.client_ca"
+            yield ConfigError(place, f"no CA certificates in {tls.client_ca_file or _HERE}: {reason_of(error)}")
 
 
 def _sans(certificate: dict[str, Any]) -> Iterator[str]:
