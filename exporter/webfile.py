@@ -1,6 +1,7 @@
 """A web configuration file as it is now: read again when it, or a file that it names, has changed."""
 
 import asyncio
+import traceback
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -43,12 +44,13 @@ class WebFile:
             try:
                 changed = await asyncio.to_thread(self.look)
             except* WebConfigError as problems:
-                log.warning(
-                    "web_config_refused",
-                    file=str(self.path),
-                    problems="; ".join(str(problem) for problem in config_errors(problems)),
-                    hint="what was there before stays; mend the file",
-                )
+                text = "; ".join(str(problem) for problem in config_errors(problems))
+                hint = "what was there before stays; mend the file"
+                log.warning("web_config_refused", file=str(self.path), problems=text, hint=hint)
+            except* Exception as bug:  # noqa: BLE001 # whatever fails here, what is served goes on
+                # Without its message, which may quote the file.
+                trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
+                log.error("web_config_refused", file=str(self.path), problems="a bug of this program", traceback=trace)  # noqa: TRY400
             else:
                 if changed:
                     log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))

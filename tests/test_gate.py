@@ -55,7 +55,8 @@ async def test_who_has_the_password_is_served(tmp_path: Path) -> None:
             assert await served.ask(path, basic("bob", PASSWORD)) == UNAUTHORIZED
         assert await served.ask("/nowhere") == UNAUTHORIZED
         assert (await served.ask("/nowhere", basic("alice", PASSWORD)))[0] == 404
-        assert await served.ask("/metrics", method="POST") == UNAUTHORIZED
+        for path in ("/metrics", "/-/reload"):
+            assert await served.ask(path, method="POST") == UNAUTHORIZED
         assert await served.ask("/metrics", method="HEAD") == (*UNAUTHORIZED[:2], b"")
 
 

@@ -10,8 +10,8 @@ import structlog
 
 from exporter.demo import demo_config
 from exporter.endpoints import ListenAddress
+from exporter.plan import make_plan
 from exporter.service import Serving, running
-from exporter.targets import make_targets
 from exporter.webfile import WebFile
 from simulator import Simulator, demo_site
 from tests.secured import HASH, PASSWORD, TLS, equip, write
@@ -40,16 +40,15 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
     async with Simulator(demo_site()) as simulator:
-        config = demo_config(simulator.site, simulator.url)
-        targets = make_targets(config)
+        plan = make_plan(demo_config(simulator.site, simulator.url))
         serving = Serving((ListenAddress("127.0.0.1", 0),), web_file=file)
         async with (
-            running(config, targets, serving, log) as web,
+            running(plan, lambda: plan, serving, log) as (web, _),
             prometheus(web.urls[0], tmp_path / "with", scraping(tmp_path, client)) as one,
             prometheus(web.urls[0], tmp_path / "without", scraping(tmp_path, "")) as other,
             aiohttp.ClientSession() as session,
         ):
-            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(targets)}
+            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(plan.targets)}
             assert numbers(await query(session, other, "up")) == {(): 0.0}
             async with session.get(f"{other}/api/v1/targets") as response:
                 (target,) = (await response.json())["data"]["activeTargets"]
@@ -60,7 +59,7 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
             async with asyncio.timeout(20):
                 while file.config is previous:
                     await asyncio.sleep(0.05)
-            assert numbers(await query(session, other, "count(vspark_up == 1)")) == {(): len(targets)}
+            assert numbers(await query(session, other, "count(vspark_up == 1)")) == {(): len(plan.targets)}
             tls = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
             async with session.get(f"{web.urls[0]}/metrics", ssl=tls) as response:
                 assert response.status == 401

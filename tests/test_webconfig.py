@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import WebConfigError
-from exporter.webconfig import PrivateKey, TlsServer, WebConfig
+from exporter.webconfig import Headers, HttpServer, PrivateKey, RateLimit, TlsServer, WebConfig
 from exporter.webfile import WebFile
 from tests.secured import HASH, PASSWORD, equip, write
 
@@ -147,6 +147,14 @@ def test_intervals_as_go_writes_them(folder: Path, text: str, seconds: float) ->
     limit = WebFile(write(folder, f"rate_limit: {{interval: {text}, burst: 1}}")).config.rate_limit
     assert limit is not None
     assert limit.interval_seconds == pytest.approx(seconds)
+
+
+def test_the_documentation_has_every_key_and_its_example_loads(folder: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "web-configuration.md").read_text("utf-8")
+    for block in (WebConfig, TlsServer, HttpServer, Headers, RateLimit):
+        assert [key for key in block.__struct_encode_fields__ if f"`{key}`" not in page] == []
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert [*WebFile(write(folder, example)).config.users] == ["prometheus"]
 
 
 # What is refused, in whole messages

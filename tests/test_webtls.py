@@ -1,11 +1,16 @@
+import asyncio
+import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trustme
 
+from exporter.gotls import CIPHER_SUITES, VERSIONS
 from exporter.webfile import WebFile
 from tests.secured import equip, issue, s_client, write
 from tests.served import serving
+from tests.tools import tool
 
 BASE = "cert_file: server.crt, key_file: server.key"
 REQUIRED = f"{BASE}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt"
@@ -153,6 +158,32 @@ async def test_who_is_let_in(folder: Path, tls: str, shown: tuple[str, ...], ver
     issue(trustme.CA(), folder, "stranger", "prometheus.example")
     said = await talk(folder, tls, version, *shown)
     assert ("Healthy." in said) == served
+
+
+async def test_a_certificate_that_is_its_own_ca(folder: Path) -> None:
+    """What RequireAnyClientCert was for: certificates that no CA has issued."""
+    files = ("-keyout", folder / "own.key", "-out", folder / "own.crt")
+    make = (tool("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", *files)
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    own = REQUIRED.replace("ca.crt", "own.crt")
+    assert "Healthy." in await talk(folder, own, "-cert", "own.crt", "-key", "own.key")
+    assert "Healthy." not in await talk(folder, own, *CLIENT)
+
+
+def test_what_openssl_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where OpenSSL was built without them."""
+    suite = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
+    monkeypatch.setitem(cast("dict[str, int]", VERSIONS), "TLS10", 0x0399)
+    monkeypatch.setitem(cast("dict[str, str]", CIPHER_SUITES), suite, "NONE-SUCH")
+    messages = []
+    for more in ("min_version: TLS10", f"cipher_suites: [{suite}]"):
+        with pytest.raises(ExceptionGroup) as caught:
+            WebFile(write(folder, f"tls_server_config: {{{BASE}, {more}}}"))
+        messages += [str(error) for error in caught.value.exceptions]
+    assert messages == [
+        "tls_server_config.min_version: OpenSSL on this machine has no TLS10",
+        "tls_server_config.cipher_suites: OpenSSL on this machine has none of them",
+    ]
 
 
 @pytest.mark.parametrize(
