@@ -1,6 +1,7 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
@@ -14,6 +15,7 @@ from exporter.gate import Gate
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
 from exporter.render import compress
+from exporter.serverlog import ServerLog
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.webfile import WebFile
@@ -56,7 +58,13 @@ class Web:
         self._scheme = "https" if self._tls else "http"
         if web_file:
             Gate(web_file).stand_before(app)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._runner = web.AppRunner(
+            app,
+            logger=ServerLog(logging.getLogger("aiohttp.server")),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
 
     @property
     def sockets(self) -> list[str]:

@@ -21,6 +21,7 @@ _HERE: Final = "the file itself"
 class _ServerSide(ssl.SSLObject):
     """The server's side of a connection: looks at the client's names, and lets a refused client know why."""
 
+    outgoing: ssl.MemoryBIO
     _refusal: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
@@ -32,6 +33,8 @@ class _ServerSide(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            if not self.outgoing.pending:  # what came is no TLS, and OpenSSL has nothing to say to it
+                raise
             # asyncio drops OpenSSL's alert where a handshake fails, but writes it where one wants to read on. The end
             # comes with the next that is read, or with the handshake's timeout.
             self._refusal = error
@@ -48,6 +51,13 @@ class ServerContext(ssl.SSLContext):
 
     sslobject_class = _ServerSide
     allowed_sans: frozenset[str] | None = None
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *more: Any, **named: Any) -> ssl.SSLObject:
+        """Begin a connection, which reads from `incoming` and writes to `outgoing`."""
+        wrapped = super().wrap_bio(incoming, outgoing, *more, **named)
+        if isinstance(wrapped, _ServerSide):
+            wrapped.outgoing = outgoing
+        return wrapped
 
 
 class CurrentContext(ssl.SSLContext):

@@ -138,7 +138,10 @@ async def test_every_setting_is_that_of_the_file_for_new_connections(tmp_path: P
 async def test_a_session_of_before_is_not_resumed(tmp_path: Path, ca: trustme.CA) -> None:
     """A client that was verified by the CA of before cannot go on with its session."""
     assert ca
-    text = TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}")
+    required = (
+        ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [10.1.2.3]}"
+    )
+    text = TLS.replace("}", required)
     file = WebFile(write(tmp_path, text))
     client = ("-cert", str(tmp_path / "client.crt"), "-key", str(tmp_path / "client.key"))
     session = str(tmp_path / "session")

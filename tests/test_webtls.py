@@ -8,7 +8,7 @@ import trustme
 
 from exporter.gotls import CIPHER_SUITES, VERSIONS
 from exporter.webfile import WebFile
-from tests.secured import equip, issue, s_client, write
+from tests.secured import REQUEST, equip, issue, s_client, write
 from tests.served import serving
 from tests.tools import tool
 
@@ -158,6 +158,29 @@ async def test_who_is_let_in(folder: Path, tls: str, shown: tuple[str, ...], ver
     issue(trustme.CA(), folder, "stranger", "prometheus.example")
     said = await talk(folder, tls, version, *shown)
     assert ("Healthy." in said) == served
+
+
+async def test_who_speaks_no_tls_is_not_left_waiting(folder: Path) -> None:
+    async with serving(web_file=WebFile(write(folder, f"tls_server_config: {{{BASE}}}\n"))) as served:
+        for said in (REQUEST, b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05canary", b"\0" * 100):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(said)
+            async with asyncio.timeout(5):
+                answered = await reader.read(100)
+            assert answered[:1] in (b"", b"\x15")  # the end, or an alert
+            writer.close()
+        assert "Healthy." in await s_client(served.port)
+
+
+async def test_a_handshake_that_hangs_does_not_keep_it_from_stopping(folder: Path) -> None:
+    async with serving(web_file=WebFile(write(folder, f"tls_server_config: {{{REQUIRED}}}\n"))) as served:
+        _, silent = await asyncio.open_connection("127.0.0.1", served.port)
+        assert "Healthy." in await s_client(
+            served.port, *(str(folder / each) if "." in each else each for each in CLIENT)
+        )
+        async with asyncio.timeout(5):
+            await served.web.stop()
+        silent.close()
 
 
 async def test_a_certificate_that_is_its_own_ca(folder: Path) -> None:
