@@ -1,10 +1,8 @@
 import asyncio
-import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -23,29 +21,21 @@ def ca(tmp_path: Path) -> trustme.CA:
     return equip(tmp_path)
 
 
-def serial(folder: Path, name: str = "server.crt") -> str:
-    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(str(folder / name))  # type: ignore[attr-defined]
-    return str(decoded["serialNumber"])
+def certificate(folder: Path, name: str = "server.crt") -> bytes:
+    return ssl.PEM_cert_to_DER_cert((folder / name).read_text())
 
 
-async def shown(port: int) -> str:
-    """Give the serial number of the certificate that a new connection is shown."""
+async def shown(port: int) -> bytes:
+    """Give the certificate that a new connection is shown."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    pem = ssl.DER_cert_to_PEM_cert(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    path = Path(os.environ["PYTEST_TMP"]) / "shown.pem"
-    path.write_text(pem)
-    return serial(path.parent, path.name)
-
-
-@pytest.fixture(autouse=True)
-def _folder_of_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_TMP", str(tmp_path))
+    return der
 
 
 def looks(file: WebFile) -> list[bool]:
@@ -65,13 +55,13 @@ def refused(file: WebFile) -> list[str]:
 async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
     file = WebFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
-        first = serial(tmp_path)
+        first = certificate(tmp_path)
         assert await shown(served.port) == first
         assert looks(file) == [False, False]
         issue(ca, tmp_path, "server", "127.0.0.1")
-        assert serial(tmp_path) != first
+        assert certificate(tmp_path) != first
         assert looks(file) == [False, True]
-        assert await shown(served.port) == serial(tmp_path)
+        assert await shown(served.port) == certificate(tmp_path)
         assert looks(file) == [False, False]
 
 
@@ -93,7 +83,7 @@ async def test_a_request_under_way_is_not_dropped(tmp_path: Path, ca: trustme.CA
 async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.CA) -> None:
     file = WebFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
-        first, good = serial(tmp_path), (tmp_path / "server.crt").read_text()
+        first, good = certificate(tmp_path), (tmp_path / "server.crt").read_text()
         issue(ca, tmp_path, "other", "127.0.0.1")
         (tmp_path / "server.crt").write_text((tmp_path / "other.crt").read_text())
         assert refused(file) == [
@@ -110,7 +100,7 @@ async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.C
         assert await shown(served.port) == first
         (tmp_path / "server.key").write_text((tmp_path / "other.key").read_text())
         assert looks(file) == [False, True]
-        assert await shown(served.port) == serial(tmp_path, "other.crt") != first
+        assert await shown(served.port) == certificate(tmp_path, "other.crt") != first
         (tmp_path / "server.crt").write_text(good)
         assert len(refused(file)) == 1
 
@@ -166,11 +156,11 @@ async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> N
         (folder / name).symlink_to(f"..data/{name}")
     file = WebFile(folder / "web.yml")
     async with serving(web_file=file) as served:
-        assert await shown(served.port) == serial(folder / "v1")
+        assert await shown(served.port) == certificate(folder / "v1")
         (folder / "..data_tmp").symlink_to("v2")
         (folder / "..data_tmp").rename(folder / "..data")
         assert looks(file) == [False, True]
-        assert await shown(served.port) == serial(folder / "v2")
+        assert await shown(served.port) == certificate(folder / "v2")
 
 
 @pytest.mark.parametrize(("before", "after", "word"), [(TLS, USERS, "off"), (USERS, TLS, "on")])
