@@ -251,3 +251,29 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
             }
         ]
         assert HASH not in str(capture.entries)
+
+
+async def test_a_bug_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = WebFile(write(tmp_path, USERS))
+    looked = 0
+
+    def look() -> bool:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            raise RuntimeError("canary")
+        return looked == 3
+
+    monkeypatch.setattr(file, "look", look)
+    async with followed(file) as (clock, capture):
+        for _ in range(3):
+            await until(lambda: bool(clock.sleepers))
+            clock.advance(1)
+        await until(lambda: looked == 3 and bool(clock.sleepers))
+    assert [(entry["event"], entry["log_level"]) for entry in capture.entries] == [
+        ("web_config_refused", "error"),
+        ("web_config_reloaded", "info"),
+    ]
+    assert capture.entries[0]["problems"] == "a bug of this program"
+    assert "in look" in capture.entries[0]["traceback"]
+    assert "RuntimeError: canary" not in str(capture.entries)
