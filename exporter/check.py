@@ -6,6 +6,7 @@ from itertools import groupby
 from exporter.config import Agents, Config
 from exporter.quantities import format_duration, format_size
 from exporter.targets import Target
+from exporter.webconfig import TlsServer, WebConfig
 
 _NO_ZONE = "no time zone, so no date is sent and the server's today counts"
 
@@ -13,6 +14,11 @@ _NO_ZONE = "no time zone, so no date is sent and the server's today counts"
 def describe(config: Config, targets: Sequence[Target]) -> str:
     """Give the text of `--config.check`: every one of the configuration's `targets`, by company and organization."""
     return "".join(f"{line}\n" for line in _lines(config, targets))
+
+
+def describe_web(config: WebConfig) -> str:
+    """Give what `--config.check` says of a web configuration: users by name, and never a hash or a key."""
+    return "".join(f"web: {line}\n" for line in _web_lines(config))
 
 
 def zone_warnings(config: Config) -> tuple[str, ...]:
@@ -49,4 +55,34 @@ def _agents(agents: Agents) -> str:
     return (
         f"series for the {agents.max_per_folder} busiest agents of each folder that match {agents.include!r} and not "
         f"{agents.exclude!r}, their ids {ids}"
+    )
+
+
+def _web_lines(config: WebConfig) -> Iterator[str]:
+    if config.tls:
+        yield from _tls_lines(config.tls)
+    else:
+        yield "http, without TLS"
+    if config.users:
+        yield f"a password is asked of {', '.join(config.users)}; /-/healthy and /-/ready are open"
+    else:
+        yield "no password is asked"
+    if config.headers:
+        yield f"headers {', '.join(config.headers)}"
+    limit = config.rate_limit
+    if limit and limit.interval_seconds:
+        yield f"at most {limit.burst} requests at once, and one more each {limit.interval_seconds:g} s"
+
+
+def _tls_lines(tls: TlsServer) -> Iterator[str]:
+    lowest, highest = (f"{name[3]}.{name[4]}" for name in tls.versions)
+    versions = lowest if lowest == highest else f"{lowest} to {highest}"
+    yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
+    cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
+    yield {
+        "NoClientCert": "no client certificate is asked for",
+        "VerifyClientCertIfGiven": f"a client certificate is verified by the CAs in {cas}, none is required",
+        "RequireAndVerifyClientCert": f"a client certificate is required, verified by the CAs in {cas}",
+    }[tls.client_auth] + (
+        f", with one of the names {', '.join(tls.client_allowed_sans)}" if tls.client_allowed_sans else ""
     )

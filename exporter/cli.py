@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.command != "serve" and (flags.config_check or flags.total_shards > 1):
         parser.error("--config.check and the shards go without a command")
     if flags.command == "healthcheck":
-        return healthcheck(flags.listen_addresses[0])
+        return healthcheck(flags.listen_addresses[0], https=flags.web_config_file is not None)
     from exporter import commands  # noqa: PLC0415 # a health check every half a minute is not to load the server
 
     return commands.run(flags)
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     healthcheck_parser.set_defaults(command="healthcheck")
     _add_listen_address(healthcheck_parser, "where the exporter listens", default=argparse.SUPPRESS)
+    _add_web_config_file(
+        healthcheck_parser, "given as to the exporter, it is asked by https first", default=argparse.SUPPRESS
+    )
     return parser
 
 
@@ -103,11 +106,20 @@ def _add_listen_address(parser: argparse.ArgumentParser, help_text: str, *, defa
     )
 
 
+def _add_web_config_file(parser: argparse.ArgumentParser, help_text: str, *, default: Any) -> None:
+    parser.add_argument(
+        "--web.config.file", dest="web_config_file", type=Path, default=default, metavar="FILE", help=help_text
+    )
+
+
 def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> None:
     def add(name: str, dest: str, help_text: str, *, default: Any, **more: Any) -> None:
         parser.add_argument(name, dest=dest, default=argparse.SUPPRESS if suppress else default, help=help_text, **more)
 
     _add_listen_address(parser, "where to listen, may be repeated", default=argparse.SUPPRESS if suppress else None)
+    _add_web_config_file(
+        parser, "TLS and users, in the format of Prometheus' exporters", default=argparse.SUPPRESS if suppress else None
+    )
     add(
         "--web.telemetry-path",
         "metrics_path",

@@ -7,14 +7,19 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 from exporter import logs
-from exporter.check import describe
-from exporter.errors import ConfigError, config_errors
+from exporter.check import describe, describe_web
+from exporter.errors import ConfigError, WebConfigError, config_errors
 from exporter.plan import Share, load_plan
 from exporter.probe import probe
 from exporter.service import Serving, serve
+from exporter.webfile import WebFile
+
+_One = TypeVar("_One")
+_Other = TypeVar("_Other")
 
 _EXIT_FAILED: Final = 1
 _EXIT_CONFIG: Final = 2
@@ -31,27 +36,35 @@ def run(flags: argparse.Namespace) -> int:
     except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _EXIT_FAILED
+    except* WebConfigError as problems:
+        _complain(flags.web_config_file, problems)
     except* ConfigError as problems:
-        for problem in config_errors(problems):
-            sys.stderr.write(f"{flags.config_file}: {problem}\n")
+        _complain(flags.config_file, problems)
     return code
+
+
+def _complain(path: Path, problems: BaseExceptionGroup[ConfigError]) -> None:
+    for problem in config_errors(problems):
+        sys.stderr.write(f"{path}: {problem}\n")
 
 
 def _serve(flags: argparse.Namespace) -> int:
     load = partial(load_plan, flags.config_file, Share(flags.shard, flags.total_shards))
-    plan = load()
+    plan, serving = _both(load, partial(_serving, flags))
     if flags.config_check:
         sys.stdout.write(describe(plan.config, plan.targets))
+        sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(serve(plan, load, _serving(flags), log))
+    return asyncio.run(serve(plan, load, serving, log))
 
 
 def _demo(flags: argparse.Namespace) -> int:
     from exporter.demo import demo  # noqa: PLC0415 # who serves need not load the simulator
 
+    serving = _serving(flags)
     log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(demo(_serving(flags), log))
+    return asyncio.run(demo(serving, log))
 
 
 def _probe(flags: argparse.Namespace) -> int:
@@ -66,6 +79,19 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 }
 
 
+def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _Other]:
+    """Give what the two give; where both raise, what is wrong with either."""
+    try:
+        first = one()
+    except* ConfigError as problems:
+        try:
+            other()
+        except* ConfigError as more:
+            raise ExceptionGroup("no configuration", [problems, more]) from None
+        raise
+    return first, other()
+
+
 def _serving(flags: argparse.Namespace) -> Serving:
     return Serving(
         addresses=tuple(flags.listen_addresses),
@@ -73,4 +99,5 @@ def _serving(flags: argparse.Namespace) -> Serving:
         process_metrics=not flags.disable_exporter_metrics,
         lifecycle=flags.lifecycle,
         auto_reload_seconds=flags.auto_reload_seconds if flags.auto_reload else None,
+        web_file=WebFile(flags.web_config_file) if flags.web_config_file else None,
     )

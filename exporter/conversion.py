@@ -21,7 +21,8 @@ from exporter.errors import ConfigError
 Decoders = Mapping[type, Callable[[str], Any]]
 """How text becomes a value of a type that msgspec does not know; a ValueError's text says what is wrong with it.
 
-Such a type may have a `hint`, which says how a YAML value that is no text should have been written.
+Such a type may have a `hint`, which says how a YAML value that is no text should have been written, or `numbers`, which
+tells that a whole number is taken for its text.
 """
 
 _WORDS: Final[dict[type, str]] = {
@@ -48,7 +49,7 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what is wrong between the keys, as the path below this block and a message.
 
         What could not be read stands as NaN, which equals nothing and is neither less nor more than anything, so that
-        nothing follows from it; a list that could not be read as (), a block as one of these.
+        nothing follows from it; a list that could not be read as (), a mapping as {}, a block as one of these.
         """
         yield from ()
 
@@ -77,14 +78,17 @@ def suggestion(text: str, known: Iterable[str]) -> str:
 class _Shape(msgspec.Struct, frozen=True):
     """What the walk has to know of a type.
 
-    `expects` is what YAML has to give for it; it is a block, a list of `item`, or else a leaf, for msgspec to convert.
+    `expects` is what YAML has to give for it; it is a block, a list of `item`, a mapping of any `name` to `item`, or
+    else a leaf, for msgspec to convert.
     """
 
     expects: type
     block: type[Block] | None = None
+    name: Self | None = None
     item: Self | None = None
     leaf: Any = None
     hint: str = ""
+    numbers: bool = False
     optional: bool = False
     required: bool = True
     checks: tuple[Callable[[Any], None], ...] = ()
@@ -94,6 +98,8 @@ class _Shape(msgspec.Struct, frozen=True):
         """What stands for a value that could not be read; a new NaN each, since a set finds a NaN by its identity."""
         if self.block:
             return self.block(**{attribute: shape.unread for attribute, shape in _shapes(self.block).values()})
+        if self.name:
+            return {}
         return () if self.item else float("nan")
 
 
@@ -113,13 +119,15 @@ def _shape(kind: Any) -> _Shape:
     if get_origin(kind) in (Union, UnionType):
         (inner,) = (each for each in get_args(kind) if each is not NoneType)
         return replace(_shape(inner), optional=True)
-    if get_origin(kind) is tuple:
-        return _Shape(list, item=_shape(get_args(kind)[0]))
+    if get_origin(kind) in (tuple, Mapping):
+        *name, item = (_shape(each) for each in get_args(kind) if each is not ...)
+        return _Shape(dict, name=name[0], item=item) if name else _Shape(list, item=item)
     if issubclass(kind, Block):
         return _Shape(dict, block=kind)
     if kind in (bool, int):
         return _Shape(kind, leaf=kind)
-    return _Shape(str, leaf=kind, hint=getattr(kind, "hint", "put it in quotes"))
+    hint = getattr(kind, "hint", "put it in quotes")
+    return _Shape(str, leaf=kind, hint=hint, numbers=getattr(kind, "numbers", False))
 
 
 class _Walk:
@@ -130,13 +138,15 @@ class _Walk:
     def value(self, shape: _Shape, data: Any, path: str) -> Any:
         if data is None and shape.optional:
             return None
+        if shape.numbers and _is_exactly(data, int):
+            data = str(data)
         if not _is_exactly(data, shape.expects):
             hint = f"; {shape.hint}" if shape.hint and not isinstance(data, dict | list | NoneType) else ""
             return self._refuse(shape, path, f"expected {_WORDS[shape.expects]}, got {_word(data)}{hint}")
         if shape.block:
             return self._block(shape.block, data, path)
         try:
-            value = self._list(shape.item, data, path) if shape.item else self._leaf(shape.leaf, data)
+            value = self._items(shape.name, shape.item, data, path) if shape.item else self._leaf(shape.leaf, data)
             for check in shape.checks:
                 check(value)
         except ValueError as error:
@@ -162,8 +172,23 @@ class _Walk:
             self._add(".".join(filter(None, (path, place))), message)
         return block
 
-    def _list(self, item: _Shape, data: list[Any], path: str) -> tuple[Any, ...]:
-        return tuple(self.value(item, each, f"{path}[{index}]") for index, each in enumerate(data))
+    def _items(self, name: _Shape | None, item: _Shape, data: Any, path: str) -> Any:
+        if name is None:
+            return tuple(self.value(item, each, f"{path}[{index}]") for index, each in enumerate(data))
+        values = {}
+        for key, value in data.items():
+            if self._is_name(name, key, path):
+                values[key] = self.value(item, value, _below(path, key))
+        return values
+
+    def _is_name(self, name: _Shape, key: Any, path: str) -> bool:
+        """Tell whether `key` is a `name`; where it is none it is not quoted: it may be the value."""
+        before = len(self.errors)
+        if isinstance(key, str):
+            self.value(name, key, path)
+        else:
+            self._add(path, f"expected text as a key, got {_word(key)}; put it in quotes")
+        return len(self.errors) == before
 
     def _leaf(self, kind: Any, data: Any) -> Any:
         """Convert `data`; ValueError where it cannot be."""

@@ -2,6 +2,7 @@
 
 ExporterError
 ├─ ConfigError          .path, the key's path; the process ends with exit code 2
+│  └─ WebConfigError    the same for the web configuration file
 ├─ ListenError          an address cannot be listened on; exit code 1
 └─ PollError            .reason, one word of a closed set, the label of vspark_poll_failures_total
    ├─ TokenError        no_token: its file cannot be read now
@@ -34,6 +35,10 @@ class ConfigError(ExporterError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class WebConfigError(ConfigError):
+    """A place in the web configuration file that cannot be accepted."""
 
 
 def config_errors(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:

@@ -19,13 +19,14 @@ from exporter.reload import Reloader
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web
+from exporter.webfile import WebFile
 
 
 class Serving(Struct, frozen=True):
     """How the exporter is served; `process_metrics`: with those of the Python process.
 
     `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
-    None: never.
+    None: never. `web_file`: who may ask, and how.
     """
 
     addresses: tuple[ListenAddress, ...]
@@ -33,6 +34,7 @@ class Serving(Struct, frozen=True):
     process_metrics: bool = True
     lifecycle: bool = False
     auto_reload_seconds: float | None = None
+    web_file: WebFile | None = None
 
 
 class Running(NamedTuple):
@@ -66,6 +68,7 @@ async def running(
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
         reload=reloader.reload if serving.lifecycle else None,
+        web_file=serving.web_file,
     )
     try:
         await web.start()
@@ -74,6 +77,8 @@ async def running(
             work = [tasks.create_task(polling.poller.run(), name="poller")]
             if serving.auto_reload_seconds is not None:
                 work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
+            if serving.web_file is not None:
+                work.append(tasks.create_task(serving.web_file.follow(clock, log), name="web file"))
             try:
                 yield Running(web, reloader)
             finally:

@@ -16,21 +16,22 @@ def tls_context(tls: Tls) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
     except OSError as error:
-        raise ConfigError("vspark.tls", f"no CA certificates in {tls.ca_file}: {_reason(error)}") from None
+        raise ConfigError("vspark.tls", f"no CA certificates in {tls.ca_file}: {reason_of(error)}") from None
     if tls.cert_file is not None:
         try:
             # Without a password OpenSSL would ask for one on the terminal.
             context.load_cert_chain(tls.cert_file, tls.key_file, password="")
         except OSError as error:
             files = f"{tls.cert_file} with the key {tls.key_file}"
-            raise ConfigError("vspark.tls", f"no client certificate in {files}: {_reason(error)}") from None
+            raise ConfigError("vspark.tls", f"no client certificate in {files}: {reason_of(error)}") from None
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Give what was wrong when certificates or keys were loaded, in a few words."""
     if not isinstance(error, ssl.SSLError):
         return error.strerror or "it cannot be read"
     if error.reason is None:

@@ -1,6 +1,7 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
@@ -10,11 +11,14 @@ from aiohttp import web
 from exporter import __version__
 from exporter.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
 from exporter.errors import ListenError
+from exporter.gate import Gate
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
 from exporter.render import compress
+from exporter.serverlog import ServerLog
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.webfile import WebFile
 
 _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
 
@@ -22,7 +26,8 @@ _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an ans
 class Web:
     """Serves `store` and `telemetry`; `ready` tells whether every target has been tried once.
 
-    `reload` loads the configuration again; None: nobody may ask for that by HTTP.
+    `reload` loads the configuration again; None: nobody may ask for that by HTTP. `web_file` says who may ask for
+    anything, and how; None: everybody, without TLS.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Web:
         addresses: Sequence[ListenAddress],
         metrics_path: str = "/metrics",
         reload: Callable[[], Awaitable[Loading]] | None = None,
+        web_file: WebFile | None = None,
     ) -> None:
         self._store = store
         self._telemetry = telemetry
@@ -48,24 +54,35 @@ class Web:
         app.router.add_get(READY_PATH, self._serve_ready)
         app.router.add_post(RELOAD_PATH, self._serve_reload)
         app.router.add_get(metrics_path, self._serve_metrics)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._tls = web_file.tls if web_file else None
+        self._scheme = "https" if self._tls else "http"
+        if web_file:
+            Gate(web_file).stand_before(app)
+        self._runner = web.AppRunner(
+            app,
+            logger=ServerLog(logging.getLogger("aiohttp.server")),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
 
     @property
     def sockets(self) -> list[str]:
-        """The addresses on which it listens, once started."""
-        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port, *_ in self._runner.addresses]
+        """The addresses on which it listens, once started; those that speak TLS begin with https://."""
+        urls = [http_url(host, port, self._scheme) for host, port, *_ in self._runner.addresses]
+        return [url.removeprefix("http://") for url in urls]
 
     @property
     def urls(self) -> list[str]:
         """What a person opens, once started."""
-        return [_url(address) for address in self._runner.addresses]
+        return [_url(address, self._scheme) for address in self._runner.addresses]
 
     async def start(self) -> None:
         """Listen; raises ListenError where an address cannot be had."""
         await self._runner.setup()
         for host, port in self._addresses:
             try:
-                await web.TCPSite(self._runner, host, port, reuse_address=True).start()
+                await web.TCPSite(self._runner, host, port, ssl_context=self._tls, reuse_address=True).start()
             except (OSError, UnicodeError) as error:  # the latter where a host is none
                 reason = getattr(error, "strerror", None) or error
                 raise ListenError(f"{host or ''}:{port}: {reason}") from None
@@ -146,8 +163,8 @@ def _index(metrics_path: str) -> str:
 """
 
 
-def _url(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+def _url(address: tuple[str, int] | tuple[str, int, int, int], scheme: str) -> str:
     host, port = address[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
         host = "localhost"
-    return http_url(host, port)
+    return http_url(host, port, scheme)

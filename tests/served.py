@@ -10,6 +10,7 @@ from exporter.render import agent_samples, label_text, sample
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web
+from exporter.webfile import WebFile
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -33,12 +34,17 @@ def publish(store: Store, folders: int, agents: int, value: float) -> None:
 class Served:
     """A web server, what it serves, and what it is asked with."""
 
-    def __init__(self, addresses: Sequence[ListenAddress], metrics_path: str) -> None:
+    def __init__(self, addresses: Sequence[ListenAddress], metrics_path: str, web_file: WebFile | None = None) -> None:
         self.store = Store()
         self.telemetry = Telemetry(process=False)
         self.ready = False
         self.web = Web(
-            self.store, self.telemetry, ready=lambda: self.ready, addresses=addresses, metrics_path=metrics_path
+            self.store,
+            self.telemetry,
+            ready=lambda: self.ready,
+            addresses=addresses,
+            metrics_path=metrics_path,
+            web_file=web_file,
         )
 
     @property
@@ -60,8 +66,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(*addresses: ListenAddress, metrics_path: str = "/metrics") -> AsyncIterator[Served]:
-    served = Served(addresses or (LOOPBACK,), metrics_path)
+async def serving(
+    *addresses: ListenAddress, metrics_path: str = "/metrics", web_file: WebFile | None = None
+) -> AsyncIterator[Served]:
+    served = Served(addresses or (LOOPBACK,), metrics_path, web_file)
     try:
         await served.web.start()
         yield served

@@ -1,8 +1,11 @@
 from pathlib import Path
 
-from exporter.check import describe, zone_warnings
+from exporter.check import describe, describe_web, zone_warnings
 from exporter.config import load_config
 from exporter.targets import make_targets
+from exporter.webfile import WebFile
+from tests.secured import HASH, TLS, equip
+from tests.secured import write as write_web
 
 FILE = """\
 vspark:
@@ -78,4 +81,43 @@ def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> 
     assert zone_warnings(config) == (
         "companies[1].orgs[0]: Other/Other-Support has no time zone, so no date is sent and the server's today counts",
         "companies[2].orgs[0]: Third/Third-A has no time zone, so no date is sent and the server's today counts",
+    )
+
+
+def web(folder: Path, text: str) -> str:
+    said = describe_web(WebFile(write_web(folder, text)).config)
+    assert HASH not in said
+    return said.replace(str(folder), "{folder}")
+
+
+def test_how_the_web_is_served(tmp_path: Path) -> None:
+    equip(tmp_path)
+    assert web(tmp_path, "{}") == "web: http, without TLS\nweb: no password is asked\n"
+    assert (
+        web(
+            tmp_path,
+            f"{TLS}basic_auth_users: {{alice: '{HASH}', bob: '{HASH}'}}\n"
+            "http_server_config: {headers: {X-Frame-Options: deny, X-XSS-Protection: 0}}\n"
+            "rate_limit: {interval: 100ms, burst: 20}\n",
+        )
+        == """\
+web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: no client certificate is asked for
+web: a password is asked of alice, bob; /-/healthy and /-/ready are open
+web: headers X-Frame-Options, X-XSS-Protection
+web: at most 20 requests at once, and one more each 0.1 s
+"""
+    )
+
+
+def test_which_clients_are_let_in(tmp_path: Path) -> None:
+    equip(tmp_path)
+    required = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [a, b]"
+    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:2] == [
+        "web: https, TLS 1.3, certificate {folder}/server.crt",
+        ("web: a client certificate is required, verified by the CAs in {folder}/ca.crt, with one of the names a, b"),
+    ]
+    optional = ", client_auth_type: VerifyClientCertIfGiven"
+    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[1] == (
+        "web: a client certificate is verified by the CAs in this machine's store, none is required"
     )

@@ -49,7 +49,14 @@ companies:
 """
 FLAGS = (
     *("--help", "--version", "--config.file", "--config.check", "--shard", "--total-shards"),
-    *("--web.listen-address", "--web.telemetry-path", "--web.disable-exporter-metrics", "--log.level", "--log.format"),
+    *(
+        "--web.listen-address",
+        "--web.telemetry-path",
+        "--web.config.file",
+        "--web.disable-exporter-metrics",
+        "--log.level",
+        "--log.format",
+    ),
     *("--web.enable-lifecycle", "--config.enable-auto-reload", "--config.auto-reload-interval"),
     *("probe", "demo", "healthcheck"),
 )

@@ -1,4 +1,5 @@
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,11 @@ from msgspec import Meta, field
 from exporter.config import load_config
 from exporter.conversion import Block, convert, suggestion
 from exporter.errors import ConfigError
+
+
+def lower(name: str) -> None:
+    if not name.islower():
+        raise ValueError("a name is written in small letters")
 
 
 class Seat(Block, frozen=True):
@@ -41,6 +47,34 @@ def test_every_problem_is_found() -> None:
 def test_what_is_right_is_converted() -> None:
     data = {"seats": [{"row": 1, "names": ["a"]}], "open": True, "best": None}
     assert convert(data, Room, {}) == (Room(seats=(Seat(row=1, names=("a",)),), door_open=True), [])
+
+
+class Grade(str):
+    __slots__ = ()
+    numbers = True
+
+
+class Register(Block, frozen=True):
+    grades: Mapping[Annotated[str, lower], Grade]
+    notes: Mapping[str, str] | None = None
+
+
+def test_a_mapping_of_any_names() -> None:
+    data = {"grades": {"ann": "b", "bob": 2}}
+    assert convert(data, Register, {Grade: Grade}) == (Register(grades={"ann": Grade("b"), "bob": Grade("2")}), [])
+
+
+def test_every_problem_of_a_mapping_is_found_and_no_bad_name_quoted() -> None:
+    data = {"grades": {"ann": True, "Bob": "b", 7: "c", "a b": None, "x": []}, "notes": ["x"]}
+    assert [str(error) for error in convert(data, Register, {Grade: Grade})[1]] == [
+        "grades.ann: expected text, got true or false; put it in quotes",
+        "grades: a name is written in small letters",
+        "grades: expected text as a key, got a whole number; put it in quotes",
+        'grades["a b"]: expected text, got nothing',
+        "grades.x: expected text, got a list",
+        "notes: expected a mapping, got a list",
+    ]
+    assert [str(error) for error in convert({}, Register, {Grade: Grade})[1]] == ["grades: is missing"]
 
 
 def test_a_suggestion_is_made_where_something_is_close() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from exporter.endpoints import ListenAddress
 from exporter.healthcheck import healthcheck
+from exporter.webfile import WebFile
+from tests.secured import TLS, USERS, equip, write
 from tests.served import serving
 
 Captured = pytest.CaptureFixture[str]
@@ -77,6 +79,71 @@ def test_a_host_that_is_none(capsys: Captured) -> None:
     out, errors = capsys.readouterr()
     assert (out, errors.count("\n")) == ("", 1)
     assert errors.startswith("unhealthy: http://a..b:1/-/healthy: ")
+
+
+async def test_a_server_that_speaks_tls(tmp_path: Path, capsys: Captured) -> None:
+    equip(tmp_path)
+    async with serving(web_file=WebFile(write(tmp_path, TLS))) as served:
+        address = ListenAddress("127.0.0.1", served.port)
+        assert await asyncio.to_thread(healthcheck, address, https=True) == 0
+        assert capsys.readouterr() == (f"healthy: https://127.0.0.1:{served.port}/-/healthy\n", "")
+        assert await asyncio.to_thread(healthcheck, address) == 1
+
+
+async def test_a_web_configuration_without_tls(tmp_path: Path, capsys: Captured) -> None:
+    async with serving(web_file=WebFile(write(tmp_path, USERS))) as served:
+        address = ListenAddress("127.0.0.1", served.port)
+        assert await asyncio.to_thread(healthcheck, address, https=True) == 0
+    assert capsys.readouterr() == (f"healthy: http://127.0.0.1:{address.port}/-/healthy\n", "")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt", "tlsv13 alert certificate required"),
+        (
+            ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, max_version: TLS12",
+            "sslv3 alert handshake failure",
+        ),
+        (", min_version: TLS10, max_version: TLS11", "tlsv1 alert protocol version"),
+    ],
+)
+async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Captured, more: str, reason: str) -> None:
+    equip(tmp_path)
+    async with serving(web_file=WebFile(write(tmp_path, TLS.replace("}", f"{more}}}")))) as served:
+        address = ListenAddress("127.0.0.1", served.port)
+        assert await asyncio.to_thread(healthcheck, address, https=True) == 0
+    assert capsys.readouterr() == (
+        f"healthy: https://127.0.0.1:{address.port}/-/healthy (it refuses clients such as this one: {reason})\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "http://{0}/-/healthy: answered 503"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "http://{0}/-/healthy: answered, but not by HTTP"),
+    ],
+)
+async def test_a_server_that_speaks_neither(answer: bytes, problem: str, capsys: Captured) -> None:
+    async def answer_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(answer_at_once, "127.0.0.1", 0) as server:
+        address = ListenAddress("127.0.0.1", server.sockets[0].getsockname()[1])
+        assert await asyncio.to_thread(healthcheck, address, https=True) == 1
+    assert capsys.readouterr() == ("", f"unhealthy: {problem.format(f'127.0.0.1:{address.port}')}\n")
+
+
+def test_nobody_listens_by_https(capsys: Captured) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = ListenAddress("127.0.0.1", bound.getsockname()[1])
+        assert healthcheck(address, https=True) == 1
+    assert capsys.readouterr() == ("", f"unhealthy: https://127.0.0.1:{address.port}/-/healthy: Connection refused\n")
 
 
 async def test_the_command_loads_no_server() -> None:

@@ -55,13 +55,13 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def prometheus(scraped: str, folder: Path) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `scraped` every second; give its URL."""
+async def prometheus(scraped: str, folder: Path, more: str = "") -> AsyncIterator[str]:
+    """Run a Prometheus that scrapes `scraped` every second, with `more` keys in its job; give its URL."""
     config = folder / "prometheus.yml"
-    target = scraped.removeprefix("http://")
+    target = scraped.rpartition("/")[2]
     config.write_text(
         "global: {scrape_interval: 1s}\n"
-        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]{more}}}]\n"
     )
     address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,130 @@
+"""A web configuration file as it is now: read again when it, or a file that it names, has changed."""
+
+import asyncio
+import traceback
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.clock import Clock
+from exporter.constraints import existing_file
+from exporter.conversion import convert
+from exporter.errors import ConfigError, WebConfigError, config_errors
+from exporter.passwords import PasswordHash
+from exporter.webconfig import HeaderText, Interval, PrivateKey, WebConfig
+from exporter.webtls import CurrentContext, ServerContext, server_context
+from exporter.yamlfile import read_yaml
+
+_LOOK_SECONDS: Final = 1.0
+
+_Signature = tuple[int, ...] | None
+
+
+class WebFile:
+    """The web configuration in the file `path`; an ExceptionGroup of WebConfigErrors where it cannot be accepted.
+
+    `config` is what it says; `tls` is for the server, None where the file has no TLS, and gives every new connection
+    what the file says then. Whether there is TLS stays as it was at first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: dict[Path, _Signature] = {}
+        self._last_look: dict[Path, _Signature] = {}
+        self.config, context = _read(path, self._seen)
+        self.tls = CurrentContext.of(context) if context else None
+
+    async def follow(self, clock: Clock, log: FilteringBoundLogger) -> None:
+        """Look for changes, every second and for ever; one line in the log for each."""
+        while True:
+            await clock.sleep(_LOOK_SECONDS)
+            try:
+                changed = await asyncio.to_thread(self.look)
+            except* WebConfigError as problems:
+                text = "; ".join(str(problem) for problem in config_errors(problems))
+                hint = "what was there before stays; mend the file"
+                log.warning("web_config_refused", file=str(self.path), problems=text, hint=hint)
+            except* Exception as bug:  # noqa: BLE001 # whatever fails here, what is served goes on
+                # Without its message, which may quote the file.
+                trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
+                log.error("web_config_refused", file=str(self.path), problems="a bug of this program", traceback=trace)  # noqa: TRY400
+            else:
+                if changed:
+                    log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))
+
+    def look(self) -> bool:
+        """Take what has changed; True where something has. Raises as `__init__` does, once for each change.
+
+        A change is taken at the second look that finds it, so that nothing half written is: a file that ends before its
+        users would let everybody in.
+        """
+        now = {path: _signature(path) for path in self._seen}
+        still, self._last_look = now == self._last_look, now
+        if now == self._seen or not still:
+            return False
+        self._seen = {}
+        config, context = _read(self.path, self._seen)
+        if (self.tls is None) != (context is None):
+            word = "off" if self.tls else "on"
+            problem = f"TLS cannot be turned {word} while the exporter runs; restart it for that"
+            raise ExceptionGroup("no web configuration", [WebConfigError("tls_server_config", problem)])
+        self.config = config
+        if self.tls and context:
+            self.tls.current = context
+        return True
+
+
+def _read(path: Path, seen: dict[Path, _Signature]) -> tuple[WebConfig, ServerContext | None]:
+    """Read the file and those that it names; `seen` gets the signature that each of them had before it was read."""
+    seen[path] = _signature(path)
+    try:
+        data = read_yaml(path)
+    except ConfigError as error:
+        raise _refused([error]) from None
+    config, errors = convert(
+        _without_blanks(data),
+        WebConfig,
+        {
+            Path: partial(_named_file, path.absolute().parent, seen),
+            PrivateKey: PrivateKey,
+            PasswordHash: PasswordHash,
+            HeaderText: HeaderText.parse,
+            Interval: Interval.parse,
+        },
+    )
+    if errors:
+        raise _refused(errors)
+    try:
+        return config, server_context(config.tls) if config.tls else None
+    except ExceptionGroup as problems:
+        raise _refused(config_errors(problems)) from None
+
+
+def _named_file(folder: Path, seen: dict[Path, _Signature], name: str) -> Path:
+    if "\n" in name or name.startswith("-----"):
+        raise ValueError("is no path; a certificate or a key itself goes under cert, key or client_ca")
+    path = folder / name
+    seen[path] = _signature(path)
+    return existing_file(path)
+
+
+def _signature(path: Path) -> _Signature:
+    """Give what changes with a file's content or with who may read it; symbolic links are followed."""
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return None
+
+
+def _without_blanks(data: Any) -> Any:
+    """Take an empty text for nothing, as the toolkit does."""
+    if isinstance(data, dict):
+        return {key: _without_blanks(value) for key, value in data.items()}
+    return None if data == "" else data
+
+
+def _refused(errors: Any) -> ExceptionGroup[WebConfigError]:
+    return ExceptionGroup("no web configuration", [WebConfigError(error.path, error.message) for error in errors])
