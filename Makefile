@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-release lint format docs dashboards bench soak lock clean
+.PHONY: help demo test test-release fuzz lint format docs dashboards bench soak lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -18,6 +18,9 @@ test: $(VENV)/dev.stamp ## all tests but those of test-release
 
 test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image
 	$(BIN)/python -m pytest -m release
+
+fuzz: $(VENV)/dev.stamp ## look for bugs for FUZZ_SECONDS, four hours without
+	$(BIN)/python -m fuzz run $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS))
 
 lint: $(VENV)/dev.stamp ## style and types
 	$(BIN)/ruff check .

@@ -18,7 +18,8 @@ from exporter.places import at
 from exporter.raw import decode, first_byte, is_composite, level
 
 _Count = Annotated[int, Meta(ge=0, le=scalars.LARGEST_COUNT)]
-_Seconds = Annotated[float, Meta(ge=0, le=scalars.LARGEST_DURATION)]
+_Seconds = Annotated[float, Meta(ge=0, lt=scalars.LARGEST_DURATION)]
+"""Below the largest, not at most: an integer just above it becomes it as a float, and `scalars` knows the integer."""
 _DECODERS_KEPT: Final = 64
 _KEYS_AT_MOST: Final = 64
 _LARGEST_AT_ONCE: Final = 2**20

@@ -46,6 +46,7 @@ def status_error(answer: Answer, token: Token) -> StatusError:
     """Say what an answer with another status than 2xx means; `token`, which it may quote, is not in the error."""
     text = excerpt(answer.body, token)
     reason, message = _meaning(answer.status, text, answer.headers.get("Location", ""))
+    message = token.mask(message)  # hosts are written in lower case, and only that may be the token
     quoted = f"; it says: {text}" if text else ""
     return StatusError(
         reason,

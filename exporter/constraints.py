@@ -1,5 +1,6 @@
 """What a single value of the configuration has to be; each function raises ValueError, with what is wrong with it."""
 
+import os
 import re
 import unicodedata
 import warnings
@@ -97,7 +98,8 @@ def existing_file(path: Path) -> Path:
 
 def token_file(folder: Path, name: str) -> FileToken:
     """Give the file `name` in `folder` where it holds a token."""
-    if not (folder / name).exists() and "/" not in name and "." not in name:
+    # Not Path.exists, which raises where a name is too long to be one, as a token may be.
+    if not os.path.exists(folder / name) and "/" not in name and "." not in name:  # noqa: PTH110
         raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
     return with_token(FileToken(folder / name))
 

@@ -1,6 +1,7 @@
 """Which format and which encoding a scraper wants: the headers Accept and Accept-Encoding (RFC 9110, section 12.5)."""
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 from exporter.render import Format
 
@@ -8,6 +9,10 @@ _OFFERS = (
     (Format.TEXT, "text", "plain", "0.0.4"),
     (Format.OPENMETRICS, "application", "openmetrics-text", "1.0.0"),
 )
+
+# Commas and semicolons in a quoted string part nothing.
+_ELEMENT: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^",])+')
+_PARAMETER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^";])+')
 
 
 class _Choice(NamedTuple):
@@ -21,15 +26,19 @@ class _Choice(NamedTuple):
 def _parse(header: str) -> list[_Choice]:
     """Read a header; elements with a quality that is no number count as not wanted."""
     choices = []
-    for element in header.split(","):
-        value, *rest = (piece.strip() for piece in element.split(";"))
+    for element in _ELEMENT.findall(header):
+        value, _, rest = element.partition(";")
         parameters = {}
-        for piece in rest:
+        for piece in _PARAMETER.findall(rest):
             name, _, text = piece.partition("=")
-            parameters[name.strip().lower()] = text.strip().strip('"').lower()
-        if value:
+            parameters[name.strip().lower()] = _unquoted(text.strip()).lower()
+        if value := value.strip():
             choices.append(_Choice(value.lower(), parameters, _quality(parameters.pop("q", "1"))))
     return choices
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text.strip('"')) if text.startswith('"') else text
 
 
 def _quality(text: str) -> float:

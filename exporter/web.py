@@ -12,6 +12,7 @@ from exporter import __version__
 from exporter.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
 from exporter.errors import ListenError
 from exporter.gate import Gate
+from exporter.incoming import guard
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
 from exporter.render import compress
@@ -61,6 +62,7 @@ class Web:
         self._runner = web.AppRunner(
             app,
             logger=ServerLog(logging.getLogger("aiohttp.server")),
+            auto_decompress=False,  # of bodies that nobody reads
             access_log=None,
             handle_signals=False,
             shutdown_timeout=_SHUTDOWN_SECONDS,
@@ -80,6 +82,8 @@ class Web:
     async def start(self) -> None:
         """Listen; raises ListenError where an address cannot be had."""
         await self._runner.setup()
+        if server := self._runner.server:
+            guard(server)
         for host, port in self._addresses:
             try:
                 await web.TCPSite(self._runner, host, port, ssl_context=self._tls, reuse_address=True).start()

@@ -84,6 +84,7 @@ def test_a_status_says_what_happened_and_what_to_do(status: int, body: bytes, re
         ("https://login.example.com/?next=/stats/Co?token=s3cret", "https://login.example.com"),
         ("//login.example.com/", "://login.example.com"),
         ("https://s3cret.example.com/", "https://***.example.com"),
+        ("https://S3CRET.example.com/", "https://***.example.com"),
         ("/login?next=%2Fstats", "another page of the same host"),
         ("", "another page of the same host"),
         ("http://[bad", "a place that is no URL"),

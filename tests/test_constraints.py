@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from exporter.constraints import (
     check_url,
     check_zone,
     existing_file,
+    token_file,
 )
 
 
@@ -94,3 +96,11 @@ def test_a_file_is_there_and_holds_something(tmp_path: Path) -> None:
 def test_names_that_the_reader_knows_may_be_moved_within_their_meaning() -> None:
     names = {"calls": ["Call Volume"], "average_duration": ["avg_length"], "agents": ["by-agent"]}
     assert list(ambiguous(names)) == []
+
+
+@pytest.mark.parametrize("name", ["s3cret", "s3cret" * 100, "s3cret\0"])
+def test_a_token_in_place_of_its_file_is_not_shown(tmp_path: Path, name: str) -> None:
+    assert (
+        message(partial(token_file, tmp_path), name)
+        == "there is no such file; its name is not shown, for it may be the token itself"
+    )

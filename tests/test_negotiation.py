@@ -63,6 +63,11 @@ CHROMIUM = (
         ("application/openmetrics-text;q=-1", TEXT),
         ("application/openmetrics-text;q=nan", TEXT),
         (";;,,=;q=,/;q==1", TEXT),
+        ('application/openmetrics-text;q=0.5;x="a;q=0"', OPENMETRICS),
+        ('application/json;x="a,application/openmetrics-text;b"', TEXT),
+        (r'application/openmetrics-text;x="\",";version="1\.0.0"', OPENMETRICS),
+        ('application/openmetrics-text;x="', OPENMETRICS),
+        ("application/openmetrics-text;x=" + '"\\' * 5000, OPENMETRICS),
         ("application/openmetrics-text,,;,", OPENMETRICS),
     ],
 )

@@ -180,7 +180,7 @@ def test_answers_one_after_the_other_are_read_as_each_alone(steps: list[tuple[li
 good_counts, good_durations = st.sampled_from([0, 1, 5, 7]), st.sampled_from(["0:01:00", "1:30", "0:00:00"])
 odd_counts: st.SearchStrategy[Any] = st.sampled_from(["7", 5.0, 1.5, -1, True, None, 2**53, 2**53 + 1, [], "x"])
 odd_durations: st.SearchStrategy[Any] = st.sampled_from(
-    [60, 2.5, 0, -1, True, None, "x", "5", "", [], 2**54, "0:60:00"]
+    [60, 2.5, 0, -1, True, None, "x", "5", "", [], 2**53, 2**53 + 1, 2**54, "0:60:00"]
 )
 odd_records: st.SearchStrategy[Any] = st.sampled_from(
     [3, "3", None, [], {}, {"calls": 2}, {"ncalls": 2, "overall": {"duration": 9}}, {"x": 1}]
@@ -195,6 +195,14 @@ def alike(counts: st.SearchStrategy[Any], durations: st.SearchStrategy[Any]) -> 
     return st.dictionaries(agents, st.fixed_dictionaries(pair), max_size=4) | st.dictionaries(
         agents, st.fixed_dictionaries(spelled), max_size=4
     )
+
+
+def test_a_duration_just_beyond_the_largest_is_refused_after_agents_that_are_alike_too() -> None:
+    reading = fresh()
+    end(reading.read(as_bytes([{"folder": "A", "calls": 2, "agents": {"x": {"calls": 2, "duration": 1}}}]), ORG))
+    beyond = as_bytes([{"folder": "A", "calls": 2, "agents": {"x": {"calls": 2, "duration": 2**53 + 1}}}])
+    with pytest.raises(DecodeError, match=r"^\$\[0\]\.agents\.x\.duration: expected a duration, found a number out of"):
+        end(reading.read(beyond, ORG))
 
 
 some_of_agents = alike(good_counts, good_durations) | alike(good_counts, st.sampled_from([0, 1, 2.5, 60]))

@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from aiohttp.web import RequestPayloadError
 
 from exporter.serverlog import ServerLog
 from exporter.webfile import WebFile
@@ -36,3 +37,13 @@ def test_a_bug_keeps_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     LOG.exception("Error handling request from %s", "127.0.0.1", exc_info=LookupError("x"))  # noqa: LOG004 # as aiohttp does
     assert caplog.records[0].levelname == "ERROR"
     assert "LookupError: x" in caplog.text
+
+
+def test_what_a_client_does_is_for_debugging(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for error in (RequestPayloadError("cut off"), ConnectionResetError("gone")):
+        LOG.exception("Unhandled exception", exc_info=error)  # noqa: LOG004 # as aiohttp does
+    assert [(record.levelname, record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("DEBUG", "no HTTP request: RequestPayloadError", None),
+        ("DEBUG", "the client has gone: ConnectionResetError", None),
+    ]

@@ -73,6 +73,34 @@ async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n=\n\r\n\r\n",
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\x16\x03\x01\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        b"CONNECT \r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nExpect: \xff\r\nConnection: close\r\n\r\n",
+        b"GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: \xff\r\nConnection: close\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nConnection: close\r\n\r\nxx",
+    ],
+)
+async def test_a_client_that_speaks_no_http_is_no_error(caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving() as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(sent)
+        answer = b""
+        while not re.search(rb"HTTP/[01]\.[019] 4(00|05|17) ", answer):
+            piece = await reader.read(1000)
+            assert piece, answer
+            answer += piece
+        writer.close()
+        await writer.wait_closed()
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
 async def test_a_client_that_reads_slowly_gets_the_page_it_asked_for() -> None:
     async with serving() as served:
         publish(served.store, 100, 1000, 3)

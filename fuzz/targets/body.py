@@ -1,0 +1,99 @@
+"""Compressed bodies: what comes out is what zlib makes of the whole, or the body is refused.
+
+The first byte of an input picks the encoding and the limit, the second the size of the pieces in which the body comes.
+"""
+
+import asyncio
+import zlib
+from types import SimpleNamespace
+from typing import Any, Final
+
+from exporter.body import read_body
+from exporter.errors import BodyError
+
+WORDS: Final = ("\x1f", "\x08", "\x00\x00")
+_ENCODINGS: Final = ("gzip", "deflate", "x-gzip", "", "identity", "br")
+_LIMITS: Final = (1, 1000, 2**20)
+
+
+def check(data: bytes) -> None:
+    """Unpack the body as it would come from the network, in pieces and in one."""
+    if len(data) < 2:
+        return
+    encoding, limit_bytes = _ENCODINGS[data[0] % len(_ENCODINGS)], _LIMITS[data[0] // len(_ENCODINGS) % len(_LIMITS)]
+    packed = data[2:]
+    size = data[1] + 1
+    found = _unpacked(encoding, limit_bytes, [packed[start : start + size] for start in range(0, len(packed), size)])
+    at_once = _unpacked(encoding, limit_bytes, [packed])
+    # What is both damaged and too large may be refused for either.
+    assert found == at_once or (isinstance(found, str) and isinstance(at_once, str)), (found, at_once)
+    if isinstance(found, bytes):
+        assert len(found) <= limit_bytes
+        assert found == _by_zlib(encoding, packed)
+    elif found == "bad_encoding":
+        assert _by_zlib(encoding, packed) is None
+    else:
+        assert found == "too_large"
+
+
+class _Pieces:
+    """A body as aiohttp gives it."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def iter_any(self) -> "_Pieces":
+        return self
+
+    def __aiter__(self) -> "_Pieces":
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+def _unpacked(encoding: str, limit_bytes: int, pieces: list[bytes]) -> bytes | str:
+    response: Any = SimpleNamespace(
+        headers={"Content-Encoding": encoding}, content_length=None, content=_Pieces(pieces)
+    )
+    try:
+        return _loop.run_until_complete(read_body(response, limit_bytes))
+    except BodyError as error:
+        return error.reason
+
+
+_loop: Final = asyncio.new_event_loop()
+
+
+def _by_zlib(encoding: str, packed: bytes) -> bytes | None:
+    """Unpack at once; None where it is damaged or cut off."""
+    try:
+        match encoding:
+            case "" | "identity":
+                return packed
+            case "gzip" | "x-gzip":
+                return _members(packed)
+            case "deflate" if not packed:
+                return b""
+            case "deflate":
+                stream = zlib.decompressobj(zlib.MAX_WBITS if packed[0] & 15 == zlib.DEFLATED else -zlib.MAX_WBITS)
+                text = stream.decompress(packed)
+                return text if stream.eof and not stream.unused_data else None
+            case _:
+                return None
+    except zlib.error:
+        return None
+
+
+def _members(packed: bytes) -> bytes | None:
+    """Unpack members one after the other; gzip.decompress passes over zeros behind them, which no RFC allows."""
+    text = b""
+    while packed:
+        stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        text += stream.decompress(packed)
+        if not stream.eof:
+            return None
+        packed = stream.unused_data
+    return text
