@@ -36,6 +36,11 @@ companies:
 agents: {enabled: true, max_per_folder: 5, include: '[0-9]+', exclude: '', hash_key_file: key}
 stats_fields: {calls: [anzahl], average_duration: [], agents: []}
 """
+_WEB_CONFIGURATION = b"""\
+tls_server_config: {cert_file: absent, key_file: absent, client_auth_type: NoClientCert, min_version: TLS12}
+http_server_config: {headers: {X-Frame-Options: deny}}
+basic_auth_users: {alice: $2b$04$abcdefghijklmnopqrstuuvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv}
+"""
 
 
 def seeds() -> Iterator[tuple[str, str, bytes]]:
@@ -47,6 +52,8 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
             )
             yield "decoder", f"{shape}-{kind}", bytes([asked]) + b"\x1e".join(answers)
     yield "configuration", "full", _CONFIGURATION
+    yield "web_configuration", "full", _WEB_CONFIGURATION
+    yield "web_configuration", "users", b"basic_auth_users: {alice: %b}\n" % _WEB_CONFIGURATION.split()[-1].rstrip(b"}")
     yield "negotiation", "prometheus", _ACCEPT + b"\ngzip"
     yield "http", "scrape", b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: %b\r\nAccept-Encoding: gzip\r\n\r\n" % _ACCEPT
     yield "http", "chunked", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
