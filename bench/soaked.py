@@ -43,7 +43,8 @@ async def serve(path: Path, clock: HurriedClock, port: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    serving = Serving((ListenAddress("127.0.0.1", port),))
+    # Slow scrapers beside as many others as would be answered at a time.
+    serving = Serving((ListenAddress("127.0.0.1", port),), max_requests=0)
     async with running(load(), load, serving, log, clock) as exporter:
         while not stop.is_set():
             _tell(tasks=len(asyncio.all_tasks()))

@@ -158,6 +158,14 @@ def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> 
         metavar="DURATION",
     )
     add(
+        "--web.max-requests",
+        "max_requests",
+        "how many requests are answered at a time, beyond it with 503; 0: no limit (default: 40)",
+        default=40,
+        type=_checked(_whole_number),
+        metavar="N",
+    )
+    add(
         "--log.level",
         "log_level",
         "write lines of this level and above (default: info)",
@@ -165,6 +173,12 @@ def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> 
         choices=logs.LEVELS,
     )
     add("--log.format", "log_format", "how a line looks (default: logfmt)", default="logfmt", choices=logs.FORMATS)
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{text!r} is no whole number, expected one such as 40")
+    return int(text)
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:

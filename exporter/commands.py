@@ -100,4 +100,5 @@ def _serving(flags: argparse.Namespace) -> Serving:
         lifecycle=flags.lifecycle,
         auto_reload_seconds=flags.auto_reload_seconds if flags.auto_reload else None,
         web_file=WebFile(flags.web_config_file) if flags.web_config_file else None,
+        max_requests=flags.max_requests,
     )

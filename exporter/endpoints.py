@@ -25,6 +25,9 @@ class ListenAddress(NamedTuple):
             raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
         return cls(match[1] or match[2] or None, int(match[3]))
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.host and ":" in self.host else f"{self.host or ''}:{self.port}"
+
 
 def check_metrics_path(path: str) -> str:
     """Give `path`; raises ValueError where the metrics cannot be served under it."""

@@ -2,16 +2,19 @@
 
 import logging
 import logging.config
+import sys
+import threading
+from types import TracebackType
 from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from exporter.loglines import json_line, logfmt, plain
+
 FORMATS: Final = ("logfmt", "json")
 LEVELS: Final = ("debug", "info", "warn", "error")
 """As Prometheus names them."""
-
-_KEY_ORDER: Final = ("ts", "level", "event")
 
 
 def _name_level(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -21,25 +24,32 @@ def _name_level(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     return event
 
 
+def _name_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Give a library's line a stable event name; what it says is its message."""
+    event["message"] = event["event"]
+    event["event"] = "library_message"
+    return event
+
+
 def configure(level: str, form: str) -> FilteringBoundLogger:
-    """Let every line at `level` (one of LEVELS) or above be written as `form` (one of FORMATS); give the logger."""
+    """Let every line at `level` (one of LEVELS) or above be written as `form` (one of FORMATS); give the logger.
+
+    Warnings, and exceptions that nobody catches, become lines too.
+    """
     number = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[level]
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         _name_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.processors.LogfmtRenderer(key_order=_KEY_ORDER, drop_missing=True)
-    )
+    renderer: Processor = json_line if form == "json" else logfmt
     formatter: dict[str, Any] = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*shared, structlog.stdlib.add_logger_name],
+        "foreign_pre_chain": [*shared, structlog.stdlib.add_logger_name, _name_message],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            plain,
             renderer,
         ],
     }
@@ -58,5 +68,25 @@ def configure(level: str, form: str) -> FilteringBoundLogger:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # a library's line that cannot be formatted is no reason for a raw traceback
     log: FilteringBoundLogger = structlog.get_logger("exporter")
+    _tell_crashes(log)
     return log
+
+
+def _tell_crashes(log: FilteringBoundLogger) -> None:
+    def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.error("crashed", exc_info=(kind, error, trace))
+
+    def thread_crashed(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is not None:
+            crashed(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+    def ignored(met: "sys.UnraisableHookArgs") -> None:
+        log.error("exception_ignored", where=repr(met.object), exc_info=met.exc_value)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = crashed, thread_crashed, ignored

@@ -3,16 +3,17 @@
 The bytes are those of prometheus_client's `generate_latest`: labels sorted, numbers as Go writes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
-from isal import igzip
+from isal import igzip, isal_zlib
 from prometheus_client.utils import floatToGoString
 
 from exporter.families import Family
 
 _LEVEL: Final = 2
+_GZIP_FORMAT: Final = 31  # zlib's wbits for it
 _NUMBERS_KEPT: Final = 50_000
 
 
@@ -73,6 +74,14 @@ def compress(text: bytes) -> bytes:
 def decompress(member: bytes) -> bytes:
     """Give the text of a gzip member."""
     return igzip.decompress(member)  # type: ignore[no-any-return] # isal is untyped
+
+
+def unpack(member: bytes, size: int) -> Iterator[bytes]:
+    """Give the text of a gzip member in pieces of at most `size` bytes."""
+    unpacking = isal_zlib.decompressobj(wbits=_GZIP_FORMAT)
+    while not unpacking.eof:
+        yield unpacking.decompress(member, size)
+        member = unpacking.unconsumed_tail
 
 
 def _in_go(value: float) -> str:

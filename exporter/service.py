@@ -13,6 +13,7 @@ from exporter import __version__
 from exporter.clock import Clock, SystemClock
 from exporter.endpoints import ListenAddress
 from exporter.errors import ListenError
+from exporter.limits import DEFAULT_REQUESTS, Limits
 from exporter.plan import Plan
 from exporter.polling import Polling
 from exporter.reload import Reloader
@@ -26,7 +27,7 @@ class Serving(Struct, frozen=True):
     """How the exporter is served; `process_metrics`: with those of the Python process.
 
     `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
-    None: never. `web_file`: who may ask, and how.
+    None: never. `web_file`: who may ask, and how. `max_requests`: how many are answered at a time, 0: no limit.
     """
 
     addresses: tuple[ListenAddress, ...]
@@ -35,6 +36,7 @@ class Serving(Struct, frozen=True):
     lifecycle: bool = False
     auto_reload_seconds: float | None = None
     web_file: WebFile | None = None
+    max_requests: int = DEFAULT_REQUESTS
 
 
 class Running(NamedTuple):
@@ -69,6 +71,8 @@ async def running(
         metrics_path=serving.metrics_path,
         reload=reloader.reload if serving.lifecycle else None,
         web_file=serving.web_file,
+        limits=Limits(requests=serving.max_requests),
+        log=log,
     )
     try:
         await web.start()

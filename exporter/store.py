@@ -1,12 +1,12 @@
 """What is published now: a shelf of blocks for each family, and a page for each format, replaced whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from exporter.families import FAMILIES, Family
-from exporter.render import Format, compress, decompress, header
+from exporter.render import Format, compress, header, unpack
 from exporter.shelf import Edit, Key, Shelf
 
 _WRITTEN_AT_ONCE: Final = 128 * 1024
@@ -24,28 +24,26 @@ class Page(Struct, frozen=True):
 
     def gzip_chunks(self) -> Iterator[bytes]:
         """Give the page as one stream of gzip members, in pieces that are worth a system call."""
-        chunk: list[bytes] = []
-        size = 0
-        for member in self.members:
-            chunk.append(member)
-            size += len(member)
-            if size >= _WRITTEN_AT_ONCE:
-                yield b"".join(chunk)
-                chunk, size = [], 0
-        yield b"".join(chunk)
+        return _pieces(self.members)
 
     def text_chunks(self) -> Iterator[bytes]:
         """Give the page as text, unpacked piece by piece, so that it never stands in memory whole."""
-        chunk: list[bytes] = []
-        size = 0
-        for member in self.members:
-            text = decompress(member)
-            chunk.append(text)
-            size += len(text)
+        return _pieces(text for member in self.members for text in unpack(member, _WRITTEN_AT_ONCE))
+
+
+def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join what is small and cut what is large: a slow reader keeps one piece waiting, whatever a folder's size."""
+    chunk: list[bytes] = []
+    size = 0
+    for part in parts:
+        for start in range(0, len(part), _WRITTEN_AT_ONCE):
+            piece = part[start : start + _WRITTEN_AT_ONCE]
+            chunk.append(piece)
+            size += len(piece)
             if size >= _WRITTEN_AT_ONCE:
                 yield b"".join(chunk)
                 chunk, size = [], 0
-        yield b"".join(chunk)
+    yield b"".join(chunk)
 
 
 class Store:

@@ -1,26 +1,30 @@
 """The HTTP server: the metrics page, health, and a page that leads to them."""
 
 import asyncio
-import logging
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
 
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.connection import SERVER_NAME
+from exporter.connections import Connections
 from exporter.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
-from exporter.errors import ListenError
 from exporter.gate import Gate
 from exporter.incoming import guard
+from exporter.limits import Limits, Places
+from exporter.listening import listen
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
 from exporter.render import compress
-from exporter.serverlog import ServerLog
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.webfile import WebFile
 
+_LARGEST_BODY = 1024  # of a request: none needs one
 _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
 
 
@@ -38,9 +42,11 @@ class Web:
         *,
         ready: Callable[[], bool],
         addresses: Sequence[ListenAddress],
+        log: FilteringBoundLogger,
         metrics_path: str = "/metrics",
         reload: Callable[[], Awaitable[Loading]] | None = None,
         web_file: WebFile | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._store = store
         self._telemetry = telemetry
@@ -49,47 +55,46 @@ class Web:
         self._addresses = addresses
         self._stopping = False
         self._index = _index(metrics_path).encode()
-        app = web.Application()
+        self._limits = limits or Limits()
+        self._log = log
+        self._connections: Connections | None = None
+        places = Places(self._limits, free=(HEALTHY_PATH, READY_PATH), log=self._log)
+        app = web.Application(middlewares=[places.middleware], client_max_size=_LARGEST_BODY)
+        app.on_response_prepare.append(_name_server)
         app.router.add_get("/", self._serve_index)
         app.router.add_get(HEALTHY_PATH, self._serve_healthy)
         app.router.add_get(READY_PATH, self._serve_ready)
         app.router.add_post(RELOAD_PATH, self._serve_reload)
         app.router.add_get(metrics_path, self._serve_metrics)
-        self._tls = web_file.tls if web_file else None
+        self._tls: ssl.SSLContext | None = web_file.tls if web_file else None
         self._scheme = "https" if self._tls else "http"
         if web_file:
             Gate(web_file).stand_before(app)
-        self._runner = web.AppRunner(
-            app,
-            logger=ServerLog(logging.getLogger("aiohttp.server")),
-            auto_decompress=False,  # of bodies that nobody reads
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-        )
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     @property
     def sockets(self) -> list[str]:
         """The addresses on which it listens, once started; those that speak TLS begin with https://."""
-        urls = [http_url(host, port, self._scheme) for host, port, *_ in self._runner.addresses]
-        return [url.removeprefix("http://") for url in urls]
+        return [f"https://{address}" if self._tls else str(address) for address in self._listening]
 
     @property
     def urls(self) -> list[str]:
         """What a person opens, once started."""
-        return [_url(address, self._scheme) for address in self._runner.addresses]
+        return [_url(address, self._scheme) for address in self._listening]
+
+    @property
+    def _listening(self) -> list[ListenAddress]:
+        return self._connections.addresses if self._connections is not None else []
 
     async def start(self) -> None:
         """Listen; raises ListenError where an address cannot be had."""
         await self._runner.setup()
-        if server := self._runner.server:
-            guard(server)
-        for host, port in self._addresses:
-            try:
-                await web.TCPSite(self._runner, host, port, ssl_context=self._tls, reuse_address=True).start()
-            except (OSError, UnicodeError) as error:  # the latter where a host is none
-                reason = getattr(error, "strerror", None) or error
-                raise ListenError(f"{host or ''}:{port}: {reason}") from None
+        server = self._runner.server
+        assert server is not None  # noqa: S101 # setup has made it
+        guard(server)
+        self._connections = Connections(server, self._limits, self._log)
+        for address in self._addresses:
+            self._connections.accept_from(await listen(address), self._tls)
 
     def stop_being_ready(self) -> None:
         """Answer from now on that no more scrapes are wanted here."""
@@ -97,7 +102,11 @@ class Web:
 
     async def stop(self) -> None:
         """Let answers under way end, for half a second, and close all connections."""
+        if self._connections is not None:
+            await self._connections.stop_accepting()
         await self._runner.cleanup()
+        if self._connections is not None:
+            self._connections.abort()
 
     async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
         form = choose_format(_header(request, "Accept"))
@@ -167,8 +176,12 @@ def _index(metrics_path: str) -> str:
 """
 
 
-def _url(address: tuple[str, int] | tuple[str, int, int, int], scheme: str) -> str:
-    host, port = address[:2]
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER_NAME
+
+
+def _url(address: ListenAddress, scheme: str) -> str:
+    host, port = address.host or "", address.port
     if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
         host = "localhost"
     return http_url(host, port, scheme)

@@ -84,7 +84,7 @@ async def serving(config: Path, *arguments: str) -> AsyncIterator[Running]:
     running = Running(process)
     try:
         listening = await running.read_log("listening")
-        (address,) = re.findall(r"127\.0\.0\.1:[0-9]+", listening)
+        address = re.findall(r"127\.0\.0\.1:[0-9]+", listening)[0]
         async with aiohttp.ClientSession(f"http://{address}") as running.session:
             yield running
     finally:

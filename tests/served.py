@@ -1,11 +1,17 @@
 """The web server on loopback, with pages to serve, and requests that show their answers byte for byte."""
 
 import asyncio
+import logging
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
+from structlog.testing import LogCapture
+
 from exporter.endpoints import ListenAddress
 from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
+from exporter.limits import Limits
 from exporter.render import agent_samples, label_text, sample
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -34,10 +40,20 @@ def publish(store: Store, folders: int, agents: int, value: float) -> None:
 class Served:
     """A web server, what it serves, and what it is asked with."""
 
-    def __init__(self, addresses: Sequence[ListenAddress], metrics_path: str, web_file: WebFile | None = None) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[ListenAddress],
+        metrics_path: str = "/metrics",
+        limits: Limits | None = None,
+        web_file: WebFile | None = None,
+    ) -> None:
         self.store = Store()
         self.telemetry = Telemetry(process=False)
         self.ready = False
+        capture = LogCapture()
+        self.logged = capture.entries
+        make_logger = structlog.make_filtering_bound_logger(logging.DEBUG)
+        log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture], wrapper_class=make_logger)
         self.web = Web(
             self.store,
             self.telemetry,
@@ -45,11 +61,25 @@ class Served:
             addresses=addresses,
             metrics_path=metrics_path,
             web_file=web_file,
+            limits=limits,
+            log=log,
         )
 
     @property
     def port(self) -> int:
         return int(self.web.urls[0].rpartition(":")[2])
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self.web._connections or ())
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait to be sent."""
+        assert self.web._connections is not None
+        wires = [connection.transport for connection in self.web._connections._open]
+        return sum(wire.get_write_buffer_size() for wire in wires if wire is not None)
 
     async def ask(self, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
         """Give status, headers (without those of every answer) and body, byte for byte as they come."""
@@ -61,15 +91,25 @@ class Served:
         await writer.wait_closed()
         status, *fields = head.decode().split("\r\n")
         given = dict(field.split(": ", 1) for field in fields)
-        assert {given.pop("Connection"), given.pop("Date")[-3:], given.pop("Server")[:6]} == {"close", "GMT", "Python"}
+        assert {given.pop("Connection"), given.pop("Date")[-3:], given.pop("Server")} == {
+            "close",
+            "GMT",
+            "vspark-exporter",
+        }
         return int(status.split(" ")[1]), given, body
 
 
 @asynccontextmanager
 async def serving(
-    *addresses: ListenAddress, metrics_path: str = "/metrics", web_file: WebFile | None = None
+    *addresses: ListenAddress,
+    metrics_path: str = "/metrics",
+    limits: Limits | None = None,
+    web_file: WebFile | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Served]:
-    served = Served(addresses or (LOOPBACK,), metrics_path, web_file)
+    served = Served(addresses or (LOOPBACK,), metrics_path, limits, web_file)
+    if tls is not None:
+        served.web._tls = tls
     try:
         await served.web.start()
         yield served

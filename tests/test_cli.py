@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from exporter import __version__
@@ -18,6 +20,7 @@ from exporter.render import Format
 from simulator import Company, Fault, Org, Simulator, Site, utc_now, wide_site
 from tests.oracle import assert_valid
 from tests.program import ROOT, Running, begin, run, serving
+from tests.test_web import has_ipv6
 from tests.wire import until
 
 CONFIG = """\
@@ -58,6 +61,7 @@ FLAGS = (
         "--log.format",
     ),
     *("--web.enable-lifecycle", "--config.enable-auto-reload", "--config.auto-reload-interval"),
+    "--web.max-requests",
     *("probe", "demo", "healthcheck"),
 )
 
@@ -69,6 +73,14 @@ FLAGS = (
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(url="https://vspark.example.com:3000"))
+    return path
+
+
+@pytest.fixture
+def config_of_nothing(tmp_path: Path) -> Path:
+    """Name a V-Spark that is not there, so that every target has soon been tried."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(url="http://127.0.0.1:1").replace("token: ", "timeout: 100ms, token: "))
     return path
 
 
@@ -128,6 +140,10 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
             ["--web.telemetry-path", "/"],
             "argument --web.telemetry-path: '/' is no path for the metrics, expected one such as /metrics",
         ),
+        (
+            ["--web.max-requests", "-1"],
+            "argument --web.max-requests: '-1' is no whole number, expected one such as 40",
+        ),
         (["--shard", "-1"], "--shard has to be at least 0 and less than --total-shards"),
         (["--shard", "3", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
         (["--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
@@ -154,6 +170,15 @@ async def test_an_address_that_is_taken(config: Path) -> None:
     assert "event=no_time_zone" in warning
     assert re.sub("ts=[^ ]+ ", "", error).startswith(f'level=error event=cannot_listen error="{address}: ')
     assert error.endswith('hint="choose another address with --web.listen-address"')
+
+
+async def test_the_same_address_twice(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    twice = ("--web.listen-address", address) * 2
+    code, out, errors = await run("--config.file", str(config), *twice)
+    assert (code, out) == (1, "")
+    assert f'event=cannot_listen error="{address}: address already in use"' in errors.splitlines()[-1]
 
 
 # What serves until it is told to stop
@@ -187,7 +212,7 @@ async def test_it_stops_at_once_whatever_hangs(number: signal.Signals, tmp_path:
             f"vspark: {{url: '{simulator.url}', token: token}}\n"
             "companies: [{name: Wide, orgs: [{name: WideCo-Org001, timezone: UTC}, {name: Hangs, timezone: UTC}]}]\n"
         )
-        async with serving(path) as exporter:
+        async with serving(path, "--web.max-requests", "1") as exporter:
             await until(lambda: len(simulator.requests) == 2)
             async with asyncio.timeout(30):
                 while len((await exporter.get("/metrics"))[1]) < 6_000_000:
@@ -199,6 +224,9 @@ async def test_it_stops_at_once_whatever_hangs(number: signal.Signals, tmp_path:
             slow.connect(("127.0.0.1", url.port))
             slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert slow.recv(15) == b"HTTP/1.1 200 OK"
+            limit = b"Limit of concurrent requests reached (1), try again later.\n"
+            assert await exporter.get("/metrics") == (503, limit)
+            assert (await exporter.get("/-/healthy"))[0] == 200
             code, logged, seconds = await exporter.stop(number)
             slow.close()
     assert code == 0
@@ -247,6 +275,75 @@ async def test_shards_split_the_targets_and_the_process_can_be_left_out(tmp_path
     shards = [{dict(labels)["folder"] for name, labels in each if name == "vspark_up"} for each in found]
     assert all(shards)
     assert sorted([*shards[0], *shards[1]]) == ["", *folders]
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text;version=1.0.0"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_only_our_own_families_are_left(config_of_nothing: Path, accept: str, encoding: str) -> None:
+    asked = {"Accept": accept, "Accept-Encoding": encoding}
+    async with serving(config_of_nothing, "--web.disable-exporter-metrics") as one:
+        await one.series()
+        async with one.session.get("/metrics", headers=asked) as response:
+            assert response.headers["Content-Type"].startswith(accept.partition(";")[0])
+            assert response.headers.get("Content-Encoding", "identity") == encoding
+            page = await response.read()
+    form = Format.OPENMETRICS if "openmetrics" in accept else Format.TEXT
+    assert {name.partition("_")[0] for name, _ in assert_valid(page, form)} == {"vspark"}
+    about = [line.split(" ")[2] for line in page.decode().splitlines() if line.startswith("# ") and line != "# EOF"]
+    assert [name for name in about if not name.startswith("vspark_")] == []
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 on loopback")
+async def test_several_addresses_of_both_families(config: Path) -> None:
+    addresses = ("[::1]:0", "localhost:0", ":0")
+    flags = [flag for address in addresses for flag in ("--web.listen-address", address)]
+    async with serving(config, *flags) as running:
+        (line,) = [line for line in running.logged if "event=listening" in line]
+        listening = re.findall(r'addresses="([^"]*)"', line)[0].split()
+        hosts = [address.rpartition(":")[0] for address in listening]
+        assert hosts[:2] == ["127.0.0.1", "[::1]"]
+        assert hosts[-1] == "[::]"
+        assert {"127.0.0.1"} <= set(hosts[2:-1]) <= {"127.0.0.1", "[::1]"}
+        every = listening[-1].rpartition(":")[2]
+        asked = [*listening[:-1], f"127.0.0.1:{every}", f"[::1]:{every}"]
+        for address in asked:
+            async with aiohttp.ClientSession(f"http://{address}") as session, session.get("/metrics") as response:
+                assert response.status == 200
+        assert (await running.stop(signal.SIGTERM))[0] == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can limit another process")
+async def test_more_connections_than_file_descriptors(config: Path) -> None:
+    async with serving(config) as running:
+        assert (await running.get("/-/healthy"))[0] == 200
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        url = running.session._base_url
+        assert url is not None
+        flood = [await asyncio.open_connection("127.0.0.1", url.port) for _ in range(60)]
+        assert "event=cannot_accept" in await running.read_log("cannot_accept")
+        async with aiohttp.ClientSession(url) as other, other.get("/metrics") as response:
+            assert response.status == 200
+        for _, writer in flood:
+            writer.transport.abort()
+        code, logged, _ = await running.stop(signal.SIGTERM)
+    assert code == 0
+    assert len([line for line in logged if "event=cannot_accept" in line]) == 1
+
+
+async def test_the_access_log(config: Path) -> None:
+    async with serving(config, "--log.level", "debug") as running:
+        url = running.session._base_url
+        assert url is not None
+        assert (await running.get("/metrics?token=x"))[0] == 200
+        assert (await running.get("/%0Alevel=error%1B[2J"))[0] == 404
+        _, lines, _ = await running.stop(signal.SIGTERM)
+    requests = [
+        re.sub(r"^ts=\S+ | bytes=[1-9]\d* seconds=0\.\d+$", "", line) for line in lines if "event=request" in line
+    ]
+    assert requests == [
+        "level=debug event=request client=127.0.0.1 method=GET path=/metrics status=200",
+        'level=debug event=request client=127.0.0.1 method=GET path="/%0Alevel=error%1B%5B2J" status=404',
+    ]
 
 
 async def ready(exporter: Running) -> bytes:

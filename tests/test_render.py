@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
 from exporter.families import AGENT_CALLS, FAMILIES, Family
-from exporter.render import Format, agent_samples, compress, decompress, header, label_text, sample
+from exporter.render import Format, agent_samples, compress, decompress, header, label_text, sample, unpack
 from tests.oracle import END, Sample, assert_valid, expected, label_values, numbers
 
 FORMATS = list(Format)
@@ -121,3 +121,10 @@ def test_members_are_one_stream(texts: Sequence[bytes]) -> None:
     assert [decompress(member) for member in members] == texts
     assert gzip.decompress(b"".join(members)) == b"".join(texts)
     assert [compress(text) for text in texts] == members
+
+
+@given(text=st.binary(max_size=5000), repeated=st.integers(1, 300), size=st.integers(1, 100_000))
+def test_a_member_is_unpacked_in_pieces(text: bytes, repeated: int, size: int) -> None:
+    pieces = list(unpack(compress(text * repeated), size))
+    assert b"".join(pieces) == text * repeated
+    assert max(map(len, pieces)) <= size

@@ -190,9 +190,9 @@ async def test_several_addresses() -> None:
 async def test_every_address_of_the_machine() -> None:
     async with serving(ListenAddress.parse(":0")) as served:
         assert {url.rpartition(":")[0] for url in served.web.urls} == {"http://localhost"}
-        addresses: list[Sequence[str | int]] = served.web._runner.addresses
-        ports = [port for host, port, *_ in addresses if host == "0.0.0.0"]  # noqa: S104 # what a :0 means
-        assert await statuses([f"http://127.0.0.1:{port}" for port in ports]) == [200]
+        hosts = ["127.0.0.1", "[::1]"] if has_ipv6() else ["127.0.0.1"]
+        assert len(served.web.sockets) == 1
+        assert await statuses([f"http://{host}:{served.port}" for host in hosts]) == [200] * len(hosts)
 
 
 async def statuses(urls: Sequence[str]) -> list[int]:

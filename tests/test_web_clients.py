@@ -29,23 +29,19 @@ async def slow_reader(served: Served, request: bytes) -> socket.socket:
     return slow
 
 
-def connections(served: Served) -> int:
-    server = served.web._runner.server
-    return len(server.connections) if server is not None else 0
-
-
 async def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with serving() as served:
         publish(served.store, 100, 1000, 3)
         polite, rude = await slow_reader(served, GET), await slow_reader(served, GET)
-        await until(lambda: connections(served) == 2)
+        await until(lambda: served.connections == 2)
         polite.close()
         rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         rude.close()
-        await until(lambda: connections(served) == 0)
+        await until(lambda: served.connections == 0)
         assert (await served.ask("/-/healthy"))[0] == 200
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert [line for line in served.logged if line["log_level"] != "debug"] == []
 
 
 async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
@@ -69,8 +65,9 @@ async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
         writer.close()
-        await until(lambda: connections(served) == 0)
+        await until(lambda: served.connections == 0)
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert [line for line in served.logged if line["log_level"] != "debug"] == []
 
 
 @pytest.mark.parametrize(
