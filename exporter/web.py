@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
+from ipaddress import ip_address
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ from exporter.render import compress
 from exporter.serverlog import ServerLog
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.terminal import printable
 from exporter.webfile import WebFile
 
 _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
@@ -139,7 +141,7 @@ class Web:
         # A client that goes away is no reason to stop in the middle.
         loading = await asyncio.shield(asyncio.ensure_future(self._reload()))
         if loading.problems:
-            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *loading.problems))
+            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *map(printable, loading.problems)))
             return web.Response(status=500, text=f"{lines}\n")
         targets, added, changed, removed = loading.replaced
         return web.Response(text=f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed.\n")
@@ -169,6 +171,6 @@ def _index(metrics_path: str) -> str:
 
 def _url(address: tuple[str, int] | tuple[str, int, int, int], scheme: str) -> str:
     host, port = address[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
+    if ip_address(host).is_unspecified:
         host = "localhost"
     return http_url(host, port, scheme)
