@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from exporter.endpoints import ListenAddress
 from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
 from exporter.render import agent_samples, label_text, sample
+from exporter.status import ConfigState, TargetStatus
+from exporter.statusweb import StatusWeb
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web
 from exporter.webfile import WebFile
+from tests.fake_clock import NOON, FakeClock
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -38,9 +41,13 @@ class Served:
         self.store = Store()
         self.telemetry = Telemetry(process=False)
         self.ready = False
+        self.clock = FakeClock(NOON)
+        self.targets: list[TargetStatus] = []
+        self.config = ConfigState(self.clock.time())
         self.web = Web(
             self.store,
             self.telemetry,
+            StatusWeb(lambda: self.targets, lambda: self.config, self.clock, metrics_path),
             ready=lambda: self.ready,
             addresses=addresses,
             metrics_path=metrics_path,
@@ -63,6 +70,21 @@ class Served:
         given = dict(field.split(": ", 1) for field in fields)
         assert {given.pop("Connection"), given.pop("Date")[-3:], given.pop("Server")[:6]} == {"close", "GMT", "Python"}
         return int(status.split(" ")[1]), given, body
+
+    async def text(self, path: str) -> str:
+        """Give an answer that comes in chunks and has to succeed."""
+        return (await self.raw(path)).decode()
+
+    async def raw(self, path: str, *headers: str) -> bytes:
+        """Give the body of an answer that comes in chunks (RFC 9112, section 7.1) and has to succeed."""
+        status, given, body = await self.ask(path, *headers)
+        assert (status, given["Transfer-Encoding"]) == (200, "chunked")
+        whole = b""
+        while True:
+            size, _, body = body.partition(b"\r\n")
+            if not int(size, 16):
+                return whole
+            whole, body = whole + body[: int(size, 16)], body[int(size, 16) + 2 :]
 
 
 @asynccontextmanager
