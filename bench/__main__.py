@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bench.measure import Server, free_port, longest_wait, running
 from bench.sizes import SIZES, Size
+from bench.status import TARGETS, StatusCosts, status_costs
 
 _IDLE_SECONDS = 3600
 
@@ -139,7 +140,10 @@ def _report(size: Size, ours: Costs, ordinary: Costs) -> None:
         print(f"{name:32}{mine:10.2f}{theirs:10.1f}{f'1/{theirs / max(mine, 0.01):.1f}':>10}")
 
 
-def _claims(ours: Costs, ordinary: Costs, ready_seconds: float, small_megabytes: float) -> list[Claim]:
+def _claims(
+    ours: Costs, ordinary: Costs, ready_seconds: float, small_megabytes: float, status: StatusCosts
+) -> list[Claim]:
+    page = f"status page of {TARGETS:,} targets:"
     at = f"{SIZES[-1].agents:,} agents:"
     return [
         Claim(f"{at} gzip scrape / the ordinary one's", ours.scrape_gzip / ordinary.scrape_gzip, 1 / 1000),
@@ -150,6 +154,8 @@ def _claims(ours: Costs, ordinary: Costs, ready_seconds: float, small_megabytes:
         Claim(f"{at} longest wait for /-/healthy while polling, ms", ours.longest_wait, 50),
         Claim("small site: seconds from start to ready", ready_seconds, 1),
         Claim("small site: resident memory, MB", small_megabytes, 60),
+        Claim(f"{page} ms", status.page, 200),
+        Claim(f"{page} longest wait for /metrics beside it, ms", status.wait_beside, 50),
     ]
 
 
@@ -164,8 +170,11 @@ def main() -> int:
                 upstream.wait_for("/answered")
                 ours, ordinary = (measure(kind, upstream, folder, size) for kind in kinds)
             _report(size, ours, ordinary)
-        claims = _claims(ours, ordinary, *small_site(folder))
-    print()
+        claims = _claims(ours, ordinary, *small_site(folder), status := status_costs(folder))
+    print(
+        f"\nstatus page of {TARGETS:,} targets: {status.page:.0f} ms, {status.page_cpu:.0f} ms of CPU; longest wait "
+        f"for /metrics {status.wait_alone:.0f} ms without it, {status.wait_beside:.0f} ms beside it\n"
+    )
     for claim in claims:
         holds = "holds" if claim.figure <= claim.limit else "MISSED"
         print(f"{holds:8}{claim.what:60}{claim.figure:10.4f}  at most {claim.limit:.4f}")

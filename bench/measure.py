@@ -78,7 +78,7 @@ def running(port: int, *arguments: str) -> Iterator[Server]:
 
 
 @contextmanager
-def longest_wait(server: Server, path: str) -> Iterator[list[float]]:
+def longest_wait(server: Server, path: str, *, gzip: bool = False) -> Iterator[list[float]]:
     """Ask for `path` over and over while the block runs; the list then has how long each answer took, in seconds."""
     waits: list[float] = []
     stop = Event()
@@ -86,7 +86,7 @@ def longest_wait(server: Server, path: str) -> Iterator[list[float]]:
     def ask() -> None:
         while not stop.is_set():
             begun = time.perf_counter()
-            server.get(path)
+            server.get(path, gzip=gzip)
             waits.append(time.perf_counter() - begun)
             stop.wait(0.002)
 

@@ -1,6 +1,7 @@
 """The upstream of the benchmark: finished `/stats` bodies, so that it costs next to nothing itself.
 
-`/mode/MODE` chooses what changes from one answer to the next: `same` nothing, `some` 1 % of the folders, `all` all.
+`/mode/MODE` chooses what changes from one answer to the next: `same` nothing, `some` 1 % of the folders, `all` all. A
+folder that is asked for by its name always has the same day record.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from aiohttp import web
 from bench.sizes import AGENTS_PER_FOLDER
 
 _VARIANTS = 4
+_SLASHES_OF_A_FOLDER = 2
 
 
 def folder(name: str, agents: int, randomness: random.Random) -> dict[str, Any]:
@@ -49,12 +51,17 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=AGENTS_PER_FOLDER)
     flags = parser.parse_args()
     answers = {mode: bodies(flags.folders, flags.agents, mode) for mode in ("same", "some", "all")}
+    record = folder("", flags.agents, random.Random("alone"))
+    del record["folder"]
+    alone = json.dumps(record).encode()
     chosen = answers["same"]
     count = 0
 
-    async def stats(_: web.Request) -> web.Response:
+    async def stats(request: web.Request) -> web.Response:
         nonlocal count
         count += 1
+        if request.match_info["tail"].count("/") == _SLASHES_OF_A_FOLDER:
+            return web.Response(body=alone, content_type="text/html")
         return web.Response(body=chosen[count % len(chosen)], content_type="text/html")
 
     async def mode(request: web.Request) -> web.Response:

@@ -54,7 +54,7 @@ async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
                 f"A simulated V-Spark answers at {simulator.url}, polled every {_INTERVAL_SECONDS} seconds.\n"
                 f"\n"
                 f"  open {metrics} to see today's calls, mean durations and agents; load it again, and they move\n"
-                f"  open {web.urls[0]}/ for everything else that is served\n"
+                f"  open {web.urls[0]}/ to see how every target is, and today's figures at a glance\n"
                 f"\n"
                 f"  what V-Spark says:  curl '{simulator.url}/stats/{company.name}/{company.orgs[0].name}"
                 f"?token={company.token}'\n"

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple, Self
 HEALTHY_PATH: Final = "/-/healthy"
 READY_PATH: Final = "/-/ready"
 RELOAD_PATH: Final = "/-/reload"
-_TAKEN_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH)
+TARGETS_PATH: Final = "/api/v1/targets"
+_TAKEN_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH, TARGETS_PATH)
 _ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
 _LARGEST_PORT: Final = 65535
 

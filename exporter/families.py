@@ -32,7 +32,7 @@ class Family(Struct, frozen=True):
     created: bool = False
 
 
-class FolderFigures(Struct, frozen=True):
+class FolderFigures(Struct, frozen=True, gc=False):
     """What is published of one folder's day.
 
     `calls_total` is the counter's value, None where it is not told; `agents` is the number of agents before filters and

@@ -3,7 +3,7 @@
 Every method that takes a draft writes its changes there; what it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
@@ -24,12 +24,16 @@ from exporter.families import (
     PollFigures,
     agent_columns,
 )
+from exporter.history import DayCurve
 from exporter.model import FolderDay
 from exporter.orgday import midnight
 from exporter.reading import Contents, Reading
 from exporter.render import agent_samples, label_text, sample
 from exporter.store import Draft
 from exporter.targets import Target
+
+_PATIENCE_INTERVALS = 2
+"""So many intervals after a success, what came in since is still counted to the half hour of the next one."""
 
 
 class Taken(Struct, frozen=True):
@@ -64,6 +68,8 @@ class Ledger:
     def __init__(self, target: Target, reader: Reader, rules: AgentRules, org_day: OrgDay) -> None:
         self.target = target
         self.polls = PollFigures()
+        self.curve = DayCurve()
+        """How the day's calls came in, where the time zone is known."""
         self._reading = Reading(reader)
         self._rules = rules
         self._org_day = org_day
@@ -75,6 +81,11 @@ class Ledger:
         self._labels: dict[str, str] = {}
         self.has_values = False
         """Whether what an answer says is published, be it that there is no folder."""
+
+    @property
+    def folders(self) -> Mapping[str, FolderFigures]:
+        """What is published of each folder now, as a copy."""
+        return self._published.copy()
 
     def read(self, body: bytes, day: date | None, draft: Draft) -> Generator[None, None, Taken]:
         """Read an answer to a request for `day` (None: for the server's today), folder by folder.
@@ -116,6 +127,15 @@ class Ledger:
         self._org_day.put(self.target, day, draft)
         self.has_values = True
 
+    def draw(self, taken: Taken, day: date | None, now: float) -> Generator[None, None, None]:
+        """Add what was settled to the day's curve; it yields where a pause may be made."""
+        if self.target.zone is None or day is None:
+            return
+        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * self.target.interval_seconds)
+        for folder in taken.figures:
+            self.curve.put(folder, self._calls_total.get(folder, 0))
+            yield
+
     @contextmanager
     def undone_on_error(self) -> Iterator[None]:
         """Change nothing here where the block, which settles and publishes, ends with an exception."""
@@ -147,6 +167,7 @@ class Ledger:
         """Let yesterday's values go and the counters begin anew; it yields where a pause may be made."""
         yield from self.drop_values(draft)
         self._calls_total.clear()
+        self.curve.begin()
 
     def leave(self, draft: Draft) -> Generator[None, None, None]:
         """Let all series go, since the target has left the configuration; it yields where a pause may be made."""

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.errors import TokenError
 from exporter.ledger import Ledger
+from exporter.status import LastError
 from exporter.targets import Target
 from exporter.tokens import Token
 
@@ -33,6 +34,7 @@ class Polled:
         self.left = False
         """Whether it has left the configuration."""
         self.success_monotonic = 0.0
+        self.last_error: LastError | None = None
         self._tokens: deque[Token] = deque(maxlen=_TOKENS_KEPT)
         self._outage: _Outage | None = None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from exporter.orgday import Days
 from exporter.polled import Polled
 from exporter.publisher import Publisher, Upstream
 from exporter.schedule import Schedule, offset_seconds
+from exporter.status import TargetStatus
 from exporter.store import Store
 from exporter.targets import Target
 
@@ -66,6 +67,19 @@ class Poller:
         """Whether every target has been tried once, and what came of it is published; from then on for ever."""
         self._ready = self._ready or all(polled.tried for polled in self._polled)
         return self._ready
+
+    def status(self) -> Iterator[TargetStatus]:
+        """Give where each target stands; what is given does not change afterwards, but for the curves."""
+        for polled in self._polled:
+            success = polled.ledger.polls.last_success_timestamp_seconds
+            yield TargetStatus.of(
+                polled.target,
+                polled.ledger,
+                polling=polled.task is not None,
+                next_poll_seconds=polled.due - self._clock.monotonic(),
+                success_age_seconds=None if success is None else self._success_age_seconds(polled),
+                last_error=polled.last_error,
+            )
 
     async def run(self) -> None:
         """Poll every target at once, then each on its own interval, until cancelled."""
@@ -200,10 +214,12 @@ class Poller:
                     await paced(polled.ledger.drop_values(draft))
 
     def _is_stale(self, polled: Polled) -> bool:
+        return self._success_age_seconds(polled) > polled.target.stale_after_seconds
+
+    def _success_age_seconds(self, polled: Polled) -> float:
         """Tell by both clocks: one stands still while a machine sleeps, the other may be set back."""
         success = polled.ledger.polls.last_success_timestamp_seconds or 0.0
-        age = max(self._clock.monotonic() - polled.success_monotonic, self._clock.time() - success)
-        return age > polled.target.stale_after_seconds
+        return max(self._clock.monotonic() - polled.success_monotonic, self._clock.time() - success)
 
 
 def _id(target: Target) -> tuple[_OrgId, str | None]:

@@ -14,6 +14,7 @@ from exporter.errors import INTERNAL, PollError
 from exporter.ledger import Taken
 from exporter.orgday import Days
 from exporter.polled import Polled
+from exporter.status import LastError
 from exporter.store import Draft, Store
 from exporter.targets import Target
 
@@ -88,11 +89,14 @@ class Publisher:
                 polled.success_monotonic = self._clock.monotonic()
                 ledger.polls.last_success_timestamp_seconds = now
                 self._publish_poll(polled, draft, begun, up=True)
+            if taken is not None:
+                await paced(ledger.draw(taken, day, now))
         seconds = round(self._clock.monotonic() - begun, 3)
         self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
         polled.tell_recovery(self._log, self._clock.monotonic())
 
     async def _end_badly(self, polled: Polled, begun: float, reason: str, **told: str) -> None:
+        polled.last_error = LastError.of(reason, told["error"], self._clock.time())
         async with self._lock:
             polled.ledger.polls.failures[reason] += 1
             self._publish_poll(polled, self._store.draft(), begun, up=False)

@@ -1,6 +1,7 @@
 """The running exporter: a plan's targets polled and served until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from exporter.limits import DEFAULT_REQUESTS, Limits
 from exporter.plan import Plan
 from exporter.polling import Polling
 from exporter.reload import Reloader
+from exporter.status import ConfigState
+from exporter.statusweb import StatusWeb
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web
@@ -66,6 +69,7 @@ async def running(
     web = Web(
         store,
         telemetry,
+        StatusWeb(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
         ready=lambda: polling.poller.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
@@ -93,11 +97,16 @@ async def running(
         await web.stop()
 
 
+def _config_state(reloader: Reloader) -> ConfigState:
+    return ConfigState(reloader.last.loaded_at, reloader.last.problems)
+
+
 async def serve(plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, hello: Hello | None = None) -> int:
     """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
 
     `hello` is called once it listens.
     """
+    gc.freeze()  # What is loaded stays: looking through it for garbage now and then would hold the event loop.
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)

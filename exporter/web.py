@@ -1,16 +1,14 @@
-"""The HTTP server: the metrics page, health, and a page that leads to them."""
+"""The HTTP server: the metrics page, health, and the status."""
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from html import escape
 from ipaddress import ip_address
 
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from exporter import __version__
 from exporter.connection import SERVER_NAME
 from exporter.connections import Connections
 from exporter.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
@@ -21,6 +19,7 @@ from exporter.listening import listen
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
 from exporter.render import compress
+from exporter.statusweb import StatusWeb
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.terminal import printable
@@ -31,7 +30,7 @@ _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an ans
 
 
 class Web:
-    """Serves `store` and `telemetry`; `ready` tells whether every target has been tried once.
+    """Serves `store`, `telemetry` and `status`; `ready` tells whether every target has been tried once.
 
     `reload` loads the configuration again; None: nobody may ask for that by HTTP. `web_file` says who may ask for
     anything, and how; None: everybody, without TLS.
@@ -41,6 +40,7 @@ class Web:
         self,
         store: Store,
         telemetry: Telemetry,
+        status: StatusWeb,
         *,
         ready: Callable[[], bool],
         addresses: Sequence[ListenAddress],
@@ -56,14 +56,13 @@ class Web:
         self._reload = reload
         self._addresses = addresses
         self._stopping = False
-        self._index = _index(metrics_path).encode()
         self._limits = limits or Limits()
         self._log = log
         self._connections: Connections | None = None
         places = Places(self._limits, free=(HEALTHY_PATH, READY_PATH), log=self._log)
         app = web.Application(middlewares=[places.middleware], client_max_size=_LARGEST_BODY)
         app.on_response_prepare.append(_name_server)
-        app.router.add_get("/", self._serve_index)
+        app.add_routes(status.routes)
         app.router.add_get(HEALTHY_PATH, self._serve_healthy)
         app.router.add_get(READY_PATH, self._serve_ready)
         app.router.add_post(RELOAD_PATH, self._serve_reload)
@@ -131,9 +130,6 @@ class Web:
                 await response.write(own)
         return response
 
-    async def _serve_index(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._index, content_type="text/html", charset="utf-8")
-
     async def _serve_healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="Healthy.\n")
 
@@ -159,23 +155,6 @@ class Web:
 def _header(request: web.Request, name: str) -> str | None:
     """Give a header, which may come in several lines (RFC 9110, section 5.3)."""
     return ",".join(request.headers.getall(name)) if name in request.headers else None
-
-
-def _index(metrics_path: str) -> str:
-    links = {metrics_path: "Metrics", HEALTHY_PATH: "Health", READY_PATH: "Readiness"}
-    items = "\n".join(f'<li><a href=".{escape(path)}">{text}</a></li>' for path, text in links.items())
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>V-Spark exporter</title></head>
-<body>
-<h1>V-Spark exporter</h1>
-<p>Version {__version__}</p>
-<ul>
-{items}
-</ul>
-</body>
-</html>
-"""
 
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:

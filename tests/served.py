@@ -13,10 +13,13 @@ from exporter.endpoints import ListenAddress
 from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
 from exporter.limits import Limits
 from exporter.render import agent_samples, label_text, sample
+from exporter.status import ConfigState, TargetStatus
+from exporter.statusweb import StatusWeb
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web
 from exporter.webfile import WebFile
+from tests.fake_clock import NOON, FakeClock
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -54,9 +57,13 @@ class Served:
         self.logged = capture.entries
         make_logger = structlog.make_filtering_bound_logger(logging.DEBUG)
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture], wrapper_class=make_logger)
+        self.clock = FakeClock(NOON)
+        self.targets: list[TargetStatus] = []
+        self.config = ConfigState(self.clock.time())
         self.web = Web(
             self.store,
             self.telemetry,
+            StatusWeb(lambda: self.targets, lambda: self.config, self.clock, metrics_path),
             ready=lambda: self.ready,
             addresses=addresses,
             metrics_path=metrics_path,
@@ -97,6 +104,21 @@ class Served:
             "vspark-exporter",
         }
         return int(status.split(" ")[1]), given, body
+
+    async def text(self, path: str) -> str:
+        """Give an answer that comes in chunks and has to succeed."""
+        return (await self.raw(path)).decode()
+
+    async def raw(self, path: str, *headers: str) -> bytes:
+        """Give the body of an answer that comes in chunks (RFC 9112, section 7.1) and has to succeed."""
+        status, given, body = await self.ask(path, *headers)
+        assert (status, given["Transfer-Encoding"]) == (200, "chunked")
+        whole = b""
+        while True:
+            size, _, body = body.partition(b"\r\n")
+            if not int(size, 16):
+                return whole
+            whole, body = whole + body[: int(size, 16)], body[int(size, 16) + 2 :]
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ SAID = """\
 A simulated V-Spark answers at SIMULATOR, polled every 5 seconds.
 
   open EXPORTER/metrics to see today's calls, mean durations and agents; load it again, and they move
-  open EXPORTER/ for everything else that is served
+  open EXPORTER/ to see how every target is, and today's figures at a glance
 
   what V-Spark says:  curl 'SIMULATOR/stats/DocTestCo/DocTestCo-DocTesting?token=demo-doctestco-token'
 

@@ -354,6 +354,10 @@ async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: p
         await until(lambda: watched.poller.ready)
         for _ in range(2):
             await watched.polled()
+            # B's polls publish nothing, and one that still ran would miss the next.
+            await until(
+                lambda: not watched.upstream.running and all(not each.polling for each in watched.poller.status())
+            )
         assert not watched.task.done()
         assert watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 3
         assert watched.events() == [("poll_not_recorded", "C/O/B", "")] * 3

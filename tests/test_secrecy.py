@@ -88,7 +88,7 @@ async def test_serving_at_debug_level_through_every_fault(tmp_path: Path) -> Non
                     continue
                 if served.count("vspark_poll_failures_total{") >= len(FAULTS):
                     break
-            for path in ("/", "/-/ready", "/-/healthy", "/nowhere"):
+            for path in ("/", "/api/v1/targets", "/-/ready", "/-/healthy", "/nowhere"):
                 served += await (await session.get(f"http://127.0.0.1:{port}{path}")).text()
         command_line = " ".join(psutil.Process(process.pid).cmdline())
         process.terminate()

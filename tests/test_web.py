@@ -7,28 +7,11 @@ from collections.abc import Sequence
 import aiohttp
 import pytest
 
-from exporter import __version__
 from exporter.endpoints import ListenAddress, check_metrics_path
 from exporter.errors import ListenError
 from exporter.render import Format
 from tests.oracle import assert_valid
 from tests.served import GET, LOOPBACK, OPENMETRICS, Served, publish, serving
-
-INDEX = f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>V-Spark exporter</title></head>
-<body>
-<h1>V-Spark exporter</h1>
-<p>Version {__version__}</p>
-<ul>
-<li><a href="./metrics">Metrics</a></li>
-<li><a href="./-/healthy">Health</a></li>
-<li><a href="./-/ready">Readiness</a></li>
-</ul>
-</body>
-</html>
-"""
-
 
 # What is served
 
@@ -36,7 +19,6 @@ INDEX = f"""<!DOCTYPE html>
 @pytest.mark.parametrize(
     ("path", "status", "content_type", "body"),
     [
-        ("/", 200, "text/html; charset=utf-8", INDEX),
         ("/-/healthy", 200, "text/plain; charset=utf-8", "Healthy.\n"),
         ("/-/ready", 503, "text/plain; charset=utf-8", "Not ready: not every target has been polled once.\n"),
         ("/favicon.ico", 404, "text/plain; charset=utf-8", "404: Not Found"),
@@ -52,7 +34,7 @@ async def test_paths(path: str, status: int, content_type: str, body: str) -> No
         assert await served.ask(path, method="HEAD") == (status, headers, b"")
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/targets", "/metrics", "/-/healthy", "/-/ready"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 async def test_other_methods(path: str, method: str) -> None:
     async with serving() as served:
@@ -119,7 +101,7 @@ async def test_ready() -> None:
     [
         ("/a/b", "/a/b", "./a/b"),
         ("/süd 1", "/s%C3%BCd%201", "./süd 1"),
-        ('/"><b>', "/%22%3E%3Cb%3E", "./&quot;&gt;&lt;b&gt;"),
+        ('/"><b>', "/%22%3E%3Cb%3E", "./&#34;&gt;&lt;b&gt;"),
         ("/javascript:x", "/javascript:x", "./javascript:x"),
         ("//x", "//x", ".//x"),
     ],
@@ -128,11 +110,25 @@ async def test_the_metrics_elsewhere(path: str, asked: str, link: str) -> None:
     async with serving(metrics_path=check_metrics_path(path)) as served:
         assert (await served.ask(asked))[0] == 200
         assert (await served.ask("/metrics"))[0] == 404
-        assert (await served.ask("/"))[2].decode() == INDEX.replace("./metrics", link)
+        assert f'<a href="{link}">Metrics</a>' in (await served.text("/"))
 
 
 @pytest.mark.parametrize(
-    "path", ["", "metrics", "/", "/-/healthy", "/-/ready", "/{x}", "/x}", "/x?y", "/x#y", "/100%", "http://x/metrics"]
+    "path",
+    [
+        "",
+        "metrics",
+        "/",
+        "/-/healthy",
+        "/-/ready",
+        "/api/v1/targets",
+        "/{x}",
+        "/x}",
+        "/x?y",
+        "/x#y",
+        "/100%",
+        "http://x/metrics",
+    ],
 )
 def test_no_path_for_the_metrics(path: str) -> None:
     with pytest.raises(ValueError, match="is no path for the metrics, expected one such as /metrics"):

@@ -1,0 +1,53 @@
+"""How the status page says things: ages, durations, and texts that others have written."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SHOWN: Final = {"\u200c", "\u200d"}
+"""Joiners, which some scripts and emoji need."""
+_HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def visible(text: str, longest: int) -> str:
+    """Give a foreign text, cut after `longest` characters; what cannot be seen or turns others around is its code."""
+    cut = text if len(text) <= longest else text[:longest]
+    if not cut.isprintable():
+        cut = "".join(map(_shown, cut))
+    return cut if len(text) <= longest else f"{cut}… ({len(text):,} characters)"
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in _SHOWN or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return f"\\u{{{ord(character):x}}}"
+
+
+def span(seconds: float) -> str:
+    """Give a length of time in its two largest units: `41 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`."""
+    whole = int(max(0.0, seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return _two(whole, _MINUTE, "min", 1, "s")
+    if whole < _DAY:
+        return _two(whole, _HOUR, "h", _MINUTE, "min")
+    return _two(whole, _DAY, "d", _HOUR, "h")
+
+
+def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    rest = whole % large // small
+    return f"{whole // large} {large_name} {rest} {small_name}" if rest else f"{whole // large} {large_name}"
+
+
+def clock(seconds: float) -> str:
+    """Give a call's duration as `4:23`, or `1:02:03`."""
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def rfc3339(time: float) -> str:
+    """Give a Unix time as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
