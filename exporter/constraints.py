@@ -98,7 +98,7 @@ def existing_file(path: Path) -> Path:
 
 def token_file(folder: Path, name: str) -> FileToken:
     """Give the file `name` in `folder` where it holds a token."""
-    # Not Path.exists, which raises where a name is too long to be one, as a token may be.
+    # Not Path.exists, which raises where a name is too long, as a token may be, and where a folder is shut.
     if not os.path.exists(folder / name) and "/" not in name and "." not in name:  # noqa: PTH110
         raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
     return with_token(FileToken(folder / name))

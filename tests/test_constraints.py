@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -104,3 +105,19 @@ def test_a_token_in_place_of_its_file_is_not_shown(tmp_path: Path, name: str) ->
         message(partial(token_file, tmp_path), name)
         == "there is no such file; its name is not shown, for it may be the token itself"
     )
+
+
+@pytest.mark.parametrize("name", ["shut/token", "token.txt"])
+def test_a_token_in_a_folder_that_is_shut(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("s3cret-canary")
+    path.parent.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:  # to root nothing is shut
+            os.seteuid(65534)
+        assert message(lambda text: token_file(tmp_path, text), name) == f"cannot read '{path}': Permission denied"
+    finally:
+        os.seteuid(user)
+        path.parent.chmod(0o700)
