@@ -16,6 +16,7 @@ from exporter.errors import TokenError
 from exporter.tokens import FileToken, TokenSource
 
 _Source = TypeVar("_Source", bound=TokenSource)
+_SHORTEST_KEY: Final = 16
 
 
 def check_url(url: str) -> None:
@@ -79,10 +80,13 @@ def check_some(values: Sequence[object]) -> None:
         raise ValueError("has to name at least one")
 
 
-def check_content(path: Path) -> None:
-    """Accept a file with something but white space in it."""
-    if not path.read_bytes().strip():
-        raise ValueError(f"{str(path)!r} is empty")
+def check_key(path: Path) -> None:
+    """Accept a file with a key in it that is not guessed by trying all short ones."""
+    size = len(path.read_bytes().strip())
+    if size < _SHORTEST_KEY:
+        raise ValueError(
+            f"{str(path)!r} holds {size} bytes; a key has at least {_SHORTEST_KEY}: make one by `openssl rand -hex 32`"
+        )
 
 
 def existing_file(path: Path) -> Path:

@@ -85,7 +85,7 @@ def etc(tmp_path: Path) -> Path:
         "ca/ca.pem": authority.cert_pem.bytes(),
         "secrets/client/tls.crt": client.cert_chain_pems[0].bytes(),
         "secrets/client/tls.key": client.private_key_pem.bytes(),
-        "secrets/hash/key": b"key",
+        "secrets/hash/key": b"a key of 16 bytes",
         "secrets/doctestco/token": b"token",
         "secrets/vspark.tokens/all": b"token",
         "secrets/vspark.tokens/doctestco": b"token",
