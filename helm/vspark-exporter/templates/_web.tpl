@@ -22,30 +22,46 @@
 {{- default (printf "%s.%s.svc" (include "vspark-exporter.fullname" .) .Release.Namespace) .Values.webConfig.serverName -}}
 {{- end -}}
 
-{{/*
-A probe of a path; takes root and path. The kubelet has no certificate to show, so where one is wanted the container asks
-itself.
-*/}}
-{{- define "vspark-exporter.probe" -}}
-{{- if .root.Values.webConfig.clientSecret -}}
+{{- define "vspark-exporter.webFile" -}}
+/etc/vspark-exporter/web/{{ .Values.webConfig.key }}
+{{- end -}}
+
+{{/* Whether it is alive. The kubelet has no certificate to show; that it is refused is a sign of life, too. */}}
+{{- define "vspark-exporter.liveness" -}}
+{{- if .Values.webConfig.clientSecret -}}
+exec:
+  command: [vspark-exporter, healthcheck, --web.config.file={{ include "vspark-exporter.webFile" . }}]
+{{- else -}}
+{{ include "vspark-exporter.httpProbe" (dict "root" . "path" "/-/healthy") }}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether it is ready, which only who has a certificate is told, where one is wanted. */}}
+{{- define "vspark-exporter.readiness" -}}
+{{- if .Values.webConfig.clientSecret -}}
 exec:
   command:
     - python3
     - -c
     - |
-      {{- .root.Files.Get "files/ask.py" | trim | nindent 6 }}
+      {{- .Files.Get "files/ask.py" | trim | nindent 6 }}
     - https://localhost:10219
     - ""
     - /etc/vspark-exporter/web-access
-    - {{ .path }}
+    - /-/ready
 {{- else -}}
+{{ include "vspark-exporter.httpProbe" (dict "root" . "path" "/-/ready") }}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes root and path. */}}
+{{- define "vspark-exporter.httpProbe" -}}
 httpGet:
   path: {{ .path }}
   port: metrics
   {{- if eq (include "vspark-exporter.scheme" .root) "https" }}
   scheme: HTTPS
   {{- end }}
-{{- end -}}
 {{- end -}}
 
 {{/* The volume with what somebody needs to get in; takes webConfig, and which of its Secrets. */}}
