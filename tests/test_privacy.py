@@ -3,17 +3,19 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import re
 import signal
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
+from aiohttp import ClientSession
 
 from simulator import Company, Folder, Org, Simulator, Site
 from tests.program import Running, run, serving
-from tests.tools import tool
+from tests.test_prometheus import numbers, prometheus, query
 from tests.wire import answer
 from tests.wire import serving as answering
 
@@ -171,12 +173,25 @@ async def test_an_answer_that_is_refused_names_nobody(body: str, error: str, tmp
     assert_nobody("\n".join([others, *logged]), *AGENTS)
 
 
-def test_prometheus_takes_what_the_page_gives_it(tmp_path: Path) -> None:
+async def test_prometheus_leaves_agents_out_as_the_page_says(tmp_path: Path) -> None:
     page = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text("utf-8")
     (given,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", page, re.DOTALL)
-    (tmp_path / "prometheus.yml").write_text(given)
-    promtool = tool("promtool", "prometheus")
-    subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yml"], check=True)  # noqa: S603
+    (job,) = yaml.safe_load(given)["scrape_configs"]
+    config = tmp_path / "config.yaml"
+    async with Simulator(SITE, clock=lambda: EVENING) as simulator:
+        config.write_text(CONFIG.format(url=simulator.url, agents=""))
+        async with serving(config) as exporter:
+            await exporter.series()
+            url = str(exporter.session._base_url).rstrip("/")
+            more = f", metric_relabel_configs: {json.dumps(job['metric_relabel_configs'])}"
+            async with prometheus(url, tmp_path, more) as prom, ClientSession() as session:
+                agents = await query(session, prom, "sum by (folder) (vspark_folder_agents_today)")
+                assert numbers(agents, "folder") == {("Test01",): 4.0}
+                # What is of one scrape is there at once.
+                every = await query(session, prom, 'count by (__name__) ({__name__=~"vspark_(agent|folder)_.*"})')
+                assert {name for (name,) in numbers(every, "__name__") if "_agent_" in name} == set()
+                async with session.get(f"{prom}/api/v1/label/agent/values") as response:
+                    assert (await response.json())["data"] == []
 
 
 async def test_a_probe_is_for_who_may_see_the_answer(tmp_path: Path) -> None:
