@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-release fuzz lint format docs dashboards bench soak lock clean
+.PHONY: help demo test test-release fuzz lint format docs dashboards bench soak sbom lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -22,10 +22,12 @@ test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they bu
 fuzz: $(VENV)/dev.stamp ## look for bugs for FUZZ_SECONDS, four hours without
 	$(BIN)/python -m fuzz run $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS))
 
-lint: $(VENV)/dev.stamp ## style and types
+lint: $(VENV)/dev.stamp ## style, types, and what is insecure in code and locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter simulator dashboards bench docs
+	$(BIN)/python -m pytest --quiet --quiet tests/test_locks.py
 
 format: $(VENV)/dev.stamp ## mend what the formatter can mend
 	$(BIN)/ruff check --fix .
@@ -42,6 +44,15 @@ bench: $(VENV)/dev.stamp ## CPU time beside an exporter of the ordinary kind
 
 soak: $(VENV)/dev.stamp ## ten minutes of faults, reloads and bad scrapers, as days for the exporter
 	$(BIN)/python -m bench.soak
+
+# The version is in exporter/__init__.py, where the tool does not look for it.
+sbom: $(VENV)/dev.stamp ## list the locked packages with their hashes, as CycloneDX, in dist/sbom.cdx.json
+	@mkdir -p dist
+	@version="$$($(BIN)/python -c 'import exporter; print(exporter.__version__)')" && \
+		sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml >dist/sbom.toml
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements requirements.lock \
+		--pyproject dist/sbom.toml --output-reproducible --output-file dist/sbom.cdx.json
+	@rm dist/sbom.toml
 
 lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
 	$(PIP) install uv

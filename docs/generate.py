@@ -88,7 +88,16 @@ names none, of what V-Spark calls today, and the days of the third row are those
 
 `vspark_folder_calls_total` never goes down within a day, even where V-Spark revises a count downwards (the gauge
 `vspark_folder_calls_today` does); without a time zone it is the day's number as it is. It starts anew at the org's
-midnight, so that `rate()` and `increase()` work across midnight and across restarts of the exporter.
+midnight, so that `rate()` and `increase()` work across midnight and across restarts of the exporter: every call that was
+polled and scraped counts once. What they cannot know:
+
+- Calls that came after a day's last poll that was scraped, so within one poll and one scrape before midnight.
+- That V-Spark revised a count downwards just before the exporter was restarted: the lower number looks like a reset.
+- Where the clock goes back over a midnight, what comes until it is midnight again: the day that it comes back to has no
+  counter, because all of its calls would seem to be new. The gauges are there.
+
+An org's day is that of the exporter's clock and the org's time zone. Where V-Spark's clock is behind, the new day has no
+calls until it begins there, too.
 
 ## Queries to start from
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from exporter.config import Agents, Config
 from exporter.quantities import format_duration, format_size
 from exporter.targets import Target
+from exporter.terminal import printable
 from exporter.webconfig import TlsServer, WebConfig
 
 _NO_ZONE = "no time zone, so no date is sent and the server's today counts"
@@ -13,12 +14,12 @@ _NO_ZONE = "no time zone, so no date is sent and the server's today counts"
 
 def describe(config: Config, targets: Sequence[Target]) -> str:
     """Give the text of `--config.check`: every one of the configuration's `targets`, by company and organization."""
-    return "".join(f"{line}\n" for line in _lines(config, targets))
+    return "".join(f"{printable(line)}\n" for line in _lines(config, targets))
 
 
 def describe_web(config: WebConfig) -> str:
     """Give what `--config.check` says of a web configuration: users by name, and never a hash or a key."""
-    return "".join(f"web: {line}\n" for line in _web_lines(config))
+    return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
 
 
 def zone_warnings(config: Config) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from exporter.errors import ConfigError, WebConfigError, config_errors
 from exporter.plan import Share, load_plan
 from exporter.probe import probe
 from exporter.service import Serving, serve
+from exporter.terminal import printable
 from exporter.webfile import WebFile
 
 _One = TypeVar("_One")
@@ -45,7 +46,7 @@ def run(flags: argparse.Namespace) -> int:
 
 def _complain(path: Path, problems: BaseExceptionGroup[ConfigError]) -> None:
     for problem in config_errors(problems):
-        sys.stderr.write(f"{path}: {problem}\n")
+        sys.stderr.write(f"{printable(f'{path}: {problem}')}\n")
 
 
 def _serve(flags: argparse.Namespace) -> int:

@@ -35,12 +35,12 @@ class Family(Struct, frozen=True):
 class FolderFigures(Struct, frozen=True):
     """What is published of one folder's day.
 
-    `calls_total` is the counter's value, `agents` the number of agents before filters and the cap, `folded` how many of
-    them are summed into `_other`.
+    `calls_total` is the counter's value, None where it is not told; `agents` is the number of agents before filters and
+    the cap, `folded` how many of them are summed into `_other`.
     """
 
     calls: int = 0
-    calls_total: int = 0
+    calls_total: int | None = 0
     average_seconds: float | None = None
     agents: int = 0
     folded: int = 0

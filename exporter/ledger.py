@@ -70,6 +70,8 @@ class Ledger:
         self._published: dict[str, FolderFigures] = {}
         self._last_named: dict[str, date] = {}
         self._calls_total: dict[str, int] = {}
+        self._day: date | None = None
+        self._came_back_to: date | None = None
         self._labels: dict[str, str] = {}
         self.has_values = False
         """Whether what an answer says is published, be it that there is no folder."""
@@ -93,6 +95,9 @@ class Ledger:
 
     def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Generator[None, None, None]:
         """Make what was read of `day` the target's values; it yields where a pause may be made."""
+        if day is not None and self._day is not None and day < self._day:
+            self._came_back_to = day
+        self._day = day
         today = day or datetime.fromtimestamp(now, UTC).date()
         named = taken.contents.folders
         self._last_named |= dict.fromkeys(named, today)
@@ -116,11 +121,13 @@ class Ledger:
         """Change nothing here where the block, which settles and publishes, ends with an exception."""
         published, named, totals = self._published.copy(), self._last_named.copy(), self._calls_total.copy()
         has_values, org_day = self.has_values, self._org_day.state
+        days = self._day, self._came_back_to
         try:
             yield
         except BaseException:
             self._published, self._last_named, self._calls_total = published, named, totals
             self.has_values, self._org_day.state = has_values, org_day
+            self._day, self._came_back_to = days
             self.forget_answer()
             raise
 
@@ -215,10 +222,12 @@ class Ledger:
     def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
         zone = self.target.zone
         created = ""
-        total = figures.calls
-        if zone is not None and day is not None:
-            total = max(total, self._calls_total.get(folder, 0))
-            self._calls_total[folder] = total
+        total: int | None = figures.calls
+        if day is not None and day == self._came_back_to:
+            # Behind the next day's small number, this one's would look like so many new calls.
+            total = None
+        elif zone is not None and day is not None:
+            total = self._calls_total[folder] = max(figures.calls, self._calls_total.get(folder, 0))
             began = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
             created = sample(began, self._label_text(folder), midnight(zone, day))
         figures = msgspec.structs.replace(figures, calls_total=total)

@@ -1,4 +1,8 @@
-"""Which day it is in an org's time zone, and when it began. Times are Unix times in seconds."""
+"""Which day it is in an org's time zone, and when it began. Times are Unix times in seconds.
+
+A day begins once and ends where the next one begins. So where clocks went back over a midnight that had come already,
+last in Newfoundland in 2010, the new day goes on; everywhere else the day is the date on the zone's clocks.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,6 +25,8 @@ class Days:
         start, end, day = self._bounds.get(zone, (0.0, 0.0, date.min))
         if not start <= now < end:
             day = datetime.fromtimestamp(now, UTC).astimezone(zone).date()
+            if now >= midnight(zone, day + timedelta(days=1)):
+                day += timedelta(days=1)
             self._bounds[zone] = (midnight(zone, day), midnight(zone, day + timedelta(days=1)), day)
         return day
 

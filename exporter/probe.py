@@ -16,6 +16,7 @@ from exporter.model import AgentDay, FolderDay
 from exporter.polling import make_reader
 from exporter.reading import Reading
 from exporter.targets import Target, make_targets
+from exporter.terminal import printable
 
 _BODY_SHOWN: Final = 400
 _AGENTS_SHOWN: Final = 5
@@ -36,16 +37,16 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
     targets = [target for target in known if name is None or f"{target.name}/".startswith(f"{name}/")]
     if not targets:
         out.write(f"No target is called {name!r}. The configuration has:\n")
-        out.writelines(f"  {target.name}\n" for target in known)
+        out.writelines(f"  {printable(target.name)}\n" for target in known)
         return 1
     failed = 0
     async with Client(config.vspark, concurrency=1, observe=lambda _code, _seconds: None) as client:
         for target in targets:
-            out.write(f"{target.name}\n")
+            out.write(f"{printable(target.name)}\n")
             lines: list[str] = []
             asked = Asked(target.folder, now.astimezone(target.zone).date() if target.zone else None)
             failed += not await _probe_target(client, target, asked, make_reader(config.stats_fields), lines)
-            out.writelines(f"  {line}\n" for line in lines)
+            out.writelines(f"  {printable(line)}\n" for line in lines)
             out.write("\n")
     out.write(f"understood: {len(targets) - failed} of {len(targets)}\n")
     return 1 if failed else 0
@@ -73,18 +74,18 @@ async def _probe_target(client: Client, target: Target, asked: Asked, reader: Re
 
 
 def _shown_answer(answer: Answer) -> Iterator[str]:
-    kind = _printable(answer.headers.get("Content-Type", "no content type"))
+    kind = answer.headers.get("Content-Type", "no content type")
     yield f"request   GET {answer.url_masked}"
     yield f"answer    {answer.status}, {kind}, {len(answer.body)} bytes, {answer.seconds * 1000:.0f} ms"
     text = answer.body[:_BODY_SHOWN].decode("utf-8", "replace")
-    yield f"body      {_printable(text)}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
+    yield f"body      {text}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
 
 
 def _shown_findings(reader: Reader) -> Iterator[str]:
     for title, finding in zip(
         ("read by   ", *[" " * 10] * len(reader.findings)), sorted(reader.findings), strict=False
     ):
-        yield f"{title}{_printable(finding)}"
+        yield f"{title}{finding}"
 
 
 def _records(body: bytes, asked: Asked, reader: Reader) -> list[str]:
@@ -113,9 +114,9 @@ def _agent_row(agent: AgentDay) -> tuple[str, str, str, str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    printable = [[_printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*printable, strict=True)]
-    for name, *numbers in printable:
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for name, *numbers in shown:
         cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))]
         yield "  ".join(cells).rstrip()
 
@@ -139,7 +140,7 @@ def _outline(value: Any, depth: int) -> Iterator[str]:
     entries: list[tuple[str, Any]] = []
     match value:
         case dict():
-            entries = [(_printable(key), below) for key, below in value.items()]
+            entries = list(value.items())
         case list():
             entries = [(f"[{index}]", below) for index, below in enumerate(value)]
     shown = entries[: 1 if isinstance(value, list) else _KEYS_SHOWN]
@@ -157,7 +158,7 @@ def _brief(value: Any) -> str:
     text = (
         json.dumps(value, ensure_ascii=False) if not isinstance(value, dict | list) else ("{…}" if value else "empty")
     )
-    return _printable(text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…")
+    return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
 
 
 def _clock(seconds: float | None) -> str:
@@ -165,11 +166,6 @@ def _clock(seconds: float | None) -> str:
         return "-"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _printable(text: str) -> str:
-    """Show what would move the cursor or colour the terminal as what it is: text of V-Spark is not ours."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _result(steps: Generator[FolderDay | None, None, _Result], found: list[FolderDay] | None = None) -> _Result:

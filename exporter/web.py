@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
+from ipaddress import ip_address
 
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
@@ -22,6 +23,7 @@ from exporter.reload import Loading
 from exporter.render import compress
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.terminal import printable
 from exporter.webfile import WebFile
 
 _LARGEST_BODY = 1024  # of a request: none needs one
@@ -148,7 +150,7 @@ class Web:
         # A client that goes away is no reason to stop in the middle.
         loading = await asyncio.shield(asyncio.ensure_future(self._reload()))
         if loading.problems:
-            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *loading.problems))
+            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *map(printable, loading.problems)))
             return web.Response(status=500, text=f"{lines}\n")
         targets, added, changed, removed = loading.replaced
         return web.Response(text=f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed.\n")
@@ -181,7 +183,7 @@ async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _url(address: ListenAddress, scheme: str) -> str:
-    host, port = address.host or "", address.port
-    if host in ("0.0.0.0", "::"):  # noqa: S104 # what a person opens, not what is listened on
+    host, port = address.host or "::", address.port
+    if ip_address(host).is_unspecified:
         host = "localhost"
     return http_url(host, port, scheme)

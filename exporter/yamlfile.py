@@ -22,7 +22,7 @@ def read_yaml(path: Path) -> Any:
     text = _read_text(path)
     try:
         _limit_nesting(text)
-        document = yaml.load(text, _Loader)  # noqa: S506 # its base is a safe loader
+        document = _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         parts = [_without_quotes(part) for part in (error.context, error.problem) if part]
         mark = error.problem_mark

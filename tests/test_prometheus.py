@@ -68,6 +68,7 @@ async def prometheus(scraped: str, folder: Path, more: str = "") -> AsyncIterato
         tool("prometheus", "prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=10y",  # also for pasts that a test has put there
         f"--web.listen-address={address}",
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -168,13 +168,21 @@ async def test_a_count_that_is_revised_downwards(zone: str | None, total: int) -
         ("US/Eastern", "2026-03-09T04:00", date(2026, 3, 9)),
         ("US/Eastern", "2026-11-01T04:00", date(2026, 11, 1)),  # begins a day of 25 hours
         ("US/Eastern", "2026-11-02T05:00", date(2026, 11, 2)),
+        ("Europe/Berlin", "2026-12-31T23:00", date(2027, 1, 1)),
+        ("America/St_Johns", "2026-03-08T03:30", date(2026, 3, 8)),
         ("Asia/Kolkata", "2026-11-22T18:30", date(2026, 11, 23)),
+        ("Asia/Kathmandu", "2026-11-22T18:15", date(2026, 11, 23)),
+        ("Australia/Lord_Howe", "2026-04-04T13:00", date(2026, 4, 5)),  # begins a day of 24.5 hours
+        ("Australia/Lord_Howe", "2026-10-04T13:00", date(2026, 10, 5)),  # ends a day of 23.5 hours
+        ("Australia/Sydney", "2026-10-03T14:00", date(2026, 10, 4)),  # begins a day of 23 hours
         ("Pacific/Auckland", "2026-04-04T11:00", date(2026, 4, 5)),  # begins a day of 25 hours
         ("Pacific/Auckland", "2026-04-05T12:00", date(2026, 4, 6)),
         ("Pacific/Auckland", "2026-09-26T12:00", date(2026, 9, 27)),  # begins a day of 23 hours
         ("Pacific/Auckland", "2026-09-27T11:00", date(2026, 9, 28)),
         ("America/Santiago", "2025-09-07T04:00", date(2025, 9, 7)),  # the clocks skip midnight
         ("America/Santiago", "2025-04-06T04:00", date(2025, 4, 6)),  # they reached it an hour before, and went back
+        ("America/Sao_Paulo", "2017-10-15T03:00", date(2017, 10, 15)),  # skipped
+        ("America/Sao_Paulo", "2018-02-18T03:00", date(2018, 2, 18)),  # reached an hour before
         ("Africa/Cairo", "2025-04-24T22:00", date(2025, 4, 25)),  # skipped
         ("Asia/Beirut", "2025-03-29T22:00", date(2025, 3, 30)),  # skipped
         ("America/Havana", "2025-03-09T05:00", date(2025, 3, 9)),  # skipped
@@ -259,29 +267,6 @@ async def test_a_machine_that_slept_within_a_day() -> None:
         assert watched.events() == [("values_expired", "C/O/A", "")]
         await watched.polled(59)
         assert len(watched.lines("vspark_folder")) == len(before)
-
-
-@pytest.mark.parametrize(
-    ("start", "then", "days"),
-    [
-        pytest.param("2026-11-23T23:00", "2026-11-24T07:00", ["20261123", "20261124"], id="slept over midnight"),
-        pytest.param("2026-11-23T23:00", "2026-11-26T00:00", ["20261123", "20261126"], id="slept for days"),
-        pytest.param("2026-11-24T00:10", "2026-11-23T23:50", ["20261124", "20261123"], id="set back over midnight"),
-        pytest.param("2026-11-01T00:10", "2026-10-31T23:50", ["20261101", "20261031"], id="set back over one with DST"),
-    ],
-)
-async def test_the_day_is_that_of_the_clock_on_the_wall(start: str, then: str, days: list[str]) -> None:
-    target = target_of("US/Eastern", "A", interval_seconds=7200.0)
-    begins, jumps = (datetime.fromisoformat(each).replace(tzinfo=target.zone) for each in (start, then))
-    async with watching(target, start=begins) as (simulator, clock, watched):
-        await until(lambda: watched.poller.ready)
-        starts = [watched.value(DAY_START)]
-        clock.set(jumps.timestamp())
-        clock.advance(1)
-        await until(lambda: watched.value(DAY_START) not in (None, *starts))
-        starts.append(watched.value(DAY_START))
-        assert starts == [each.replace(hour=0, minute=0).timestamp() for each in (begins, jumps)]
-        assert [request.query["daterange"] for request in simulator.requests] == [f"{day}-{day}" for day in days]
 
 
 async def test_values_get_too_old_where_the_clock_was_set_back() -> None:

@@ -1,0 +1,71 @@
+"""The audit of what we depend on: every package in one version, with hashes, and installed as it is locked.
+
+pip compares a package with its hashes when it is installed (`--require-hashes` in the Makefile and the Dockerfile).
+"""
+
+import re
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from exporter import __version__
+
+ROOT = Path(__file__).parent.parent
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+OURS = "vspark-exporter"
+OF_THE_ENVIRONMENT = {"pip", "setuptools", "uv"}  # what python -m venv and make lock put there
+
+
+def entries(lock: str) -> list[str]:
+    """Give each requirement with its hashes as one line."""
+    lines = (ROOT / lock).read_text("utf-8").replace("\\\n", " ").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def locked(lock: str) -> dict[str, tuple[Requirement, set[str]]]:
+    """Give each requirement and its hashes, by its normal name."""
+    found: dict[str, tuple[Requirement, set[str]]] = {}
+    for entry in entries(lock):
+        text, *hashes = re.split(r"\s+--hash=sha256:", entry.strip())
+        requirement = Requirement(text)
+        found[canonicalize_name(requirement.name)] = (requirement, set(hashes))
+    return found
+
+
+def versions(lock: str) -> dict[str, str]:
+    return {name: str(requirement.specifier) for name, (requirement, _) in locked(lock).items()}
+
+
+def here(lock: str) -> dict[str, Version]:
+    """Give the versions of those that this machine and this Python need."""
+    return {
+        name: Version(str(requirement.specifier).removeprefix("=="))
+        for name, (requirement, _) in locked(lock).items()
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_has_one_version_and_hashes(lock: str) -> None:
+    entry = re.compile(r"[\w.-]+==[\w.!+-]+( ; [^\\#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
+    assert [text for text in entries(lock) if not entry.fullmatch(text.strip())] == []
+    assert len(locked(lock)) == len(entries(lock)) > 0
+
+
+def test_what_is_developed_with_is_what_runs_and_builds() -> None:
+    assert versions("requirements.lock").items() <= versions("requirements-dev.lock").items()
+    assert versions("requirements-build.lock").items() <= versions("requirements-dev.lock").items()
+
+
+@pytest.mark.skipif(not Path(sys.prefix).is_relative_to(ROOT), reason="not the environment that make sets up")
+def test_what_is_installed_is_what_is_locked() -> None:
+    installed: dict[str, Version] = {canonicalize_name(each.name): Version(each.version) for each in distributions()}
+    assert installed.pop(OURS) == Version(__version__)
+    for name in OF_THE_ENVIRONMENT:
+        installed.pop(name, None)
+    assert installed == here("requirements-dev.lock")
