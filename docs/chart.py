@@ -20,8 +20,11 @@ _TEXTS: Final = frozenset({"secrets", "extraArgs", "targetLabels", "podTargetLab
 _PORT: Final = {"minimum": 1, "maximum": 65535}
 _AMOUNT: Final = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]+%?)?$"}
 _DNS_NAME: Final = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_NAME_OR_NONE: Final = {"pattern": f"{_DNS_NAME}|^$"}
 _NARROWED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "existingConfigMap": {"pattern": f"{_DNS_NAME}|^$"},
+    "existingConfigMap": _NAME_OR_NONE,
+    **{f"webConfig.{key}Secret": _NAME_OR_NONE for key in ("existing", "ca", "user", "client")},
+    "webConfig.key": {"pattern": "^[-._a-zA-Z0-9]+$"},
     "secrets": {"items": {"type": "string", "pattern": _DNS_NAME}, "uniqueItems": True},
     "image.repository": {"minLength": 1},
     "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},

@@ -198,9 +198,10 @@ class Agents(Block, frozen=True):
         Pattern, Meta(description="A regular expression that the whole agent id must not match.", examples=["test-.*"])
     ] = ""
     hash_key_file: Annotated[
-        Annotated[Path, constraints.check_content] | None,
+        Annotated[Path, constraints.check_key] | None,
         Meta(
-            description="A file with a key: agent ids are then replaced by a keyed hash (HMAC-SHA-256, 16 hex digits).",
+            description="A file with a key of at least 16 bytes: agent ids are then replaced by a keyed hash "
+            "(HMAC-SHA-256, 16 hex digits). What that hides and what not: docs/privacy.md.",
             examples=["/etc/vspark-exporter/hash-key"],
         ),
     ] = None

@@ -16,6 +16,7 @@ from exporter.errors import TokenError
 from exporter.tokens import FileToken, TokenSource
 
 _Source = TypeVar("_Source", bound=TokenSource)
+_SHORTEST_KEY: Final = 16
 
 
 def check_url(url: str) -> None:
@@ -79,10 +80,13 @@ def check_some(values: Sequence[object]) -> None:
         raise ValueError("has to name at least one")
 
 
-def check_content(path: Path) -> None:
-    """Accept a file with something but white space in it."""
-    if not path.read_bytes().strip():
-        raise ValueError(f"{str(path)!r} is empty")
+def check_key(path: Path) -> None:
+    """Accept a file with a key in it that is not guessed by trying all short ones."""
+    size = len(path.read_bytes().strip())
+    if size < _SHORTEST_KEY:
+        raise ValueError(
+            f"{str(path)!r} holds {size} bytes; a key has at least {_SHORTEST_KEY}: make one by `openssl rand -hex 32`"
+        )
 
 
 def existing_file(path: Path) -> Path:
@@ -98,7 +102,7 @@ def existing_file(path: Path) -> Path:
 
 def token_file(folder: Path, name: str) -> FileToken:
     """Give the file `name` in `folder` where it holds a token."""
-    # Not Path.exists, which raises where a name is too long to be one, as a token may be.
+    # Not Path.exists, which raises where a name is too long, as a token may be, and where a folder is shut.
     if not os.path.exists(folder / name) and "/" not in name and "." not in name:  # noqa: PTH110
         raise ValueError("there is no such file; its name is not shown, for it may be the token itself")
     return with_token(FileToken(folder / name))

@@ -1,6 +1,6 @@
 """One folder's day records, fully decoded, to their values: rules 1 to 3, and the adding up of rule 7."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from exporter.alike import Alike
 from exporter.errors import DecodeError
 from exporter.fields import Layout, Layouts, first
 from exporter.model import AgentDay, AgentDays, FolderDay
-from exporter.places import at, unrecognized
+from exporter.places import at, at_agent, unrecognized
 from exporter.raw import decode, is_composite
 
 Findings = dict[str, None]
@@ -156,6 +156,7 @@ class RecordReader:
         if key is None:
             return AgentDays()
         path, read = at("", key), self._by_id
+        place: Callable[[str, int], str] = at_agent
         entries: Iterator[tuple[Any, Any]]
         match record[key]:
             case Alike() as alike:
@@ -171,7 +172,7 @@ class RecordReader:
                 entries = iter(by_id.items())
             case list() as listed:
                 self._findings[f"rule 3: agents from {key!r}, a list"] = None
-                entries, read = enumerate(listed), self._listed
+                entries, place, read = enumerate(listed), at, self._listed
             case number:
                 try:
                     scalars.count(number)
@@ -180,9 +181,11 @@ class RecordReader:
                 self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
                 path, entries = "", self.beside(record)
         found: list[AgentDay] = []
-        while some := [(name, _decoded(path, name, value)) for name, value in islice(entries, _AGENTS_AT_A_TIME)]:
-            if isinstance(some[0][1], dict):
-                self._note_agent(some[0][1])
+        numbered = enumerate(entries)
+        while raw := list(islice(numbered, _AGENTS_AT_A_TIME)):
+            some = [(number, name, _decoded(place, path, number, value)) for number, (name, value) in raw]
+            if isinstance(some[0][2], dict):
+                self._note_agent(some[0][2])
             found += read(path, some)
             yield
         return merged(found)
@@ -199,9 +202,9 @@ class RecordReader:
         below = _overall(record, layout)
         return first(layout.counts, record) is not None or first(self._present(below).counts, below) is not None
 
-    def _by_id(self, path: str, some: list[tuple[Any, Any]]) -> list[AgentDay]:
+    def _by_id(self, path: str, some: Iterable[tuple[int, Any, Any]]) -> list[AgentDay]:
         found = []
-        for agent, record in some:
+        for number, agent, record in some:
             if record is None:
                 continue
             try:
@@ -210,14 +213,14 @@ class RecordReader:
                 else:
                     calls, average = _number_of_calls(record), None
             except DecodeError as error:
-                raise unrecognized(at(path, agent) + error.path, error.message) from None
+                raise unrecognized(at_agent(path, number) + error.path, error.message) from None
             if calls:
                 found.append(AgentDay(agent, calls, average))
         return found
 
-    def _listed(self, path: str, some: Iterable[tuple[Any, Any]]) -> list[AgentDay]:
+    def _listed(self, path: str, some: Iterable[tuple[int, Any, Any]]) -> list[AgentDay]:
         found = []
-        for index, record in some:
+        for index, _, record in some:
             if record is None:
                 continue
             if not isinstance(record, dict):
@@ -239,14 +242,14 @@ def _is_plain(value: Any) -> bool:
     return not is_composite(value) if isinstance(value, Raw) else not isinstance(value, dict)
 
 
-def _decoded(path: str, name: str | int, value: Any) -> Any:
+def _decoded(place: Callable[[str, int], str], path: str, number: int, value: Any) -> Any:
     """Decode an agent's record that comes raw, because there are very many."""
     if not isinstance(value, Raw):
         return value
     try:
         return decode(value, "")
     except DecodeError as error:
-        raise unrecognized(at(path, name) + error.path, error.message) from None
+        raise unrecognized(place(path, number) + error.path, error.message) from None
 
 
 def _overall(record: dict[str, Any], layout: Layout) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class BodyError(PollError):
 
 
 class DecodeError(PollError):
-    """The body is no answer by the rules of the reader; `path` is the place in the JSON, such as `$[0].agents["7"]`."""
+    """The body is no answer by the rules of the reader; `path` is the place in the JSON, such as `$[0]["Test01"]`."""
 
     reasons = ("not_json", "unrecognized")
 

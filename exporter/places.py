@@ -21,6 +21,11 @@ def at(path: str, key: str | int) -> str:
     return f"{path}[{json.dumps(key)}]"
 
 
+def at_agent(path: str, number: int) -> str:
+    """Give the place of an agent's record below `path`, by its number from 0: its id is nothing for a log."""
+    return f"{path}[agent {number + 1}]"
+
+
 def unrecognized(path: str, message: str) -> DecodeError:
     """Make the error for a place that the rules do not decide."""
     return DecodeError("unrecognized", path, message)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,3 +47,9 @@ def refused(*arguments: str | Path) -> str:
 def of_kind(kind: str, objects: list[Any]) -> Any:
     (found,) = (each for each in objects if each["kind"] == kind)
     return found
+
+
+def files_of(each: Any) -> dict[str, str]:
+    """Give the files of a ConfigMap or a Secret."""
+    data: dict[str, str] = each["data"]
+    return data if each["kind"] == "ConfigMap" else {key: b64decode(value).decode() for key, value in data.items()}

@@ -24,7 +24,7 @@ def problems(objects: list[object]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["operator", "podmonitor"])
+@pytest.mark.parametrize("name", ["operator", "podmonitor", "web", "web-client"])
 def test_the_operator_takes_its_objects(name: str) -> None:
     objects = [each for each in render("-f", values(name)) if each["apiVersion"] == "monitoring.coreos.com/v1"]
     assert objects != []
@@ -57,7 +57,12 @@ EXPLAINED_BY_DEFAULT = EXPLAINED | {
 
 @pytest.mark.parametrize(
     ("name", "explained"),
-    [("minimal", EXPLAINED_BY_DEFAULT), ("inline-token", EXPLAINED_BY_DEFAULT), ("everything", EXPLAINED)],
+    [
+        ("minimal", EXPLAINED_BY_DEFAULT),
+        ("inline-token", EXPLAINED_BY_DEFAULT),
+        ("web-client", EXPLAINED_BY_DEFAULT),
+        ("everything", EXPLAINED),
+    ],
 )
 def test_every_failure_that_checkov_finds_is_explained(
     name: str, explained: dict[tuple[str, str], str], tmp_path: Path

@@ -31,6 +31,7 @@ from tests.chart import helm, refused, values
             "config.companies[0].orgs[0].folders={Test\n01}",
             r"'/config/companies/0/orgs/0/folders/0': 'Test\n01' does not match pattern '^[^\\x00-\\x1f\\x7f-\\x9f]*$'",
         ),
+        ("webConfig.key=a/b", "at '/webConfig/key': 'a/b' does not match pattern '^[-._a-zA-Z0-9]+$'"),
         ("existingConfigMap=mine", "at '/config': maxProperties: got 2, want 0"),
     ],
 )
@@ -54,7 +55,7 @@ def test_a_configuration_is_required() -> None:
         (
             "minimal",
             "config.companies[0].token=x",
-            "config: company-0 has another token beside its token; exactly one can be given",
+            "config.companies[0]: token and token_file; exactly one token can be given",
         ),
         (
             "podmonitor",
@@ -66,6 +67,8 @@ def test_a_configuration_is_required() -> None:
             "networkPolicy.vsparkPort=0",
             "networkPolicy.vsparkPort: is required with existingConfigMap",
         ),
+        ("minimal", "webConfig.userSecret=x", "webConfig.userSecret: is of no use without webConfig.existingSecret"),
+        ("web", "webConfig.tls=false", "webConfig.caSecret: is of no use without webConfig.tls"),
     ],
 )
 def test_what_only_the_templates_can_tell(name: str, change: str, message: str) -> None:
@@ -89,10 +92,13 @@ NOTES:
 3. Look at the metrics; vspark_up is 0 where V-Spark did not answer:
 
      kubectl -n vspark port-forward service/calls-vspark-exporter 10219:10219
-     curl -s localhost:10219/metrics | grep ^vspark_up
-{more}"""
+     curl -s{curl}localhost:10219/metrics | grep ^vspark_up
+{more}
+A changed configuration is used without a restart, up to two minutes later. Where it cannot be accepted, the old one
+stays in use, the log says why, and the alert VSparkConfigReloadFailed fires.
+"""
 WARNING = """\
-WARNING: config holds a token. It was put into the Secret calls-vspark-exporter-tokens, but Helm keeps it with the
+WARNING: config holds a token. So it was put into the Secret calls-vspark-exporter, but Helm keeps it with the
 release, too, and so does every file that it stands in. Use `secrets` and `token_file` for more than trying out.
 
 """
@@ -103,24 +109,38 @@ UNSCRAPED = """
        static_configs:
          - targets: ["calls-vspark-exporter.vspark.svc:10219"]
 """
-RESTART = """
-A change of the ConfigMap my-config is used after
+UNSCRAPED_WEB = """
+4. Nothing scrapes it yet. With the Prometheus operator, set serviceMonitor.enabled; otherwise give Prometheus
 
-     kubectl -n vspark rollout restart deployment/calls-vspark-exporter
+     - job_name: vspark-exporter
+       scheme: https
+       tls_config:
+         server_name: calls-vspark-exporter.vspark.svc
+         ca_file: ca.crt
+         cert_file: tls.crt
+         key_file: tls.key
+       basic_auth: {username: USERNAME, password_file: password}
+       static_configs:
+         - targets: ["calls-vspark-exporter.vspark.svc:10219"]
 """
 
 
 @pytest.mark.parametrize(
-    ("name", "warning", "more"),
+    ("name", "change", "warning", "curl", "more"),
     [
-        ("minimal", "", UNSCRAPED),
-        ("inline-token", WARNING, UNSCRAPED),
-        ("existing-configmap", "", UNSCRAPED + RESTART),
-        ("operator", "", ""),
+        ("minimal", "", "", " ", UNSCRAPED),
+        ("inline-token", "", WARNING, " ", UNSCRAPED),
+        ("existing-configmap", "", "", " ", UNSCRAPED),
+        ("operator", "", "", " ", ""),
+        ("web", "", "", "k -u USERNAME https://", ""),
+        (
+            *("web", "serviceMonitor.enabled=false,webConfig.clientSecret=exporter-client", ""),
+            *("k --cert tls.crt --key tls.key -u USERNAME https://", UNSCRAPED_WEB),
+        ),
     ],
 )
-def test_notes_say_what_to_do_next(name: str, warning: str, more: str) -> None:
-    done = helm("install", "calls", CHART, "-n", "vspark", "-f", values(name), "--dry-run=client")
+def test_notes_say_what_to_do_next(name: str, change: str, warning: str, curl: str, more: str) -> None:
+    done = helm("install", "calls", CHART, "-n", "vspark", "-f", values(name), "--set", change, "--dry-run=client")
     assert done.returncode == 0, done.stderr
     notes = done.stdout[done.stdout.index("NOTES:") :]
-    assert notes.rstrip() == NOTES.format(warning=warning, more=more).rstrip()
+    assert notes.rstrip() == NOTES.format(warning=warning, curl=curl, more=more).rstrip()

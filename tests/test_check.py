@@ -36,7 +36,7 @@ companies:
 
 def write(folder: Path, more: str = "") -> Path:
     (folder / "token").write_text("s3cret-canary")
-    (folder / "key").write_text("s3cret-canary")
+    (folder / "key").write_text("s3cret-canary-16")
     (folder / "config.yaml").write_text(FILE + more)
     return folder / "config.yaml"
 

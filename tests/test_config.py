@@ -55,7 +55,10 @@ MESSAGES: dict[str, list[str]] = {
         "companies[3].token_env: the environment variable is not set",
         "companies[4].token_env: the environment variable holds no token: a token cannot be empty",
         "companies[5].token: a token cannot hold white space or control characters",
-        "agents.hash_key_file: '{folder}/empty-file' is empty",
+        (
+            "agents.hash_key_file: '{folder}/empty-file' holds 0 bytes; a key has at least 16: "
+            "make one by `openssl rand -hex 32`"
+        ),
     ],
     "latin1": [
         "line 2: no UTF-8 text",

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from exporter.constraints import (
     ambiguous,
-    check_content,
+    check_key,
     check_name,
     check_pattern,
     check_url,
@@ -14,6 +15,8 @@ from exporter.constraints import (
     existing_file,
     token_file,
 )
+
+A_KEY = "a key has at least 16: make one by `openssl rand -hex 32`"
 
 
 def message(check: Callable[..., object], value: object) -> str:
@@ -81,16 +84,16 @@ def test_a_name_that_can_be(name: str) -> None:
     check_name(name)
 
 
-def test_a_file_is_there_and_holds_something(tmp_path: Path) -> None:
+def test_a_file_is_there_and_a_key_is_long_enough(tmp_path: Path) -> None:
     path = tmp_path / "key"
     assert message(existing_file, path) == f"cannot read '{path}': No such file or directory"
     path.touch()
     assert existing_file(path) == path
-    assert message(check_content, path) == f"'{path}' is empty"
-    path.write_text(" \n")
-    assert message(check_content, path) == f"'{path}' is empty"
-    path.write_text("key")
-    check_content(path)
+    assert message(check_key, path) == f"'{path}' holds 0 bytes; {A_KEY}"
+    path.write_text(" " * 15 + "k" * 15 + "\n")
+    assert message(check_key, path) == f"'{path}' holds 15 bytes; {A_KEY}"
+    path.write_text("k" * 16)
+    check_key(path)
 
 
 def test_names_that_the_reader_knows_may_be_moved_within_their_meaning() -> None:
@@ -104,3 +107,19 @@ def test_a_token_in_place_of_its_file_is_not_shown(tmp_path: Path, name: str) ->
         message(partial(token_file, tmp_path), name)
         == "there is no such file; its name is not shown, for it may be the token itself"
     )
+
+
+@pytest.mark.parametrize("name", ["shut/token", "token.txt"])
+def test_a_token_in_a_folder_that_is_shut(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("s3cret-canary")
+    path.parent.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:  # to root nothing is shut
+            os.seteuid(65534)
+        assert message(lambda text: token_file(tmp_path, text), name) == f"cannot read '{path}': Permission denied"
+    finally:
+        os.seteuid(user)
+        path.parent.chmod(0o700)

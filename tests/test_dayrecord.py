@@ -235,29 +235,29 @@ TWICE = "stands here in two spellings, so which of them counts?"
         ({"calls": 1, "By Agent": 0.5}, '$[0]["By Agent"]', f"{A_COUNT} a fraction"),
         ({"calls": 1, "Calls": 1}, "$[0].Calls", TWICE),
         ({"calls": 1, "duration": 1, "Duration": 1}, "$[0].Duration", TWICE),
-        ({"calls": 1, "agents": {"a": {"calls": 1, "CALLS": 1}}}, "$[0].agents.a.CALLS", TWICE),
-        ({"calls": 1, "agents": 1, "a": {"calls": 1, "CALLS": 1}}, "$[0].a.CALLS", TWICE),
+        ({"calls": 1, "agents": {"a": {"calls": 1, "CALLS": 1}}}, "$[0].agents[agent 1].CALLS", TWICE),
+        ({"calls": 1, "agents": 1, "a": {"calls": 1, "CALLS": 1}}, "$[0][agent 1].CALLS", TWICE),
         ({"calls": 1, "agents": [{"id": 1, "Id": 1, "calls": 1}]}, "$[0].agents[0].Id", TWICE),
-        ({"agents": {"a": {"overall": {"calls": 1, "CALLS": 1}}}}, "$[0].agents.a.overall.CALLS", TWICE),
-        ({"agents": {"a": {"calls": 1, "overall": {}, "Overall": {"x": 1}}}}, "$[0].agents.a.Overall", TWICE),
-        ({"calls": 1, "agents": {"a": -1}}, "$[0].agents.a", f"{A_COUNT} a negative number"),
-        ({"calls": 1, "agents": {"001": True}}, '$[0].agents["001"]', f"{A_COUNT} a boolean"),
-        ({"calls": 1, "agents": {"a b": "x"}}, '$[0].agents["a b"]', NO_COUNT),
-        ({"calls": 1, "agents": {"a": [1]}}, "$[0].agents.a", f"{A_COUNT} a list"),
-        ({"calls": 1, "agents": {"a": {"calls": "x"}}}, "$[0].agents.a.calls", NO_COUNT),
-        ({"calls": 1, "agents": {"a": {"calls": 0, "duration": "x"}}}, "$[0].agents.a.duration", NO_DURATION),
-        ({"calls": 1, "agents": {"a": {"calls": 1, "duration": ""}}}, "$[0].agents.a.duration", NO_DURATION),
+        ({"agents": {"a": {"overall": {"calls": 1, "CALLS": 1}}}}, "$[0].agents[agent 1].overall.CALLS", TWICE),
+        ({"agents": {"a": {"calls": 1, "overall": {}, "Overall": {"x": 1}}}}, "$[0].agents[agent 1].Overall", TWICE),
+        ({"calls": 1, "agents": {"a": -1}}, "$[0].agents[agent 1]", f"{A_COUNT} a negative number"),
+        ({"calls": 1, "agents": {"001": True}}, "$[0].agents[agent 1]", f"{A_COUNT} a boolean"),
+        ({"calls": 1, "agents": {"a b": "x"}}, "$[0].agents[agent 1]", NO_COUNT),
+        ({"calls": 1, "agents": {"a": [1]}}, "$[0].agents[agent 1]", f"{A_COUNT} a list"),
+        ({"calls": 1, "agents": {"a": {"calls": "x"}}}, "$[0].agents[agent 1].calls", NO_COUNT),
+        ({"calls": 1, "agents": {"a": {"calls": 0, "duration": "x"}}}, "$[0].agents[agent 1].duration", NO_DURATION),
+        ({"calls": 1, "agents": {"a": {"calls": 1, "duration": ""}}}, "$[0].agents[agent 1].duration", NO_DURATION),
         (
             {"calls": 1, "agents": {"a": {"calls": 1, "overall": {"duration": {}}}}},
-            "$[0].agents.a.overall.duration",
+            "$[0].agents[agent 1].overall.duration",
             f"{A_DURATION} an object",
         ),
         (
             {"calls": 1, "agents": {"a": {"overall": {"ncalls": 0.5}}}},
-            "$[0].agents.a.overall.ncalls",
+            "$[0].agents[agent 1].overall.ncalls",
             f"{A_COUNT} a fraction",
         ),
-        ({"calls": 1, "agents": 1, "a": {"calls": -1}}, "$[0].a.calls", f"{A_COUNT} a negative number"),
+        ({"calls": 1, "agents": 1, "a": {"calls": -1}}, "$[0][agent 1].calls", f"{A_COUNT} a negative number"),
         ({"calls": 1, "agents": [{"id": 1, "calls": -1}]}, "$[0].agents[0].calls", f"{A_COUNT} a negative number"),
         ({"calls": 1, "agents": [{"id": 1, "overall": {"calls": ""}}]}, "$[0].agents[0].overall.calls", NO_COUNT),
         ({"calls": 1, "agents": [{"id": 1, "calls": 1, "duration": "x"}]}, "$[0].agents[0].duration", NO_DURATION),
@@ -274,18 +274,18 @@ TWICE = "stands here in two spellings, so which of them counts?"
         ({"calls": 1, "agents": ["a"]}, "$[0].agents[0]", "expected an agent's record, an object"),
         ({"calls": 1, "agents": [[]]}, "$[0].agents[0]", "expected an agent's record, an object"),
         ({"calls": 1, "agents": [{"id": 1}]}, "$[0].agents[0]", UNCOUNTED),
-        ({"calls": 1, "agents": {"a": {}}}, "$[0].agents.a", UNCOUNTED),
-        ({"calls": 1, "agents": {"a": {"calls": None}}}, "$[0].agents.a", UNCOUNTED),
-        ({"calls": 1, "agents": {"a": {"duration": 5}}}, "$[0].agents.a", UNCOUNTED),
-        ({"calls": 1, "agents": {"a": {"overall": {}}}}, "$[0].agents.a", UNCOUNTED),
+        ({"calls": 1, "agents": {"a": {}}}, "$[0].agents[agent 1]", UNCOUNTED),
+        ({"calls": 1, "agents": {"a": {"calls": None}}}, "$[0].agents[agent 1]", UNCOUNTED),
+        ({"calls": 1, "agents": {"a": {"duration": 5}}}, "$[0].agents[agent 1]", UNCOUNTED),
+        ({"calls": 1, "agents": {"a": {"overall": {}}}}, "$[0].agents[agent 1]", UNCOUNTED),
         (
             {"calls": 1, "agents": {"a": {"overall": {"overall": {"calls": 1}}}}},
-            "$[0].agents.a",
+            "$[0].agents[agent 1]",
             UNCOUNTED,
         ),
         (
             {"calls": 1, "agents": {"a": {"agents": {"b": {"calls": 1}}}}},
-            "$[0].agents.a",
+            "$[0].agents[agent 1]",
             UNCOUNTED,
         ),
     ],
@@ -297,7 +297,7 @@ def test_rule_8_what_is_refused(record: dict[str, Any], path: str, message: str)
 def test_the_path_is_that_of_the_record_it_stands_in() -> None:
     with pytest.raises(DecodeError) as caught:
         read({"calls": 1}, {"calls": 1, "agents": {"a": {"calls": 1}, "b": {"calls": None, "volume": "x"}}})
-    assert str(caught.value) == "$[1].agents.b.volume: expected a number of calls, found a text that is none"
+    assert str(caught.value) == "$[1].agents[agent 2].volume: expected a number of calls, found a text that is none"
 
 
 def test_a_deep_overall_is_no_matter() -> None:
@@ -306,7 +306,7 @@ def test_a_deep_overall_is_no_matter() -> None:
         deep = {"overall": deep}
     assert read({"calls": 1, "agents": 1, "a": deep}) == FolderDay("F", 1)
     assert refused({"calls": 1, "agents": {"a": deep}})[1:] == (
-        "$[0].agents.a",
+        "$[0].agents[agent 1]",
         UNCOUNTED,
     )
 

@@ -574,9 +574,9 @@ def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT0
 @pytest.mark.parametrize(
     ("last", "message"),
     [
-        ('{"calls":-1}', "$[0].agents.last.calls: expected a number of calls, found a negative number"),
-        ('{"calls":1e999}', "$[0].agents.last: a number out of range"),
-        ('{"duration":1}', "$[0].agents.last: an agent's record without a call count"),
+        ('{"calls":-1}', "$[0].agents[agent 40001].calls: expected a number of calls, found a negative number"),
+        ('{"calls":1e999}', "$[0].agents[agent 40001]: a number out of range"),
+        ('{"duration":1}', "$[0].agents[agent 40001]: an agent's record without a call count"),
     ],
 )
 def test_one_of_very_many_agents_that_is_refused(last: str, message: str) -> None:

@@ -60,7 +60,7 @@ def test_the_schema_knows_what_a_duration_is(text: str) -> None:
 def etc(tmp_path: Path) -> Path:
     """Hold every file that the example names, in place of /etc/vspark-exporter."""
     for name in set(re.findall(r"/etc/vspark-exporter/(\S+)", EXAMPLE.read_text("utf-8"))):
-        (tmp_path / name).write_text("s3cret-canary")
+        (tmp_path / name).write_text("s3cret-canary-of-16")
     return tmp_path
 
 

@@ -84,7 +84,7 @@ async def query(session: aiohttp.ClientSession, url: str, expression: str) -> li
     """Ask Prometheus until it has an answer that is not empty."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
-            with suppress(aiohttp.ClientError):
+            with suppress(aiohttp.ClientError, json.JSONDecodeError):  # while it starts it answers with a text
                 async with session.get(f"{url}/api/v1/query", params={"query": expression}) as response:
                     answer = json.loads(await response.read())
                 if answer["status"] == "success" and answer["data"]["result"]:

@@ -1,53 +1,36 @@
-{{/*
-The configuration, with every token in it replaced by the file that it becomes: `config` is for the ConfigMap, `tokens`
-for the Secret. As JSON, to be read by fromJson.
-*/}}
-{{- define "vspark-exporter.split" -}}
-{{- $config := deepCopy .Values.config -}}
-{{- $tokens := dict -}}
-{{- $folder := printf "/etc/vspark-exporter/secrets/%s-tokens" (include "vspark-exporter.fullname" .) -}}
-{{- if $config -}}
-  {{- $places := list (dict "key" "vspark" "block" $config.vspark) -}}
-  {{- range $index, $company := $config.companies -}}
-    {{- $places = append $places (dict "key" (printf "company-%d" $index) "block" $company) -}}
-  {{- end -}}
-  {{- range $places -}}
-    {{- if .block.token -}}
-      {{- if or .block.token_file .block.token_env -}}
-        {{- fail (printf "config: %s has another token beside its token; exactly one can be given" .key) -}}
-      {{- end -}}
-      {{- $_ := set $tokens .key (toString .block.token) -}}
-      {{- $_ := set .block "token_file" (printf "%s/%s" $folder .key) -}}
-    {{- end -}}
-    {{- $_ := unset .block "token" -}}
-  {{- end -}}
+{{/* Something where a token stands in the configuration itself, else nothing. */}}
+{{- define "vspark-exporter.hasToken" -}}
+{{- with .Values.config -}}
+  {{- range prepend .companies .vspark -}}{{ if .token }}true{{ end }}{{- end -}}
 {{- end -}}
-{{- dict "config" $config "tokens" $tokens | toJson -}}
 {{- end -}}
 
-{{/* The names of the Secrets that are mounted, as JSON: those of the values, and that of the tokens in config. */}}
-{{- define "vspark-exporter.secrets" -}}
-{{- $secrets := .Values.secrets -}}
-{{- if (include "vspark-exporter.split" . | fromJson).tokens -}}
-  {{- $secrets = append $secrets (printf "%s-tokens" (include "vspark-exporter.fullname" .)) -}}
-{{- end -}}
-{{- dict "names" $secrets | toJson -}}
-{{- end -}}
-
-{{/* Fails where a file is in a Secret that is not mounted, and where a company has no token. */}}
+{{/* Fails where a file is in a Secret that is not mounted, and where a company has no token or several. */}}
 {{- define "vspark-exporter.check" -}}
-{{- $secrets := (include "vspark-exporter.secrets" . | fromJson).names -}}
-{{- $config := (include "vspark-exporter.split" . | fromJson).config -}}
+{{- $config := .Values.config -}}
 {{- range regexFindAll "\"/etc/vspark-exporter/secrets/[^/\"]+" (toJson $config) -1 -}}
   {{- $name := base . -}}
-  {{- if not (has $name $secrets) -}}
+  {{- if not (has $name $.Values.secrets) -}}
     {{- fail (printf "config: a file of the Secret %q is named, which is not in secrets" $name) -}}
   {{- end -}}
 {{- end -}}
-{{- $vspark := $config.vspark -}}
+{{- $everyones := include "vspark-exporter.tokens" (dict "of" "config.vspark" "block" $config.vspark) -}}
 {{- range $index, $company := $config.companies -}}
-  {{- if not (or $company.token_file $company.token_env $vspark.token_file $vspark.token_env) -}}
-    {{- fail (printf "config.companies[%d]: no token, neither here nor under vspark" $index) -}}
+  {{- $place := printf "config.companies[%d]" $index -}}
+  {{- if not (or (include "vspark-exporter.tokens" (dict "of" $place "block" $company)) $everyones) -}}
+    {{- fail (printf "%s: no token, neither here nor under vspark" $place) -}}
   {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The token's key in a block of the configuration, or nothing; fails where there are several. */}}
+{{- define "vspark-exporter.tokens" -}}
+{{- $keys := list -}}
+{{- range list "token" "token_file" "token_env" -}}
+  {{- if index $.block . -}}{{- $keys = append $keys . -}}{{- end -}}
+{{- end -}}
+{{- if gt (len $keys) 1 -}}
+  {{- fail (printf "%s: %s; exactly one token can be given" .of (join " and " $keys)) -}}
+{{- end -}}
+{{- join " " $keys -}}
 {{- end -}}

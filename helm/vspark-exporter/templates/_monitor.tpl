@@ -15,10 +15,40 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What of a monitor follows from webConfig, where the monitor does not say otherwise; takes root and monitor, as JSON. */}}
+{{- define "vspark-exporter.monitorWeb" -}}
+{{- $web := .root.Values.webConfig -}}
+{{- $found := dict "scheme" .monitor.scheme "tlsConfig" .monitor.tlsConfig "basicAuth" .monitor.basicAuth -}}
+{{- if $web.existingSecret -}}
+  {{- $_ := set $found "scheme" (.monitor.scheme | default (include "vspark-exporter.scheme" .root)) -}}
+  {{- if eq $found.scheme "https" -}}
+    {{- $tls := dict "serverName" (include "vspark-exporter.serverName" .root) -}}
+    {{- with $web.caSecret -}}
+      {{- $_ := set $tls "ca" (dict "secret" (dict "name" . "key" "ca.crt")) -}}
+    {{- end -}}
+    {{- with $web.clientSecret -}}
+      {{- $_ := set $tls "cert" (dict "secret" (dict "name" . "key" "tls.crt")) -}}
+      {{- $_ := set $tls "keySecret" (dict "name" . "key" "tls.key") -}}
+    {{- end -}}
+    {{- range $key, $value := .monitor.tlsConfig -}}
+      {{- $_ := set $tls $key $value -}}
+    {{- end -}}
+    {{- $_ := set $found "tlsConfig" $tls -}}
+  {{- end -}}
+  {{- if and $web.userSecret (not .monitor.basicAuth) (not .monitor.authorization) -}}
+    {{- $name := dict "name" $web.userSecret "key" "username" -}}
+    {{- $_ := set $found "basicAuth" (dict "username" $name "password" (dict "name" $web.userSecret "key" "password")) -}}
+  {{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* Takes root and monitor. */}}
 {{- define "vspark-exporter.monitorEndpoint" -}}
+{{- $monitor := merge (include "vspark-exporter.monitorWeb" . | fromJson) .monitor -}}
 port: metrics
 path: /metrics
-{{ include "vspark-exporter.monitorFields" (dict "monitor" . "keys" (list "interval" "scrapeTimeout" "scheme" "tlsConfig" "basicAuth" "authorization" "proxyUrl" "honorLabels" "honorTimestamps" "followRedirects" "enableHttp2" "relabelings" "metricRelabelings")) }}
+{{ include "vspark-exporter.monitorFields" (dict "monitor" $monitor "keys" (list "interval" "scrapeTimeout" "scheme" "tlsConfig" "basicAuth" "authorization" "proxyUrl" "honorLabels" "honorTimestamps" "followRedirects" "enableHttp2" "relabelings" "metricRelabelings")) }}
 {{- end -}}
 
 {{- define "vspark-exporter.monitorSpec" -}}
