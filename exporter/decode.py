@@ -72,7 +72,8 @@ class Reader:
         if len(self.findings) > _FINDINGS_KEPT:  # names of fields come from outside, in ever new spellings
             self.findings.clear()
         walk = _Walk(asked, self._layouts, self._records, self.findings)
-        yield from walk.into(check_text(body), "$", _Above())
+        text = yield from check_text(body)
+        yield from walk.into(text, "$", _Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
         return walk.parts
@@ -105,17 +106,17 @@ class _Walk:
         match first_byte(raw):
             case "[":
                 below = msgspec.structs.replace(above, depth=above.depth + 1)
-                for index, element in enumerate(elements(raw, path)):
+                for index, element in enumerate((yield from elements(raw, path))):
                     if is_composite(element):
                         yield from self.into(element, at(path, index), below)
                     elif not is_null(element):
                         raise unrecognized(at(path, index), "expected a day record, an object")
             case "{":
-                inside = members(raw, path)
+                inside = yield from members(raw, path)
                 layout = self._layouts[tuple(inside)]
                 if layout.twice is not None:
                     raise unrecognized(at(path, layout.twice), "stands here in two spellings, so which of them counts?")
-                if self._is_day_record(inside, layout, raw, path):
+                if (yield from self._is_day_record(inside, layout, raw, path)):
                     self.parts.append(self._part(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(inside, layout, path, above)
@@ -163,7 +164,9 @@ class _Walk:
             raise unrecognized(at(path, key), "is read in an agent's record only")
         return msgspec.structs.replace(context, folder=key)
 
-    def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> bool:
+    def _is_day_record(
+        self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str
+    ) -> Generator[None, None, bool]:
         """Tell whether an object has a call count, or agents (rule 1)."""
         if self._has_count(inside, layout):
             return True
@@ -173,11 +176,11 @@ class _Walk:
         agents: dict[str, Raw] | list[Raw] | list[str]
         match first_byte(inside[key]):
             case "{":
-                agents = members(inside[key], at(path, key))
+                agents = yield from members(inside[key], at(path, key))
                 if self._has_count(agents, self._layouts[tuple(agents)]):
                     raise unrecognized(at(path, key), "is it a folder of this name, or agents by their ids?")
             case "[":
-                agents = elements(inside[key], at(path, key))
+                agents = list((yield from elements(inside[key], at(path, key))))
             case _:
                 agents = [agent for agent, _ in self._records.beside(decode(raw, path))]
                 for agent in agents:
@@ -196,6 +199,8 @@ class _Walk:
 
     def _part(self, inside: dict[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
         folder = self._folder(inside, layout, path, above)
+        if len(folder) > scalars.LONGEST_NAME:
+            raise unrecognized(path, f"a folder's name of more than {scalars.LONGEST_NAME} characters")
         day = self._day(inside, layout, path, above)
         for place, claim in above.claims:
             if claim not in (folder, day):
