@@ -19,6 +19,7 @@ Findings = dict[str, None]
 """What was read by which rule, in the order in which it was first seen; for people."""
 
 _AGENTS_AT_A_TIME: Final = 2000
+_MOST_AGENTS: Final = 2_000_000
 _FOLDERS: Final = "a folder's"
 _AGENTS: Final = "an agent's"
 _AGENTS_OVERALL: Final = "an agent's overall"
@@ -135,6 +136,8 @@ class RecordReader:
                     if piece is not None:
                         listed = isinstance(piece, list)
                         start += yield from self._some(key, piece, start, found)
+                    if sum(map(len, found)) > _MOST_AGENTS:
+                        raise unrecognized(path, f"more than {_MOST_AGENTS} agents")
                     yield
             case Alike() | dict() | list() as all_of_them:
                 listed = isinstance(all_of_them, list)

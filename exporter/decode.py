@@ -18,9 +18,10 @@ from exporter.dayrecord import Findings, RecordReader
 from exporter.fields import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.model import FolderDay
 from exporter.places import at, unrecognized
-from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
+from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, level, members, pieces
 
 _DEEPEST: Final = 16
+_MOST_PLACES: Final = 500_000
 _FINE: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
 
@@ -93,6 +94,7 @@ class _Walk:
 
     def __init__(self, asked: Asked, layouts: Layouts, records: RecordReader, findings: Findings) -> None:
         self.parts: list[Part] = []
+        self._places = 0
         self._asked = asked
         self._layouts = layouts
         self._records = records
@@ -100,6 +102,9 @@ class _Walk:
 
     def into(self, raw: Raw, path: str, above: _Above) -> Generator[None, None, None]:
         """Walk the value at `path` and all below it."""
+        self._places += 1
+        if self._places > _MOST_PLACES:
+            raise unrecognized("$", f"more than {_MOST_PLACES} lists and objects around the fields of the records")
         if above.depth > _DEEPEST:
             raise unrecognized(path, f"nested deeper than {_DEEPEST} levels")
         yield
@@ -173,14 +178,17 @@ class _Walk:
         if not layout.agents:
             return False
         key = layout.agents[0]
-        agents: dict[str, Raw] | list[Raw] | list[str]
+        has_agents = False
         match first_byte(inside[key]):
-            case "{":
-                agents = yield from members(inside[key], at(path, key))
-                if self._has_count(agents, self._layouts[tuple(agents)]):
-                    raise unrecognized(at(path, key), "is it a folder of this name, or agents by their ids?")
-            case "[":
-                agents = list((yield from elements(inside[key], at(path, key))))
+            case "{" | "[":
+                for piece in pieces(inside[key]):
+                    some = piece and level(piece, at(path, key))
+                    if isinstance(some, dict):
+                        some = {agent: value for agent, value in some.items() if not is_null(value)}
+                        if self._has_count(some, self._layouts[tuple(some)]):
+                            raise unrecognized(at(path, key), "is it a folder of this name, or agents by their ids?")
+                    has_agents = has_agents or bool(some)
+                    yield
             case _:
                 agents = [agent for agent, _ in self._records.beside(decode(raw, path))]
                 for agent in agents:
@@ -189,7 +197,7 @@ class _Walk:
                 if not agents and len(layout.agents) > 1:
                     raise unrecognized(at(path, layout.agents[1]), "agents, or a folder of this name?")
                 return bool(agents)
-        if not agents:
+        if not has_agents:
             raise unrecognized(path, "expected a call count or agents, found neither")
         return True
 

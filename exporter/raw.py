@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ _FIRST: Final = range(0xD800, 0xDC00)
 _SECOND: Final = range(0xDC00, 0xE000)
 _ESCAPES_AT_A_TIME: Final = 4000
 _PIECE_BYTES: Final = 2**18
-_LARGER: Final = 4
+_MOST: Final = 200_000
 _COMMAS_TRIED: Final = 16
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -67,7 +66,7 @@ def _check_surrogates(text: bytes) -> Generator[None, None, None]:
 def members(raw: Raw, path: str) -> Generator[None, None, dict[str, Raw]]:
     """Give the members of the object at `path`; those that are null are the same as missing (rule 8).
 
-    It yields where a pause may be made. Raises DecodeError, also where a key stands there twice.
+    It yields where a pause may be made. Raises DecodeError, also where there are too many of them, or a key twice.
     """
     found: dict[str, Raw] = {}
     count = 0
@@ -80,18 +79,25 @@ def members(raw: Raw, path: str) -> Generator[None, None, dict[str, Raw]]:
         count += len(some)
         if len(found) < count:
             raise twice(path)
+        _check_number(count, path)
     return found
 
 
-def elements(raw: Raw, path: str) -> Generator[None, None, Iterator[Raw]]:
-    """Give the elements of the list at `path`; it yields where a pause may be made."""
-    found: list[list[Raw]] = []
+def elements(raw: Raw, path: str) -> Generator[None, None, list[Raw]]:
+    """Give the elements of the list at `path`, as `members` does."""
+    found: list[Raw] = []
     for piece in pieces(raw):
         if piece is None:
             yield
         else:
-            found.append(_checked(_elements, piece, path))
-    return chain.from_iterable(found)
+            found += _checked(_elements, piece, path)
+            _check_number(len(found), path)
+    return found
+
+
+def _check_number(count: int, path: str) -> None:
+    if count > _MOST:
+        raise unrecognized(path, f"more than {_MOST} records or fields here")
 
 
 def level(raw: Raw, path: str) -> dict[str, Raw] | list[Raw]:
@@ -105,23 +111,22 @@ def level(raw: Raw, path: str) -> dict[str, Raw] | list[Raw]:
 def pieces(raw: Raw) -> Iterator[Raw | None]:
     """Cut a large object or list into small ones that have its members in turn, with a None where a pause may be made.
 
-    Where a comma is between two members is tried out: if what is before it is JSON, it is one. So what is no JSON comes
-    out as one piece, as does what has very large members.
+    Whether a comma is between two members is tried out: if what is before it is JSON, it is. What is no JSON, and what
+    begins with a large member, comes out as one piece.
     """
     text = memoryview(raw)
     opening, closing, start, end = bytes(text[:1]), bytes(text[-1:]), 1, len(text) - 1
-    size = _PIECE_BYTES
-    while end - start > size:
+    while end - start > _PIECE_BYTES:
         yield None
-        window = bytes(text[start : start + size])
+        window = bytes(text[start : start + _PIECE_BYTES])
         for comma in _commas(window):
             piece = Raw(opening + window[:comma] + closing)
             if _is_json(piece):
                 yield piece
-                start, size = start + comma + 1, _PIECE_BYTES
+                start += comma + 1
                 break
         else:
-            size *= _LARGER
+            break
     yield Raw(opening + text[start:end] + closing) if start > 1 else raw
 
 

@@ -525,6 +525,32 @@ def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
     assert pauses >= 20_000
 
 
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        (b"[" + b"{}," * 200_000 + b"{}]", "$", "more than 200000 records or fields here"),
+        (
+            b"{" + b",".join(b'"%d":{}' % number for number in range(200_001)) + b"}",
+            "$",
+            "more than 200000 records or fields here",
+        ),
+        (
+            b"[" + b",".join([b"[" + b"{}," * 199_999 + b"{}]"] * 3) + b"]",
+            "$",
+            "more than 500000 lists and objects around the fields of the records",
+        ),
+        (
+            b'{"A":{"calls":1,"agents":{' + b",".join(b'"%x":1' % number for number in range(2_020_000)) + b"}}}",
+            "$.A.agents",
+            "more than 2000000 agents",
+        ),
+    ],
+    ids=["elements", "members", "places", "agents"],
+)
+def test_more_than_anybody_has_is_refused_early(body: bytes, path: str, message: str) -> None:
+    assert refused(body, ORG) == ("unrecognized", path, message)
+
+
 def test_findings_do_not_grow_for_ever() -> None:
     reader = Reader(Layouts())
     for number in range(3000):
