@@ -88,6 +88,7 @@ class Client:
         Tries again after transient errors while `vspark.timeout_seconds` last, which begin when the first try has its
         place among the requests at a time. Raises TokenError, ConnectError, StatusError and BodyError.
         """
+        failures: list[BaseException | None] = [None]
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as clock:
                 retrying = AsyncRetrying(
@@ -95,9 +96,13 @@ class Client:
                     wait=_pause_seconds,
                     stop=partial(_is_the_last, clock),
                     sleep=self._sleep,
+                    before_sleep=lambda state: failures.append(_failure(state)),
                     reraise=True,
                 )
                 return await retrying(self._fetch_once, target, day, clock)
+        match failures[-1]:
+            case ConnectError(reason="timeout") as error:  # no try got as far as to ask, which says more
+                raise error
         raise self._timeout()
 
     async def ask(self, target: Target, day: date | None) -> Answer:
@@ -215,8 +220,12 @@ def _is_transient(error: BaseException) -> bool:
             return False
 
 
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _pause_seconds(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
+    error = _failure(state)
     if isinstance(error, StatusError) and error.retry_after_seconds is not None:
         return max(error.retry_after_seconds, _BACKOFF(state))  # it may be 0, or a date that has passed
     return _BACKOFF(state)
