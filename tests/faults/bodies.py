@@ -123,12 +123,35 @@ BODIES: Final = (
     _read(
         "ids with quotes, backslashes, line ends, control characters",
         b'{"A":{"calls":4,"agents":{"\\"}":1,"\\\\n":1,"\\n\\r\\u0000\\u2028":1,"":1}}}',
-        "escaped; the page stays one that Prometheus reads",
+        "escaped, so that the page stays one that can be read",
         {("A",): 4.0, ("A", '"}'): 1.0, ("A", "\\n"): 1.0, ("A", "\n\r\0\u2028"): 1.0, ("A", ""): 1.0},
     ),
 )
 
+
+def _many_agents() -> bytes:
+    agents = b",".join(b'"a%07d":{"calls":1,"avgduration":"0:04:10"}' % number for number in range(1_000_000))
+    return b'{"A":{"calls":1000000,"agents":{%b}}}' % agents
+
+
+def _many_folders() -> bytes:
+    return b"{%b}" % b",".join(b'"F%05d":{"calls":7}' % number for number in range(50_000))
+
+
 SIZES: Final = (
+    Row(
+        "a million agents in one folder",
+        large=_many_agents,
+        note="read; beyond `agents.max_per_folder` they add up under `_other`",
+        published={("A",): 1e6, ("A", "a0000999"): 1.0, ("A", "_other"): 999_000.0},
+    ),
+    Row("50,000 folders in one org", large=_many_folders, note="read", published={("F00000",): 7.0, ("F49999",): 7.0}),
+    _refused(
+        "200,001 folders in one org",
+        b"[" + b"{}," * 200_000 + b"{}]",
+        "unrecognized",
+        "$: more than 200000 records or fields here",
+    ),
     _refused(
         "a folder's name of 1 MB",
         b'{"%b":{"calls":7}}' % (b"x" * 1_000_000),

@@ -1,5 +1,6 @@
 """What one row of the fault matrix says; the tests run each, docs/generate.py writes each down."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,10 +31,11 @@ def alerts(reason: str) -> tuple[str, ...]:
 class Row:
     """A fault that one target meets while its neighbour, another org of the same V-Spark, is well.
 
-    `fault` is what the simulator does; None: `outage` names how the connection of everybody is broken. With a
-    `reason` the poll fails, and `log` is the error as it is logged, V-Spark's address as HOST:PORT. Without one,
-    `published` are the calls by folder, or by folder and agent, that are read from the answer. `times`: so often the
-    fault is met within a poll; `aftermath_seconds`: so long after the poll it still acts.
+    `fault` is what the simulator does, or `large` makes the body it answers with, or `outage` names how the connection
+    of everybody is broken. With a `reason` the poll fails, and `log` is the error as it is logged, V-Spark's address as
+    HOST:PORT. Without one, `published` are the calls by folder, or by folder and agent, that are read from the answer;
+    of a large one, some of them. `times`: so often the fault is met within a poll; `aftermath_seconds`: so long after
+    the poll it still acts.
     """
 
     name: str
@@ -47,4 +49,4 @@ class Row:
     aftermath_seconds: float = 0.0
     timeout_seconds: float = 10.0
     limit_bytes: int = MIB
-    heavy: bool = False
+    large: Callable[[], bytes] | None = None

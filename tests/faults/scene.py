@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,6 +19,7 @@ from tests.fake_clock import NOON, FakeClock, Polling, polling, site_of, target_
 from tests.wire import Pauses, client_of, until
 
 _CONCURRENCY = 2
+_PATIENCE_SECONDS = 300
 FAULTY, NEIGHBOUR = "O", "N"
 _CALLS = ("vspark_folder_calls_today", "vspark_agent_calls_today")
 _OF_POLLS = ("vspark_up{", "vspark_last_", "vspark_poll")
@@ -49,11 +51,28 @@ class Scene:
         self.speak(FAULTY, NEIGHBOUR)
         await self.watched.polled()
 
-    async def fail(self, fault: Fault, times: int | None) -> None:
+    async def fail(self, fault: Fault, times: int | None = None) -> None:
         """Poll the neighbour in health, and the other one while it fails."""
         self.speak(NEIGHBOUR)
         self.simulator.fail("C", FAULTY, fault=fault, times=times)
         await self.watched.polled()
+
+    async def fail_slowly(self, fault: Fault) -> float:
+        """Do the same where it may take a minute; give the longest time in seconds for which the loop was away."""
+        self.speak(NEIGHBOUR)
+        self.simulator.fail("C", FAULTY, fault=fault)
+        polls = self._polls() + 2
+        self.clock.advance(60)
+        longest, last = 0.0, monotonic()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while self._polls() < polls:
+                await asyncio.sleep(0)
+                longest, last = max(longest, monotonic() - last), monotonic()
+        return longest
+
+    def _polls(self) -> int:
+        """Count the polls that have ended."""
+        return sum(polled.ledger.polls.polls for polled in self.watched.poller._polled)
 
     def values(self, org: str) -> list[str]:
         """Give the samples that an answer leads to."""

@@ -5,14 +5,16 @@ import asyncio
 import pytest
 import trustme
 
+from simulator import Fault
 from tests.faults.matrix import GROUPS
 from tests.faults.outages import NAME, Names, outage
-from tests.faults.row import Row
+from tests.faults.row import CALLS, GOOD, MIB, Row
 from tests.faults.scene import FAULTY, NEIGHBOUR, staging
 from tests.wire import until
 
 ROWS = [row for rows in GROUPS.values() for row in rows]
 FAULTS = [row for row in ROWS if row.fault is not None]
+LARGE = [row for row in ROWS if row.large is not None]
 OUTAGES = [row for row in ROWS if row.outage]
 
 
@@ -81,6 +83,24 @@ async def test_everybody_keeps_the_values_and_recovers_when_nobody_is_reached(
         assert scene.is_fresh(FAULTY)
         assert scene.is_fresh(NEIGHBOUR)
         assert [each["event"] for each in scene.warnings()] == ["poll_recovered", "poll_recovered"]
+        await until(lambda: scene.held() == held)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("row", LARGE, ids=name)
+async def test_the_loop_goes_on_however_much_an_answer_holds(row: Row) -> None:
+    async with staging(timeout_seconds=60.0, limit_bytes=64 * MIB) as scene:
+        held = scene.held()
+        assert row.large is not None
+        longest = await scene.fail_slowly(Fault.answer(row.large()))
+        assert scene.warnings() == []
+        assert scene.is_fresh(NEIGHBOUR)
+        assert row.published.items() <= scene.published().items()
+        assert longest < 1
+
+        await scene.fail_slowly(Fault.answer(GOOD))
+        assert scene.published()["A",] == CALLS["A",]
+        assert scene.warnings() == []
         await until(lambda: scene.held() == held)
 
 
