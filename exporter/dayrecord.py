@@ -139,7 +139,10 @@ class RecordReader:
                     if sum(map(len, found)) > _MOST_AGENTS:
                         raise unrecognized(path, f"more than {_MOST_AGENTS} agents")
                     yield
-            case Alike() | dict() | list() as all_of_them:
+            case Alike() as alike:
+                yield from self._some(key, alike, 0, found)
+                return found[0]
+            case dict() | list() as all_of_them:
                 listed = isinstance(all_of_them, list)
                 yield from self._some(key, all_of_them, 0, found)
             case number:
