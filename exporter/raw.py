@@ -17,8 +17,10 @@ _FIRST: Final = range(0xD800, 0xDC00)
 _SECOND: Final = range(0xDC00, 0xE000)
 _ESCAPES_AT_A_TIME: Final = 4000
 _PIECE_BYTES: Final = 2**18
+_PROBE_BYTES: Final = 2**13
+"""The first piece is this small, so that it costs little to see that the members are larger."""
 _MOST: Final = 200_000
-_COMMAS_TRIED: Final = 16
+_COMMAS_TRIED: Final = 6
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _skipped = msgspec.json.Decoder(Raw).decode
@@ -116,14 +118,16 @@ def pieces(raw: Raw) -> Iterator[Raw | None]:
     """
     text = memoryview(raw)
     opening, closing, start, end = bytes(text[:1]), bytes(text[-1:]), 1, len(text) - 1
+    size = _PROBE_BYTES
     while end - start > _PIECE_BYTES:
         yield None
-        window = bytes(text[start : start + _PIECE_BYTES])
+        window = bytes(text[start : start + size])
         for comma in _commas(window):
             piece = Raw(opening + window[:comma] + closing)
             if _is_json(piece):
                 yield piece
                 start += comma + 1
+                size = _PIECE_BYTES
                 break
         else:
             break

@@ -21,6 +21,7 @@ VALUES = st.recursive(
 @pytest.fixture
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw, "_PIECE_BYTES", 24)
+    monkeypatch.setattr(raw, "_PROBE_BYTES", 24)
 
 
 def written(value: Any, *, spaced: bool, plain: bool) -> Raw:
