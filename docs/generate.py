@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from docs.chart import values_readme, values_schema
+from docs.reliability import reliability_page
 from exporter.config import Config
 from exporter.conversion import Block
 from exporter.errors import REASONS
@@ -159,6 +160,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration.md": configuration_page,
     "config.schema.json": configuration_schema,
     "metrics.md": metrics_page,
+    "reliability.md": reliability_page,
     "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
     "../helm/vspark-exporter/README.md": values_readme,
 }

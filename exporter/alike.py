@@ -5,7 +5,8 @@ for the count and at most one for the mean, with plain values. Whatever else the
 JSON, for `dayrecord` to read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,23 +15,32 @@ from msgspec import Meta, Raw, Struct
 from exporter import scalars
 from exporter.fields import Layouts
 from exporter.model import AgentDays
-from exporter.places import at
-from exporter.raw import decode, first_byte, is_composite, level
+from exporter.places import at, at_agent
+from exporter.raw import decode, first_byte, is_composite, level, pieces
 
 _Count = Annotated[int, Meta(ge=0, le=scalars.LARGEST_COUNT)]
 _Seconds = Annotated[float, Meta(ge=0, lt=scalars.LARGEST_DURATION)]
 """Below the largest, not at most: an integer just above it becomes it as a float, and `scalars` knows the integer."""
 _DECODERS_KEPT: Final = 64
 _KEYS_AT_MOST: Final = 64
+_LEARNED_FROM: Final = 100
 _LARGEST_AT_ONCE: Final = 2**20
 """Bytes of agents beyond which they are decoded some at a time, by who reads them, with pauses in between."""
 
 
 class Alike(Struct, frozen=True):
-    """Agents with calls that have been read already; `keys` are those of their records."""
+    """Agents with calls that have been read already; `keys` are those of their records.
+
+    `size` is their number with those that have no calls.
+    """
 
     agents: AgentDays
     keys: tuple[str, ...]
+    size: int
+
+
+Some = Alike | dict[str, Raw] | list[Raw]
+"""Some of very many agents."""
 
 
 class RecordDecoder:
@@ -44,24 +54,44 @@ class RecordDecoder:
     def decode(self, raw: Raw, inside: Mapping[str, Raw], path: str) -> dict[str, Any]:
         """Decode the day record at `path` with its members `inside`; its agents are `Alike` where they are.
 
-        Very many agents come as raw JSON, each by itself. Raises DecodeError.
+        Very many agents come some at a time, with a None where a pause may be made. Raises DecodeError.
         """
         layout = self._layouts[tuple(inside)]
         key = layout.agents[0] if layout.agents else None
         if key is None or not is_composite(inside[key]):
             return self._decode_whole(raw, path)
-        agents: Alike | dict[str, Raw] | list[Raw] | None = None
-        if len(memoryview(inside[key])) > _LARGEST_AT_ONCE:
-            agents = level(inside[key], at(path, key))
+        agents: Alike | Iterator[Some | None] | None = None
+        if len(inside[key]) > _LARGEST_AT_ONCE:
+            agents = self._some_at_a_time(inside[key], at(path, key))
         elif first_byte(inside[key]) == "{":
             agents = self._read(inside[key])
         if agents is not None:
             return {name: agents if name == key else decode(value, at(path, name)) for name, value in inside.items()}
         record = self._decode_whole(raw, path)
         if isinstance(record[key], dict):
-            keys = (tuple(value) for value in record[key].values() if isinstance(value, dict))
-            self._keys = max(keys, key=len, default=())
+            level(inside[key], at(path, key))  # refuses an id that stands there twice
+            self._learn(agent for agent in record[key].values() if isinstance(agent, dict))
         return record
+
+    def _some_at_a_time(self, raw: Raw, path: str) -> Iterator[Some | None]:
+        """Read agents piece by piece: those that are not alike come as raw JSON, each by itself."""
+        start = 0
+        for piece in pieces(raw):
+            if piece is None:
+                yield None
+                continue
+            alike = self._read(piece) if first_byte(piece) == "{" else None
+            agents = alike or level(piece, path)
+            if isinstance(agents, dict):
+                few = enumerate(islice(agents.values(), _LEARNED_FROM), start)
+                self._learn(map(str, level(each, at_agent(path, n))) for n, each in few if first_byte(each) == "{")
+                agents = self._read(piece) or agents
+            yield agents
+            start += agents.size if isinstance(agents, Alike) else len(agents)
+
+    def _learn(self, records: Iterable[Iterable[str]]) -> None:
+        """Remember the keys of agents' records, since the next ones are probably built so, too."""
+        self._keys = max(map(tuple, records), key=len, default=())
 
     @staticmethod
     def _decode_whole(raw: Raw, path: str) -> dict[str, Any]:
@@ -75,6 +105,8 @@ class RecordDecoder:
             return None
         try:
             records = self._decoder(self._keys, pair)(raw)
+            if bytes(raw).count(b'"%b"' % pair[0].encode()) != len(records):
+                return None  # an id or a count may stand there twice
             calls = [record.calls for record in records.values()]
             averages: list[Any] = [None] * len(calls)
             if pair[1] is not None:
@@ -87,7 +119,9 @@ class RecordDecoder:
         except (msgspec.DecodeError, RecursionError, ValueError):
             return None
         agents = AgentDays(list(records), calls, averages)
-        return Alike(AgentDays.of(agent for agent in agents if agent.calls) if 0 in calls else agents, self._keys)
+        if 0 in calls:
+            agents = AgentDays.of(agent for agent in agents if agent.calls)
+        return Alike(agents, self._keys, len(calls))
 
     def _decoder(self, keys: tuple[str, ...], pair: tuple[str, str | None]) -> Callable[[Raw], dict[str, Any]]:
         decoder = self._decoders.get(keys)

@@ -33,13 +33,13 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is 2xx."""
+        """Whether the status is 2xx but 206, for no part of an answer was asked for."""
         return is_success(self.status)
 
 
 def is_success(status: int) -> bool:
-    """Tell whether an HTTP status is 2xx."""
-    return status in range(200, 300)
+    """Tell whether an HTTP status is 2xx but 206, for no part of an answer was asked for."""
+    return status in range(200, 300) and status != HTTPStatus.PARTIAL_CONTENT
 
 
 def status_error(answer: Answer, token: Token) -> StatusError:
@@ -69,6 +69,16 @@ def _meaning(status: int, text: str, location: str) -> tuple[str, str]:
             )
         case (429, _):
             meaning = "rate_limited", "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
+        case (206, _):
+            meaning = (
+                "server_error",
+                "a part of the answer came where all was asked for: look at the proxy before V-Spark",
+            )
+        case (304, _):
+            meaning = (
+                "redirect",
+                "the answer is said to be known, though nobody asked so: look at the proxy before V-Spark",
+            )
         case (_, 3):
             leads = f"the answer leads on to {_origin(location)}, which is not followed"
             meaning = "redirect", f"{leads}: set vspark.url to where V-Spark itself answers"
@@ -88,6 +98,8 @@ def _named(status: int) -> str:
 
 def _origin(location: str) -> str:
     """Give scheme and host alone: the rest may quote the URL that was asked."""
+    if not location:
+        return "a place that it does not name"
     try:
         url = URL(location)
     except ValueError:

@@ -13,6 +13,8 @@ from typing import Self
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -65,7 +67,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._tls or True),
+            connector=_Connector(limit=self._concurrency, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"vspark-exporter/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
@@ -86,6 +88,7 @@ class Client:
         Tries again after transient errors while `vspark.timeout_seconds` last, which begin when the first try has its
         place among the requests at a time. Raises TokenError, ConnectError, StatusError and BodyError.
         """
+        failures: list[BaseException | None] = [None]
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as clock:
                 retrying = AsyncRetrying(
@@ -93,9 +96,13 @@ class Client:
                     wait=_pause_seconds,
                     stop=partial(_is_the_last, clock),
                     sleep=self._sleep,
+                    before_sleep=lambda state: failures.append(_failure(state)),
                     reraise=True,
                 )
                 return await retrying(self._fetch_once, target, day, clock)
+        match failures[-1]:
+            case ConnectError(reason="timeout") as error:  # no try got as far as to ask, which says more
+                raise error
         raise self._timeout()
 
     async def ask(self, target: Target, day: date | None) -> Answer:
@@ -180,6 +187,17 @@ class Client:
         )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Uses no connection again on which something came that nobody had asked for: it would be the next one's answer."""
+
+    async def _get(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is None or not connection.protocol.should_close:
+                break
+            connection.close()
+        return connection
+
+
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Keep aiohttp from asking again by itself where a connection is lost: the tries are made and counted here."""
     try:
@@ -202,10 +220,14 @@ def _is_transient(error: BaseException) -> bool:
             return False
 
 
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _pause_seconds(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
+    error = _failure(state)
     if isinstance(error, StatusError) and error.retry_after_seconds is not None:
-        return error.retry_after_seconds
+        return max(error.retry_after_seconds, _BACKOFF(state))  # it may be 0, or a date that has passed
     return _BACKOFF(state)
 
 

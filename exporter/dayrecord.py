@@ -1,7 +1,7 @@
 """One folder's day records, fully decoded, to their values: rules 1 to 3, and the adding up of rule 7."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Raw
@@ -11,45 +11,18 @@ from exporter.alike import Alike
 from exporter.errors import DecodeError
 from exporter.fields import Layout, Layouts, first
 from exporter.model import AgentDay, AgentDays, FolderDay
-from exporter.places import at, at_agent, unrecognized
+from exporter.places import at, at_agent, twice, unrecognized
 from exporter.raw import decode, is_composite
+from exporter.sums import Sum, merged, sum_of
 
 Findings = dict[str, None]
 """What was read by which rule, in the order in which it was first seen; for people."""
 
 _AGENTS_AT_A_TIME: Final = 2000
+_MOST_AGENTS: Final = 2_000_000
 _FOLDERS: Final = "a folder's"
 _AGENTS: Final = "an agent's"
 _AGENTS_OVERALL: Final = "an agent's overall"
-
-
-class Sum:
-    """Calls that add up, and the mean duration of the parts that have one, weighted by their calls (rule 7)."""
-
-    __slots__ = ("_last", "_parts", "_seconds", "_weight", "calls")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self._seconds = 0.0
-        self._weight = 0
-        self._parts = 0
-        self._last = 0.0
-
-    def add(self, calls: int, average_seconds: float | None) -> None:
-        """Add one part; an average of no calls weighs nothing."""
-        self.calls += calls
-        if average_seconds is not None and calls:
-            self._seconds += calls * average_seconds
-            self._weight += calls
-            self._parts += 1
-            self._last = average_seconds
-
-    @property
-    def average_seconds(self) -> float | None:
-        """The mean of all parts, None where no part has one; a single part's own, to the last bit."""
-        if self._parts == 1:
-            return self._last
-        return self._seconds / self._weight if self._parts else None
 
 
 class RecordReader:
@@ -77,11 +50,11 @@ class RecordReader:
             self._note(_FOLDERS, record)
             if calls is None:
                 self._findings["rule 1: calls and mean duration are those of the agents, added up"] = None
-                own = _sum(agents)
+                own = yield from sum_of(agents)
                 calls, average = own.calls, own.average_seconds
             total.add(calls, average)
             parts.append(agents)
-        together = parts[0] if len(parts) == 1 else merged(chain.from_iterable(parts))
+        together = parts[0] if len(parts) == 1 else (yield from merged(parts))
         return FolderDay(folder, total.calls, total.average_seconds, together)
 
     def _present(self, record: dict[str, Any]) -> Layout:
@@ -155,40 +128,78 @@ class RecordReader:
         key = first(layout.agents, record)
         if key is None:
             return AgentDays()
-        path, read = at("", key), self._by_id
-        place: Callable[[str, int], str] = at_agent
-        entries: Iterator[tuple[Any, Any]]
+        path, found, listed = at("", key), list[AgentDays](), False
         match record[key]:
+            case Iterator() as pieces:
+                start = 0
+                for piece in pieces:
+                    if piece is not None:
+                        listed = isinstance(piece, list)
+                        start += yield from self._some(key, piece, start, found)
+                    if sum(map(len, found)) > _MOST_AGENTS:
+                        raise unrecognized(path, f"more than {_MOST_AGENTS} agents")
+                    yield
             case Alike() as alike:
-                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
-                self._note(_AGENTS, dict.fromkeys(alike.keys, ""))
-                yield
-                return alike.agents
-            case dict() as by_id:
-                plain = tuple(agent for agent, value in by_id.items() if _is_plain(value))
-                if first(self._layouts[plain].counts, by_id) is not None:
-                    raise unrecognized(path, "are these agents by their ids, or is it a record of its own?")
-                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
-                entries = iter(by_id.items())
-            case list() as listed:
-                self._findings[f"rule 3: agents from {key!r}, a list"] = None
-                entries, place, read = enumerate(listed), at, self._listed
+                yield from self._some(key, alike, 0, found)
+                return found[0]
+            case dict() | list() as all_of_them:
+                listed = isinstance(all_of_them, list)
+                yield from self._some(key, all_of_them, 0, found)
             case number:
                 try:
                     scalars.count(number)
                 except ValueError as error:
                     raise unrecognized(path, str(error)) from None
                 self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
-                path, entries = "", self.beside(record)
-        found: list[AgentDay] = []
-        numbered = enumerate(entries)
+                yield from self._entries("", at_agent, 0, self.beside(record), self._by_id, found)
+        agents = yield from merged(found)
+        if not listed and len(agents) < sum(map(len, found)):
+            raise twice(path)
+        return agents
+
+    def _some(
+        self, key: str, agents: Alike | dict[str, Any] | list[Any], start: int, found: list[AgentDays]
+    ) -> Generator[None, None, int]:
+        """Add what is under the key of the agents, or a piece of it from its place `start` on, to what has been found.
+
+        Gives how many there are in it, with and without calls.
+        """
+        path = at("", key)
+        match agents:
+            case Alike():
+                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
+                self._note(_AGENTS, dict.fromkeys(agents.keys, ""))
+                found.append(_checked(agents.agents, path))
+                yield
+                return agents.size
+            case dict():
+                plain = tuple(agent for agent, value in agents.items() if _is_plain(value))
+                if first(self._layouts[plain].counts, agents) is not None:
+                    raise unrecognized(path, "are these agents by their ids, or is it a record of its own?")
+                self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
+                yield from self._entries(path, at_agent, start, iter(agents.items()), self._by_id, found)
+            case list():
+                self._findings[f"rule 3: agents from {key!r}, a list"] = None
+                yield from self._entries(path, at, start, enumerate(agents), self._listed, found)
+        return len(agents)
+
+    def _entries(
+        self,
+        path: str,
+        place: Callable[[str, int], str],
+        start: int,
+        entries: Iterable[tuple[Any, Any]],
+        read: Callable[[str, list[tuple[int, Any, Any]]], list[AgentDay]],
+        found: list[AgentDays],
+    ) -> Generator[None, None, None]:
+        """Read agents some at a time, each with its number, counted from `start`."""
+        numbered = enumerate(entries, start)
         while raw := list(islice(numbered, _AGENTS_AT_A_TIME)):
-            some = [(number, name, _decoded(place, path, number, value)) for number, (name, value) in raw]
+            some = [(number, name, _decoded(place(path, number), value)) for number, (name, value) in raw]
             if isinstance(some[0][2], dict):
                 self._note_agent(some[0][2])
-            found += read(path, some)
+            found.append(_checked(AgentDays.of(read(path, some)), path))
             yield
-        return merged(found)
 
     def beside(self, record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the agents that stand in a record under their ids: its objects with a call count (rule 3)."""
@@ -202,7 +213,7 @@ class RecordReader:
         below = _overall(record, layout)
         return first(layout.counts, record) is not None or first(self._present(below).counts, below) is not None
 
-    def _by_id(self, path: str, some: Iterable[tuple[int, Any, Any]]) -> list[AgentDay]:
+    def _by_id(self, path: str, some: list[tuple[int, Any, Any]]) -> list[AgentDay]:
         found = []
         for number, agent, record in some:
             if record is None:
@@ -218,7 +229,7 @@ class RecordReader:
                 found.append(AgentDay(agent, calls, average))
         return found
 
-    def _listed(self, path: str, some: Iterable[tuple[int, Any, Any]]) -> list[AgentDay]:
+    def _listed(self, path: str, some: list[tuple[int, Any, Any]]) -> list[AgentDay]:
         found = []
         for index, _, record in some:
             if record is None:
@@ -242,14 +253,20 @@ def _is_plain(value: Any) -> bool:
     return not is_composite(value) if isinstance(value, Raw) else not isinstance(value, dict)
 
 
-def _decoded(place: Callable[[str, int], str], path: str, number: int, value: Any) -> Any:
+def _checked(agents: AgentDays, path: str) -> AgentDays:
+    if max(map(len, agents.agents), default=0) > scalars.LONGEST_NAME:
+        raise unrecognized(path, f"an agent's id of more than {scalars.LONGEST_NAME} characters")
+    return agents
+
+
+def _decoded(place: str, value: Any) -> Any:
     """Decode an agent's record that comes raw, because there are very many."""
     if not isinstance(value, Raw):
         return value
     try:
         return decode(value, "")
     except DecodeError as error:
-        raise unrecognized(place(path, number) + error.path, error.message) from None
+        raise unrecognized(place + error.path, error.message) from None
 
 
 def _overall(record: dict[str, Any], layout: Layout) -> dict[str, Any]:
@@ -270,21 +287,3 @@ def _number_of_calls(value: Any) -> int:
         return scalars.count(value)
     except ValueError as error:
         raise unrecognized("", str(error)) from None
-
-
-def _sum(agents: Iterable[AgentDay]) -> Sum:
-    total = Sum()
-    for agent in agents:
-        total.add(agent.calls, agent.average_seconds)
-    return total
-
-
-def merged(agents: Iterable[AgentDay]) -> AgentDays:
-    """Add up what several records say of one agent (rule 7)."""
-    columns = AgentDays.of(agents)
-    if len(set(columns.agents)) == len(columns):
-        return columns
-    by_id: dict[str, Sum] = {}
-    for agent in columns:
-        by_id.setdefault(agent.agent, Sum()).add(agent.calls, agent.average_seconds)
-    return AgentDays.of(AgentDay(agent, part.calls, part.average_seconds) for agent, part in by_id.items())

@@ -18,9 +18,10 @@ from exporter.dayrecord import Findings, RecordReader
 from exporter.fields import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.model import FolderDay
 from exporter.places import at, unrecognized
-from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, members
+from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, level, members, pieces
 
 _DEEPEST: Final = 16
+_MOST_PLACES: Final = 500_000
 _FINE: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
 
@@ -72,7 +73,8 @@ class Reader:
         if len(self.findings) > _FINDINGS_KEPT:  # names of fields come from outside, in ever new spellings
             self.findings.clear()
         walk = _Walk(asked, self._layouts, self._records, self.findings)
-        yield from walk.into(check_text(body), "$", _Above())
+        text = yield from check_text(body)
+        yield from walk.into(text, "$", _Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
         return walk.parts
@@ -92,6 +94,7 @@ class _Walk:
 
     def __init__(self, asked: Asked, layouts: Layouts, records: RecordReader, findings: Findings) -> None:
         self.parts: list[Part] = []
+        self._places = 0
         self._asked = asked
         self._layouts = layouts
         self._records = records
@@ -99,23 +102,26 @@ class _Walk:
 
     def into(self, raw: Raw, path: str, above: _Above) -> Generator[None, None, None]:
         """Walk the value at `path` and all below it."""
+        self._places += 1
+        if self._places > _MOST_PLACES:
+            raise unrecognized("$", f"more than {_MOST_PLACES} lists and objects around the fields of the records")
         if above.depth > _DEEPEST:
             raise unrecognized(path, f"nested deeper than {_DEEPEST} levels")
         yield
         match first_byte(raw):
             case "[":
                 below = msgspec.structs.replace(above, depth=above.depth + 1)
-                for index, element in enumerate(elements(raw, path)):
+                for index, element in enumerate((yield from elements(raw, path))):
                     if is_composite(element):
                         yield from self.into(element, at(path, index), below)
                     elif not is_null(element):
                         raise unrecognized(at(path, index), "expected a day record, an object")
             case "{":
-                inside = members(raw, path)
+                inside = yield from members(raw, path)
                 layout = self._layouts[tuple(inside)]
                 if layout.twice is not None:
                     raise unrecognized(at(path, layout.twice), "stands here in two spellings, so which of them counts?")
-                if self._is_day_record(inside, layout, raw, path):
+                if (yield from self._is_day_record(inside, layout, raw, path)):
                     self.parts.append(self._part(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(inside, layout, path, above)
@@ -163,21 +169,26 @@ class _Walk:
             raise unrecognized(at(path, key), "is read in an agent's record only")
         return msgspec.structs.replace(context, folder=key)
 
-    def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> bool:
+    def _is_day_record(
+        self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str
+    ) -> Generator[None, None, bool]:
         """Tell whether an object has a call count, or agents (rule 1)."""
         if self._has_count(inside, layout):
             return True
         if not layout.agents:
             return False
         key = layout.agents[0]
-        agents: dict[str, Raw] | list[Raw] | list[str]
+        has_agents = False
         match first_byte(inside[key]):
-            case "{":
-                agents = members(inside[key], at(path, key))
-                if self._has_count(agents, self._layouts[tuple(agents)]):
-                    raise unrecognized(at(path, key), "is it a folder of this name, or agents by their ids?")
-            case "[":
-                agents = elements(inside[key], at(path, key))
+            case "{" | "[":
+                for piece in pieces(inside[key]):
+                    some = piece and level(piece, at(path, key))
+                    if isinstance(some, dict):
+                        some = {agent: value for agent, value in some.items() if not is_null(value)}
+                        if self._has_count(some, self._layouts[tuple(some)]):
+                            raise unrecognized(at(path, key), "is it a folder of this name, or agents by their ids?")
+                    has_agents = has_agents or bool(some)
+                    yield
             case _:
                 agents = [agent for agent, _ in self._records.beside(decode(raw, path))]
                 for agent in agents:
@@ -186,7 +197,7 @@ class _Walk:
                 if not agents and len(layout.agents) > 1:
                     raise unrecognized(at(path, layout.agents[1]), "agents, or a folder of this name?")
                 return bool(agents)
-        if not agents:
+        if not has_agents:
             raise unrecognized(path, "expected a call count or agents, found neither")
         return True
 
@@ -196,6 +207,8 @@ class _Walk:
 
     def _part(self, inside: dict[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
         folder = self._folder(inside, layout, path, above)
+        if len(folder) > scalars.LONGEST_NAME:
+            raise unrecognized(path, f"a folder's name of more than {scalars.LONGEST_NAME} characters")
         day = self._day(inside, layout, path, above)
         for place, claim in above.claims:
             if claim not in (folder, day):

@@ -130,7 +130,7 @@ REASONS: Final[Mapping[str, str]] = {
     "rate_limited": "V-Spark, or a proxy, wants fewer requests (429). Raise poll.interval or lower poll.concurrency.",
     "redirect": "The answer leads elsewhere (3xx), to a login page perhaps. Point vspark.url to V-Spark itself.",
     "client_error": "Another 4xx. The log has the beginning of the answer.",
-    "server_error": "A 5xx of V-Spark or of a proxy. Look at V-Spark's own log.",
+    "server_error": "A 5xx of V-Spark or a proxy, a 206, or no status of HTTP's. Look at V-Spark's own log.",
     "too_large": "The answer is larger than vspark.max_response_size, after decompression.",
     "bad_encoding": "The answer's compression is damaged or of a kind that was not asked for.",
     "not_json": "The answer is no JSON: an HTML page of a proxy or a login perhaps. `vspark-exporter probe` shows it.",

@@ -25,7 +25,7 @@ from exporter.families import (
     agent_columns,
 )
 from exporter.history import DayCurve
-from exporter.model import FolderDay
+from exporter.model import AgentDays, FolderDay
 from exporter.orgday import midnight
 from exporter.reading import Contents, Reading
 from exporter.render import agent_samples, label_text, sample
@@ -101,7 +101,7 @@ class Ledger:
             except StopIteration as end:
                 return Taken(end.value, figures)
             if folder_day is not None:
-                figures[folder_day.folder] = self._put_agents(folder_day, draft)
+                figures[folder_day.folder] = yield from self._put_agents(folder_day, draft)
             yield
 
     def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Generator[None, None, None]:
@@ -222,8 +222,8 @@ class Ledger:
         kept = self._labels.get(folder)
         return kept or label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
 
-    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> FolderFigures:
-        shown, folded = self._rules.apply(folder_day.agents)
+    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> Generator[None, None, FolderFigures]:
+        shown, folded = yield from self._rules.apply(AgentDays.of(folder_day.agents))
         key, labels = self._key(folder_day.folder), self._label_text(folder_day.folder)
         for family, agents, values in agent_columns(shown):
             draft.put(family, key, agent_samples(family.name, labels, agents, values))

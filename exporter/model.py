@@ -1,6 +1,6 @@
 """What is read from `/stats`: one folder's day, and the agents' part in it. Immutable."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -19,11 +19,11 @@ class AgentDays:
     __slots__ = ("agents", "average_seconds", "calls")
 
     def __init__(
-        self, agents: Sequence[str] = (), calls: Sequence[int] = (), average_seconds: Sequence[float | None] = ()
+        self, agents: Iterable[str] = (), calls: Iterable[int] = (), average_seconds: Iterable[float | None] = ()
     ) -> None:
-        self.agents = agents
-        self.calls = calls
-        self.average_seconds = average_seconds
+        self.agents = agents if isinstance(agents, list) else list(agents)
+        self.calls = calls if isinstance(calls, list) else list(calls)
+        self.average_seconds = average_seconds if isinstance(average_seconds, list) else list(average_seconds)
 
     @classmethod
     def of(cls, agents: Iterable[AgentDay]) -> "AgentDays":
@@ -36,6 +36,18 @@ class AgentDays:
             [agent.calls for agent in agents],
             [agent.average_seconds for agent in agents],
         )
+
+    def extend(self, more: "AgentDays") -> None:
+        """Add more agents to columns of one's own."""
+        self.agents += more.agents
+        self.calls += more.calls
+        self.average_seconds += more.average_seconds
+
+    def slices(self, size: int) -> Iterator["AgentDays"]:
+        """Give so many agents at a time."""
+        for start in range(0, len(self), size):
+            end = start + size
+            yield AgentDays(self.agents[start:end], self.calls[start:end], self.average_seconds[start:end])
 
     def __len__(self) -> int:
         return len(self.agents)

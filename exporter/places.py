@@ -29,3 +29,8 @@ def at_agent(path: str, number: int) -> str:
 def unrecognized(path: str, message: str) -> DecodeError:
     """Make the error for a place that the rules do not decide."""
     return DecodeError("unrecognized", path, message)
+
+
+def twice(path: str) -> DecodeError:
+    """Make the error for an object that has a key twice, of whose values a reader of JSON keeps but the last."""
+    return unrecognized(path, "a key stands here twice, so which of them counts?")

@@ -13,6 +13,9 @@ LARGEST_COUNT: Final = 2**53
 LARGEST_DURATION: Final = 2.0**53
 """So that calls times a duration stays far from infinity."""
 
+LONGEST_NAME: Final = 1024
+"""Characters of a folder's name or an agent's id, which stand in every sample of theirs."""
+
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,15}):([0-5][0-9])|([0-9]{1,15})):([0-5][0-9](?:\.[0-9]{1,400})?)")
 _DATE: Final = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")

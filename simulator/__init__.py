@@ -3,13 +3,14 @@
 An independent peer: it states how the upstream behaves and shares no code with the exporter.
 """
 
-from simulator.faults import Fault
+from simulator.faults import End, Fault
 from simulator.server import Request, Simulator, utc_now
 from simulator.shapes import Shape
 from simulator.site import Company, Folder, Org, Site, demo_site, wide_site
 
 __all__ = [
     "Company",
+    "End",
     "Fault",
     "Folder",
     "Org",

@@ -14,6 +14,7 @@ from aiohttp import web
 from yarl import URL
 
 _MIB = 1 << 20
+_A_MOMENT_SECONDS = 0.02
 _TEXTS = {
     400: "Invalid token was provided",
     401: "Unauthorized",
@@ -34,6 +35,17 @@ class _Kind(Enum):
     REDIRECT = auto()
     CHUNKED = auto()
     TRUNCATED = auto()
+    RAW = auto()
+    UNASKED = auto()
+
+
+class End(Enum):
+    """What becomes of the connection after bytes that `Fault.raw` has put on the wire."""
+
+    CLOSE = auto()
+    RESET = auto()
+    HANG = auto()
+    """Until the client goes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class Fault:
     content_type: str = "text/html"
     headers: tuple[tuple[str, str], ...] = ()
     delay_seconds: float | None = None
+    script: tuple[bytes | float, ...] = field(default=(), repr=False)
+    end: End = End.CLOSE
 
     @classmethod
     def slow(cls, seconds: float | None = None) -> Self:
@@ -120,6 +134,16 @@ class Fault:
         """Answer with an empty JSON list with so much white space, in chunks: no Content-Length gives it away."""
         return cls(_Kind.CHUNKED, body=b"[" + b" " * (size_bytes - 2) + b"]")
 
+    @classmethod
+    def raw(cls, *script: bytes | float, end: End = End.CLOSE) -> Self:
+        """Put exactly these bytes on the wire instead of an answer, with pauses of so many seconds, then `end`."""
+        return cls(_Kind.RAW, script=script, end=end)
+
+    @classmethod
+    def unasked(cls, body: bytes, late: bytes) -> Self:
+        """Answer with `body`, and a moment later on the same connection with `late`, which nobody has asked for."""
+        return cls(_Kind.UNASKED, body=body, script=(late,))
+
 
 async def respond(fault: Fault, request: web.Request) -> web.StreamResponse | None:
     """Do to the request what the fault says; return None where the usual answer is to follow.
@@ -147,6 +171,11 @@ async def respond(fault: Fault, request: web.Request) -> web.StreamResponse | No
             response = await _stream(fault, request)
         case _Kind.TRUNCATED:
             response = await _truncate(fault, request)
+        case _Kind.RAW:
+            await _send_raw(fault, request)
+        case _Kind.UNASKED:
+            response = web.Response(body=fault.body, content_type=fault.content_type)
+            asyncio.get_running_loop().call_later(_A_MOMENT_SECONDS, _write_unasked, fault, request)
     return response
 
 
@@ -168,6 +197,30 @@ def _reset(request: web.Request) -> None:
     # Closing with a linger time of 0 is what makes the kernel send RST instead of FIN.
     request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()
+
+
+def _write(request: web.Request, data: bytes) -> None:
+    if request.transport is not None:
+        request.transport.write(data)
+
+
+def _write_unasked(fault: Fault, request: web.Request) -> None:
+    for part in fault.script:
+        if isinstance(part, bytes):
+            _write(request, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(part), part))
+
+
+async def _send_raw(fault: Fault, request: web.Request) -> None:
+    for part in fault.script:
+        if isinstance(part, bytes):
+            _write(request, part)
+        else:
+            await asyncio.sleep(part)
+    if fault.end is End.RESET:
+        _reset(request)
+    elif fault.end is End.CLOSE and request.transport is not None:
+        request.transport.close()
+    await _hang(None)
 
 
 async def _stream(fault: Fault, request: web.Request) -> web.StreamResponse:

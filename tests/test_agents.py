@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.agents import OTHER, AgentRules
-from exporter.model import AgentDay
+from exporter.model import AgentDay, AgentDays
+from tests.steps import finished
 
 A, B, C, D = AgentDay("a", 5, 10.0), AgentDay("b", 1, 60.0), AgentDay("c", 3), AgentDay("d", 3, 20.0)
 ALL = (A, B, C, D)
@@ -16,7 +17,7 @@ ALL = (A, B, C, D)
 
 def apply(agents: tuple[AgentDay, ...], **changes: Any) -> tuple[tuple[AgentDay, ...], int]:
     section: dict[str, Any] = {"enabled": True, "max_per_folder": 1000, "include": ".*", "exclude": ""}
-    found, folded = AgentRules(**(section | changes)).apply(agents)
+    found, folded = finished(AgentRules(**(section | changes)).apply(AgentDays.of(agents)))
     return tuple(found), folded
 
 

@@ -35,6 +35,24 @@ def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
             "V-Spark, or a proxy before it, refuses the request (status 400 Bad Request; it says: Bad daterange)",
         ),
         (
+            206,
+            b"",
+            "server_error",
+            (
+                "a part of the answer came where all was asked for: look at the proxy before V-Spark "
+                "(status 206 Partial Content)"
+            ),
+        ),
+        (
+            304,
+            b"",
+            "redirect",
+            (
+                "the answer is said to be known, though nobody asked so: look at the proxy before V-Spark "
+                "(status 304 Not Modified)"
+            ),
+        ),
+        (
             401,
             b"",
             "auth",
@@ -86,7 +104,7 @@ def test_a_status_says_what_happened_and_what_to_do(status: int, body: bytes, re
         ("https://s3cret.example.com/", "https://***.example.com"),
         ("https://S3CRET.example.com/", "https://***.example.com"),
         ("/login?next=%2Fstats", "another page of the same host"),
-        ("", "another page of the same host"),
+        ("", "a place that it does not name"),
         ("http://[bad", "a place that is no URL"),
     ],
 )

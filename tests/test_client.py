@@ -1,3 +1,4 @@
+import asyncio
 import html
 from dataclasses import replace
 from datetime import date
@@ -22,6 +23,7 @@ from tests.wire import (
     serving,
     then_close,
     then_hang,
+    until,
 )
 
 DAY = date(2026, 11, 23)
@@ -167,6 +169,26 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 # One try, for people
+
+
+async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
+    late = asyncio.Event()
+
+    async def twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"[1]"))
+        await late.wait()
+        writer.write(answer(b"[999]"))
+        await writer.drain()
+
+    async with serving(twice, answer(b"[2]")) as server, client_of(server.port) as client:
+        assert await client.fetch(TARGET, None) == b"[1]"
+        connector = client._session.connector
+        assert connector is not None
+        ((idle, _),) = next(iter(connector._conns.values()))
+        late.set()
+        await until(lambda: idle.should_close)
+        assert await client.fetch(TARGET, None) == b"[2]"
+        assert server.connections == 2
 
 
 async def test_asking_gives_any_answer_without_the_token() -> None:

@@ -66,6 +66,15 @@ async def test_retry_after_may_be_a_date() -> None:
     assert [0 < pause <= 3 for pause in pauses] == [True]
 
 
+@pytest.mark.parametrize("value", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_a_retry_after_that_has_passed_is_a_pause_as_after_any_error(value: str) -> None:
+    pauses = Pauses()
+    busy = answer(b"", f"Retry-After: {value}", status="429 Too Many Requests")
+    async with serving(busy) as server:
+        await failure_of(client_of(server.port, sleep=pauses))
+    assert [0 < pause <= longest for pause, longest in zip(pauses, [0.25, 0.5, 1.0], strict=True)] == [True] * 3
+
+
 async def test_a_pause_that_does_not_fit_is_not_made() -> None:
     pauses = Pauses()
     async with serving(answer(b"", "Retry-After: 6", status="429 Too Many Requests")) as server:
@@ -111,7 +120,13 @@ async def test_connecting_takes_a_part_of_the_time_and_is_tried_again() -> None:
     observed = Observed()
     async with Listener(never_shake_hands) as listener:
         client = client_of(f"https://127.0.0.1:{listener.port}", timeout_seconds=0.9, observe=observed)
-        assert (await failure_of(client))[0] == "ConnectError timeout"
+        assert await failure_of(client) == (
+            "ConnectError timeout",
+            (
+                f"no connection to 127.0.0.1:{listener.port} within 0.3 s: "
+                "the host is down, or a firewall drops the packets"
+            ),
+        )
     assert connections == len(observed) >= 2
     assert observed[0][0] == "none"
     assert 0.25 < observed[0][1] < 0.8

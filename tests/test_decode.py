@@ -348,7 +348,8 @@ def test_a_hundred_thousand_brackets_are_refused(part: bytes, *, closed: bool) -
 
 
 HTML = "the body is an HTML or XML page, of a proxy or a login perhaps"
-NO_JSON = "the body is no JSON, or has a lone surrogate"
+DOUBLE = "a key stands here twice, so which of them counts?"
+LONE = "the body has a lone surrogate"
 
 
 @pytest.mark.parametrize(
@@ -366,11 +367,15 @@ NO_JSON = "the body is no JSON, or has a lone surrogate"
         (b'{"calls":5,"x":"\xed\xa0\x80"}', "the body is no UTF-8 at byte 16"),
         (b'{"calls":5,"x":"\xc0\xaf"}', "the body is no UTF-8 at byte 16"),
         (b"\xff\xfe[\x00]\x00", "the body is no UTF-8 at byte 0"),
-        (b'{"folder":"A","calls":5,"x":"\\ud800"}', NO_JSON),
-        (b'{"folder":"A","calls":5,"\\udfff":1}', NO_JSON),
-        (b'{"folder":"A","calls":5,"x":[{"y":"\\uDBFF\\u0041"}]}', NO_JSON),
-        (b'{"folder":"A","calls":5,"x":null,"x":"\\udc00\\ud800"}', NO_JSON),
-        (b'{"\\ud83d":null}', NO_JSON),
+        (b'{"folder":"A","calls":5,"x":"\\ud800"}', LONE),
+        (b'{"folder":"A","calls":5,"\\udfff":1}', LONE),
+        (b'{"folder":"A","calls":5,"x":[{"y":"\\uDBFF\\u0041"}]}', LONE),
+        (b'{"folder":"A","calls":5,"x":null,"x":"\\udc00\\ud800"}', LONE),
+        (b'{"\\ud83d":null}', LONE),
+        (b'{"calls":5,"x":"\\ud83d","y":"\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\ud83d\\n\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\ud83d\\ud83d\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\\\\\ude00"}', LONE),
     ],
 )  # fmt: skip
 def test_rule_10_what_is_no_text_is_not_json(body: bytes, message: str) -> None:
@@ -394,16 +399,59 @@ def test_rule_10_what_is_no_json_is_not_json(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"calls":1,"calls":5}', "$"),
+        (b'{ "calls" : 1, "calls" : 5 }', "$"),
+        (b'{"calls":null,"calls":5}', "$"),
+        (b'{"c\\u0061lls":1,"calls":5}', "$"),
+        (b'{"x":1,"calls":5,"x":"1,"}', "$"),
+        (b'{"A":{"calls":1},"A":{"calls":5}}', "$"),
+        (b'{"A":{"20261123":{"calls":5},"20261123":{"calls":5}}}', "$.A"),
+        (b'[{"calls":5,"agents":{"a":1,"a":2}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"a":{"calls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":2,"a":{"calls":1},"a":{"calls":1}}]', "$[0]"),
+        (b'[{"agents":{"a":1,"a":2}}]', "$[0].agents"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(body: bytes, path: str) -> None:
+    again = b'[{"folder":"A","calls":5,"agents":{"b":{"calls":1}}},' + body.removeprefix(b"[").removesuffix(b"]") + b"]"
+    assert refused(body, FOLDER) == ("unrecognized", path, DOUBLE)
+    assert refused(again, FOLDER) == ("unrecognized", "$[1]" + path.removeprefix("$").removeprefix("[0]"), DOUBLE)
+
+
+@pytest.mark.parametrize("gap", [10, 40_000])
+def test_an_agent_that_stands_twice_among_very_many_is_refused(gap: int) -> None:
+    between = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(gap))
+    body = f'[{{"calls":5,"agents":{{"a":{{"calls":1}},{between},"a":{{"calls":1}}}}}}]'.encode()
+    assert refused(body, FOLDER) == ("unrecognized", "$[0].agents", DOUBLE)
+
+
+@pytest.mark.parametrize("length", [1024, 1025])
+def test_a_name_has_so_many_characters_at_most(length: int) -> None:
+    name = "\u00fc" * length
+    bodies = {
+        f'{{"{name}":{{"calls":5}}}}': (f"$[a key of {length} characters]", "a folder's name"),
+        f'[{{"folder":"{name}","calls":5}}]': ("$[0]", "a folder's name"),
+        f'{{"A":{{"calls":5,"agents":{{"{name}":5}}}}}}': ("$.A.agents", "an agent's id"),
+        f'{{"A":{{"calls":5,"agents":[{{"id":"{name}","calls":5}}]}}}}': ("$.A.agents", "an agent's id"),
+        f'{{"A":{{"calls":5,"agents":1,"{name}":{{"calls":5}}}}}}': ("$.A", "an agent's id"),
+    }
+    for body, (path, what) in bodies.items():
+        if length > 1024:
+            assert refused(body.encode(), ORG) == ("unrecognized", path, f"{what} of more than 1024 characters")
+        else:
+            assert [day.calls for day in read(body.encode(), ORG)] == [5]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'\xef\xbb\xbf{"calls":5}',
         b' \r\n\t{"calls":5}\n\n',
         b'\n\xef\xbb\xbf \n{"calls":5}',
         b'{\n  "calls" : 5 ,\t"x":\r\n[ ]}',
-        b'{"calls":1,"calls":5}',
-        b'{"calls":"x","calls":5}',
-        b'{"A":{"calls":1},"A":{"calls":5}}',
-        b'{"ncalls":7,"calls":5,"calls":null,"calls":5}',
+        b'{"calls":5,"x":null,"y":",,","z,":[1,{"z,":1}]}',
         b'{"c\\u0061lls":5}',
         b'{"calls":5,"x":"\\ud83d\\ude00 \\\\ud800"}',
         '{"calls":5,"x":"\U0001f600"}'.encode(),
@@ -475,6 +523,32 @@ def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
     days, _, pauses = end(Reading(Reader(Layouts())).read(body, ORG))
     assert days == []
     assert pauses >= 20_000
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        (b"[" + b"{}," * 200_000 + b"{}]", "$", "more than 200000 records or fields here"),
+        (
+            b"{" + b",".join(b'"%d":{}' % number for number in range(200_001)) + b"}",
+            "$",
+            "more than 200000 records or fields here",
+        ),
+        (
+            b"[" + b",".join([b"[" + b"{}," * 199_999 + b"{}]"] * 3) + b"]",
+            "$",
+            "more than 500000 lists and objects around the fields of the records",
+        ),
+        (
+            b'{"A":{"calls":1,"agents":{' + b",".join(b'"%x":1' % number for number in range(2_020_000)) + b"}}}",
+            "$.A.agents",
+            "more than 2000000 agents",
+        ),
+    ],
+    ids=["elements", "members", "places", "agents"],
+)
+def test_more_than_anybody_has_is_refused_early(body: bytes, path: str, message: str) -> None:
+    assert refused(body, ORG) == ("unrecognized", path, message)
 
 
 def test_findings_do_not_grow_for_ever() -> None:

@@ -80,4 +80,4 @@ def test_what_is_said_of_agents() -> None:
         (AGENT_CALLS, ["a", "b", "c"], [3, 2, 1]),
         (AGENT_AVERAGE, ["a", "c"], [10.0, 0.0]),
     ]
-    assert list(agent_columns(AgentDays())) == [(AGENT_CALLS, (), ()), (AGENT_AVERAGE, (), [])]
+    assert list(agent_columns(AgentDays())) == [(AGENT_CALLS, [], []), (AGENT_AVERAGE, [], [])]

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import trustme
 
-from simulator import Company, Fault, Folder, Org, Simulator, Site
+from simulator import Company, End, Fault, Folder, Org, Simulator, Site
 
 SITE = Site((Company("DocTestCo", "doc-token", (Org("DocTestCo-Org", "UTC", (Folder("Test01", 0),)),)),))
 TARGET = ("DocTestCo", "DocTestCo-Org")
@@ -172,6 +172,36 @@ async def test_a_fault_is_of_one_target_only(sim: Simulator) -> None:
     assert [(await get(sim, path))[0] for path in (PATH, PATH + "/Test01")] == [200, 500]
     sim.heal(*TARGET, "Test01")
     assert (await get(sim, PATH + "/Test01"))[0] == 200
+
+
+async def test_any_bytes_and_then_the_end(sim: Simulator) -> None:
+    sim.fail(*TARGET, fault=Fault.raw(b"SSH-2.0\r\n", 0.01, b"?"))
+    assert await raw(sim) == b"SSH-2.0\r\n?"
+    sim.fail(*TARGET, fault=Fault.raw(b"HTTP/1.1", 0.01, end=End.RESET))
+    with pytest.raises(ConnectionResetError):
+        await raw(sim)
+
+
+async def test_any_bytes_and_then_nothing(sim: Simulator) -> None:
+    sim.fail(*TARGET, fault=Fault.raw(b"HTTP/1.1 200 OK\r\n", end=End.HANG))
+    reader, writer = await asyncio.open_connection(sim.host, sim.port)
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_an_answer_that_nobody_asked_for(sim: Simulator) -> None:
+    sim.fail(*TARGET, fault=Fault.unasked(b"[1]", late=b"[2]"))
+    reader, writer = await asyncio.open_connection(sim.host, sim.port)
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await reader.readexactly(3) == b"[1]"
+    assert await reader.readexactly(41) == b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[2]"
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_fault_heals_after_so_many_times(sim: Simulator) -> None:
