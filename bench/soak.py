@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import quantiles
@@ -41,7 +41,8 @@ class Moment(NamedTuple):
     tasks: int
 
 
-_WARM_UP_SHARE = 0.25
+_WARM_UP_SECONDS = 200
+_WINDOW_SECONDS = 100
 _READY_SECONDS = 120.0
 _RELOAD_SECONDS = 60.0
 _MOST_GROWTH = 1.05
@@ -74,7 +75,7 @@ class Soak:
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._config = folder / "config.yaml"
-        self._errors = folder / "errors.log"
+        self._log = folder / "exporter.log"
         self._seconds = seconds
         self._ports = free_port(), free_port()
         self._tasks = 0
@@ -82,6 +83,7 @@ class Soak:
         self.moments: list[Moment] = []
         self.reloads = 0
         self.polls = self.failures = 0.0
+        self.cut_off = 0
 
     async def run(self) -> Scrapers:
         """Run for so long, and give what the scrapers have seen; raises RuntimeError where a process ends by itself."""
@@ -89,8 +91,8 @@ class Soak:
         clock = (f"--origin={time.time()}", f"--factor={FACTOR}")
         with ProcessPoolExecutor(1) as pool:
             upstream = await _begin(*clock, f"--port={self._ports[0]}", f"--orgs={ORGS}", f"--agents={AGENTS_PER_ORG}")
-            with self._errors.open("wb") as errors:
-                exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}", errors=errors)
+            with self._log.open("wb") as log:
+                exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}", log=log)
             try:
                 await self._until_ready()
                 scrapers = Scrapers(f"{self.url}/metrics", range(ORGS - COMING_AND_GOING, ORGS + 1), pool)
@@ -99,7 +101,9 @@ class Soak:
                 exporter.send_signal(signal.SIGTERM)
                 if await asyncio.wait_for(exporter.wait(), 30) != 0:
                     raise RuntimeError("the exporter did not end well")
-                scrapers.problems += self._errors.read_text().splitlines()
+                lines = self._log.read_text().splitlines()
+                self.cut_off = sum(" event=answer_cut_off " in line for line in lines)
+                scrapers.problems += [line for line in lines if " level=error " in line]
                 return scrapers
             finally:
                 for process in (upstream, exporter):
@@ -159,19 +163,26 @@ class Soak:
                 await asyncio.sleep(0.1)
 
 
-async def _begin(*arguments: str, errors: BinaryIO | None = None) -> Process:
+async def _begin(*arguments: str, log: BinaryIO | None = None) -> Process:
     command = (sys.executable, "-m", "bench.soaked", *arguments)
-    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=errors)
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=log)
 
 
-def floors(values: Sequence[float]) -> tuple[float, float]:
-    """Give what a tenth of the values lie below, in the first and in the last third after the warm-up.
+def floors(values: Sequence[float]) -> tuple[float, float] | None:
+    """Give what a tenth of the values, one each second, lie below after the warm-up and at the end.
 
-    What is never given back raises the floor; what is under way comes and goes above it.
+    What is never given back raises the floor; what is under way comes and goes above it. None: it was too short to
+    tell.
     """
-    warm = values[int(len(values) * _WARM_UP_SHARE) :]
-    third = len(warm) // 3
-    return quantiles(warm[:third], n=10)[0], quantiles(warm[-third:], n=10)[0]
+    if len(values) < _WARM_UP_SECONDS + 2 * _WINDOW_SECONDS:
+        return None
+    warm = values[_WARM_UP_SECONDS:]
+    return quantiles(warm[:_WINDOW_SECONDS], n=10)[0], quantiles(warm[-_WINDOW_SECONDS:], n=10)[0]
+
+
+def batches(moments: Sequence[Moment], size: int) -> Iterator[Sequence[Moment]]:
+    """Give so many at a time."""
+    return (moments[start : start + size] for start in range(0, len(moments), size))
 
 
 def report(soak: Soak, scrapers: Scrapers) -> int:
@@ -179,17 +190,23 @@ def report(soak: Soak, scrapers: Scrapers) -> int:
     missed = 0
     for place, name in enumerate(Moment._fields):
         values = [moment[place] for moment in soak.moments]
-        first, last = floors(values)
-        missed += last > first * _MOST_GROWTH + _SLACK[place]
+        found = floors(values)
         what = name.replace("_", " ")
-        print(f"{what}: at least {first:.0f} early, at least {last:.0f} late, at most {max(values):.0f}")
+        if found is None:
+            print(f"{what}: at most {max(values):.0f}; too short a run to tell whether it grows")
+            continue
+        first, last = found
+        missed += last > first * _MOST_GROWTH + _SLACK[place]
+        print(f"{what}: at least {first:.0f} after the warm-up, {last:.0f} at the end, at most {max(values):.0f}")
+    by_minute = [max(part).resident_megabytes for part in batches(soak.moments, 60)]
+    print(f"resident megabytes by minute: {' '.join(f'{each:.0f}' for each in by_minute)}")
     seconds = scrapers.seconds
     hundredths = quantiles(seconds, n=100)
     print(f"hours that passed for the exporter: {len(soak.moments) * FACTOR / 3600:.0f}, reloads: {soak.reloads}")
     print(f"polls: {soak.polls:.0f}, of which failed: {soak.failures:.0f}")
     print(f"scrapes, each looked through whole: {len(seconds)}")
     print(f"seconds of a scrape: p50 {hundredths[49]:.3f}, p99 {hundredths[98]:.3f}, longest {max(seconds):.3f}")
-    print(f"slow and silent scrapers that were cut off: {scrapers.cut_off}")
+    print(f"slow and silent scrapers that were cut off: {soak.cut_off}")
     for problem in dict.fromkeys(scrapers.problems):
         print(f"PROBLEM: {problem}")
     return missed + len(scrapers.problems)

@@ -37,7 +37,7 @@ def org_name(number: int) -> str:
 
 async def serve(path: Path, clock: HurriedClock, port: int) -> None:
     """Export until SIGTERM, and load the configuration again on SIGHUP."""
-    log = logs.configure("error", "logfmt")
+    log = logs.configure("info", "logfmt")
     load = partial(load_plan, path)
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
