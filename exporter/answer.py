@@ -14,7 +14,6 @@ from exporter.errors import StatusError
 from exporter.tokens import Token
 
 _EXCERPT_CHARACTERS = 200
-_REFUSED = "the token is refused: check it, and that it is the one of this company"
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,13 @@ def is_success(status: int) -> bool:
     return status in range(200, 300) and status != HTTPStatus.PARTIAL_CONTENT
 
 
-def status_error(answer: Answer, token: Token) -> StatusError:
-    """Say what an answer with another status than 2xx means; `token`, which it may quote, is not in the error."""
+def status_error(answer: Answer, token: Token, origin: str) -> StatusError:
+    """Say what an answer with another status than 2xx means.
+
+    `token`, which it may quote, is not in the error; `origin`, where the token is from, may be.
+    """
     text = excerpt(answer.body, token)
-    reason, message = _meaning(answer.status, text, answer.headers.get("Location", ""))
+    reason, message = _meaning(answer.status, text, answer.headers.get("Location", ""), origin)
     message = token.mask(message)  # hosts are written in lower case, and only that may be the token
     quoted = f"; it says: {text}" if text else ""
     return StatusError(
@@ -56,12 +58,13 @@ def status_error(answer: Answer, token: Token) -> StatusError:
     )
 
 
-def _meaning(status: int, text: str, location: str) -> tuple[str, str]:
+def _meaning(status: int, text: str, location: str, origin: str) -> tuple[str, str]:
+    refused = f"the token from {origin} is refused: is it the one of this company?"
     match status, status // 100:
         case (401 | 403, _):
-            meaning = "auth", _REFUSED
+            meaning = "auth", refused
         case (400, _) if "token" in text.lower():
-            meaning = "auth", _REFUSED
+            meaning = "auth", refused
         case (404, _):
             meaning = (
                 "not_found",

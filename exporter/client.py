@@ -124,7 +124,7 @@ class Client:
             token = target.token.read()
             answer = await self._try(target, day, token)
         if not answer.is_success:
-            raise status_error(answer, token)
+            raise status_error(answer, token, target.token.origin)
         return answer.body
 
     @asynccontextmanager

@@ -57,7 +57,7 @@ async def _probe_target(client: Client, target: Target, asked: Asked, reader: Re
         answer = await client.ask(target, asked.day)
         lines += _shown_answer(answer)
         if not answer.is_success:
-            raise status_error(answer, target.token.read())
+            raise status_error(answer, target.token.read(), target.token.origin)
         records = _records(answer.body, asked, reader)
     except DecodeError as error:
         lines += _shown_findings(reader)

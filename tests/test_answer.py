@@ -8,13 +8,13 @@ from exporter.answer import Answer, excerpt, retry_after_seconds, status_error
 from exporter.tokens import Token
 
 TOKEN = Token("s3cret")
-REFUSED = "the token is refused: check it, and that it is the one of this company"
+REFUSED = "the token from /etc/token is refused: is it the one of this company?"
 UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names, and vspark.url"
 NOT_FOLLOWED = "which is not followed: set vspark.url to where V-Spark itself answers"
 
 
 def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
-    error = status_error(Answer("http://v/stats?token=***", status, headers, body, 0.1), TOKEN)
+    error = status_error(Answer("http://v/stats?token=***", status, headers, body, 0.1), TOKEN, "/etc/token")
     assert error.status == status
     return error.reason, str(error)
 

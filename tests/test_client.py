@@ -134,7 +134,7 @@ async def test_a_status_says_what_the_page_says_without_the_token() -> None:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
             (
-                "the token is refused: check it, and that it is the one of this company "
+                "the token from the configuration file is refused: is it the one of this company? "
                 "(status 403 Forbidden; it says: No GET /stats?token=*** *** ***)"
             ),
         )
@@ -152,7 +152,7 @@ async def test_a_status_counts_even_with_a_page_that_cannot_be_read(reply: Reply
     async with serving(reply) as server:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
-            "the token is refused: check it, and that it is the one of this company (status 403 Forbidden)",
+            "the token from the configuration file is refused: is it the one of this company? (status 403 Forbidden)",
         )
 
 

@@ -281,7 +281,7 @@ async def test_what_is_logged_of_failures() -> None:
                 "log_level": "warning",
                 "target": "C/O/A",
                 "reason": "auth",
-                "error": "the token is refused: check it, and that it is the one of this company "
+                "error": "the token from the configuration file is refused: is it the one of this company? "
                 "(status 401 Unauthorized; it says: Unauthorized)",
             },
             {

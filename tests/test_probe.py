@@ -135,7 +135,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
     [
         (
             Fault.status(403),
-            "auth: the token is refused: check it, and that it is the one of this company (status 403 ",
+            "auth: the token from the configuration file is refused: is it the one of this company? (status 403 ",
         ),
         (Fault.garbage(), "not_json at $: "),
         (Fault.html(), "not_json at $: the body is an HTML or XML page, of a proxy or a login perhaps"),

@@ -27,7 +27,7 @@ def check(data: bytes) -> None:
         "Location": _token.mask(location.decode("utf-8", "surrogateescape")),
         "Retry-After": retry_after.decode("latin-1"),
     }
-    error = status_error(Answer("http://x/", status, headers, body, 0.0), _token)
+    error = status_error(Answer("http://x/", status, headers, body, 0.0), _token, "a file")
     assert error.reason in StatusError.reasons
     assert _CANARY not in str(error)
     line = excerpt(body, _token)
