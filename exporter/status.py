@@ -146,26 +146,34 @@ class ConfigState(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True):
-    """Sums over all targets; `states` has every state. An agent with calls in two folders counts twice."""
+    """Sums over all targets; `states` has every state. An agent with calls in two folders counts twice.
+
+    `folders`, `calls` and `agents` are of those that have values, None where none has; `unknown` is how many have not.
+    """
 
     targets: int
     states: Mapping[State, int]
-    folders: int
-    calls: int
-    agents: int
+    unknown: int
+    folders: int | None
+    calls: int | None
+    agents: int | None
 
     @classmethod
     def of(cls, targets: Iterable[TargetStatus]) -> Self:
         """Add up."""
         states = dict.fromkeys(State, 0)
-        folders = calls = agents = 0
+        known = folders = calls = agents = 0
         for status in targets:
             states[status.state] += 1
-            folders += len(status.folders)
             if status.figures is not None:
+                known += 1
+                folders += len(status.folders)
                 calls += status.figures.calls
                 agents += status.figures.agents
-        return cls(sum(states.values()), states, folders, calls, agents)
+        count = sum(states.values())
+        if not known:
+            return cls(count, states, count, None, None, None)
+        return cls(count, states, count - known, folders, calls, agents)
 
 
 class Overview(Struct, frozen=True):

@@ -52,6 +52,7 @@ def _head(overview: Overview) -> dict[str, Any]:
         "totals": {
             "targets": totals.targets,
             **{state.value: count for state, count in totals.states.items()},
+            "without_values": totals.unknown,
             "folders": totals.folders,
             "calls_today": totals.calls,
             "agents_today": totals.agents,

@@ -117,7 +117,7 @@ class StatusPage:
     ) -> Iterator[str]:
         """Give the page in small pieces; `problems` are those of the query."""
         config, totals = overview.config, overview.totals
-        headline_state, headline = _headline(totals)
+        headline_state, headline = _headline(totals, refused=bool(config.problems))
         json_href = f".{TARGETS_PATH}{query.with_refresh(refresh=True).href.removesuffix('?')}"
         return self._template.generate(
             overview=overview,
@@ -171,7 +171,14 @@ class Rows:
                     yield _Row("more", folders=f"{each.folders_matching - shown:,}", name=_name(each.status.target.org))
 
 
-def _headline(totals: Totals) -> tuple[State, str]:
+def _headline(totals: Totals, *, refused: bool) -> tuple[State, str]:
+    state, said = _targets_headline(totals)
+    if not refused:
+        return state, said
+    return state if state is State.STALE else State.FAILING, f"{said}; a new configuration is refused"
+
+
+def _targets_headline(totals: Totals) -> tuple[State, str]:
     bad = {state: totals.states[state] for state in (State.STALE, State.FAILING) if totals.states[state]}
     if not totals.targets:
         return State.WAITING, "Nothing to poll"

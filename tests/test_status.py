@@ -158,8 +158,13 @@ def test_totals() -> None:
         status_of("E", State.WAITING),
     ]
     states = {State.STALE: 1, State.FAILING: 1, State.WAITING: 2, State.OK: 1}
-    assert Totals.of(targets) == Totals(targets=5, states=states, folders=3, calls=1237, agents=6)
-    assert Totals.of([]) == Totals(0, dict.fromkeys(State, 0), 0, 0, 0)
+    assert Totals.of(targets) == Totals(targets=5, states=states, unknown=3, folders=3, calls=1237, agents=6)
+
+
+def test_totals_of_nothing_that_is_known_are_no_zeros() -> None:
+    nothing = dict.fromkeys(State, 0)
+    assert Totals.of([]) == Totals(0, nothing, 0, None, None, None)
+    assert Totals.of([status_of("B", State.STALE)]) == Totals(1, {**nothing, State.STALE: 1}, 1, None, None, None)
 
 
 def test_only_the_beginning_of_a_long_error_is_kept() -> None:

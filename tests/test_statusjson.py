@@ -51,6 +51,7 @@ async def test_the_whole_answer() -> None:
                     "failing": 1,
                     "waiting": 1,
                     "ok": 0,
+                    "without_values": 1,
                     "folders": 3,
                     "calls_today": 40,
                     "agents_today": 3,

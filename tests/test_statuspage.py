@@ -88,7 +88,7 @@ async def test_a_target_of_each_kind() -> None:
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
     assert summary.pop("Version").startswith("0.1.0 Python 3.")
     assert summary == {
-        "Calls today": "2,481",
+        "Calls today": "2,481 without 4 targets",
         "Agents": "13",
         "Folders": "5",
         "Targets": "8",
@@ -118,6 +118,12 @@ async def test_the_headline(targets: list[State], headline: str) -> None:
     assert texts(html, "h1") == [headline]
 
 
+async def test_what_nobody_knows_is_no_zero() -> None:
+    html = await page(status_of("Gone", State.STALE))
+    summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
+    assert [summary[name] for name in ("Calls today", "Agents", "Folders")] == [f"{NONE} without 1 target", NONE, NONE]
+
+
 async def test_a_configuration_that_was_refused() -> None:
     problems = ("companies[0].name: a name cannot be empty", HOSTILE)
     problems_shown = ("companies[0].name: a name cannot be empty", SHOWN)
@@ -127,6 +133,11 @@ async def test_a_configuration_that_was_refused() -> None:
         + " ".join(problems_shown)
     ]
     assert "refused" in texts(html, "dd")
+    assert texts(html, "h1") == ["Nothing to poll; a new configuration is refused"]
+    html = await page(status_of("A"), config=ConfigState(NOW - 7200, problems))
+    assert re.findall("<h1>(.*)</h1>", html) == [
+        '<span class="state failing">The target is ok; a new configuration is refused</span>'
+    ]
 
 
 async def test_the_sparkline() -> None:

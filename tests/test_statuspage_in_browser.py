@@ -24,6 +24,7 @@ TARGETS: tuple[TargetStatus, ...] = (
         org="West", folders={HOSTILE: FolderFigures(calls=5, agents=2), "A": FolderFigures(calls=8)}, curve=CURVE
     ),
 )
+HEADLINE = "1 stale and 1 failing of 5 targets; a new configuration is refused"
 REFUSED = ConfigState(NOW - 7200, ("companies[0].name: a name cannot be empty",))
 
 CONTRASTS = """
@@ -80,7 +81,7 @@ async def opened(query: str = "", *targets: TargetStatus, config: ConfigState | 
 
 async def test_without_scripts_and_without_violating_the_policy() -> None:
     async with opened(config=REFUSED) as tab:
-        assert await tab.look("document.querySelector('h1').innerText") == "1 stale and 1 failing of 5 targets"
+        assert await tab.look("document.querySelector('h1').innerText") == HEADLINE
         # The style has been let in.
         assert await tab.look("getComputedStyle(document.querySelector('h1')).lineHeight") != "normal"
         assert await tab.look("document.scripts.length + document.images.length") == 0
@@ -146,7 +147,7 @@ async def test_for_a_screen_reader(width: int) -> None:
             ("banner", ""),
             ("main", ""),
             ("navigation", "Other pages"),
-            ("heading", "1 stale and 1 failing of 5 targets"),
+            ("heading", HEADLINE),
             ("region", "Configuration"),
             ("navigation", "Targets by state"),
             ("search", "Targets"),
