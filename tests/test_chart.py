@@ -216,6 +216,18 @@ def test_rules_and_dashboards_are_taken_as_they_are(chart: Path) -> None:
     assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
 
 
+def test_alerts_lead_to_the_runbook_that_people_on_call_have() -> None:
+    url = "https://wiki.example.com/vspark"
+    objects = render("-f", values("operator"), "--set", f"prometheusRule.runbookUrl={url}")
+    groups = of_kind("PrometheusRule", objects)["spec"]["groups"]
+    alerts = {rule["alert"]: rule["annotations"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert {name: each["runbook_url"] for name, each in alerts.items()} == {
+        name: f"{url}#{name.lower()}" for name in alerts
+    }
+    assert len(alerts) > 0
+    assert not any("runbook" in each for each in alerts.values())
+
+
 def test_rules_and_dashboards_are_off_until_asked_for(chart: Path) -> None:
     assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
         *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
