@@ -86,7 +86,8 @@ async def running(
             if serving.auto_reload_seconds is not None:
                 work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
             if serving.web_file is not None:
-                work.append(tasks.create_task(serving.web_file.follow(clock, log), name="web file"))
+                following = serving.web_file.follow(clock, log, telemetry.web_config_read)
+                work.append(tasks.create_task(following, name="web file"))
             try:
                 yield Running(web, reloader)
             finally:

@@ -52,6 +52,13 @@ class Telemetry:
             registry=self.registry,
         )
 
+        self._web_config_successful = Gauge(
+            "vspark_exporter_web_config_last_reload_successful",
+            "0 where the web configuration file, or a file that it names, has changed and could not be taken.",
+            registry=self.registry,
+        )
+        self._web_config_successful.set(1)
+
     def observe_request(self, code: str, seconds: float) -> None:
         """Count one try of a request that took `seconds`; `code` is its status, "none" where none came."""
         self._request_seconds.labels(code).observe(seconds)
@@ -64,6 +71,10 @@ class Telemetry:
     def config_refused(self) -> None:
         """Note that the configuration was to be loaded again, and could not be."""
         self._reload_successful.set(0)
+
+    def web_config_read(self, taken: bool) -> None:  # noqa: FBT001 # it is what the gauge says
+        """Note whether a change of the web configuration file was taken."""
+        self._web_config_successful.set(taken)
 
     def exposition(self, form: Format) -> bytes:
         """Write the metrics; in OpenMetrics that includes the end of the page."""

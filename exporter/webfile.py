@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -37,8 +38,8 @@ class WebFile:
         self.config, context = _read(path, self._seen)
         self.tls = CurrentContext.of(context) if context else None
 
-    async def follow(self, clock: Clock, log: FilteringBoundLogger) -> None:
-        """Look for changes, every second and for ever; one line in the log for each."""
+    async def follow(self, clock: Clock, log: FilteringBoundLogger, tell: Callable[[bool], None]) -> None:
+        """Look for changes, every second and for ever; one line in the log for each, and `tell` whether it is taken."""
         while True:
             await clock.sleep(_LOOK_SECONDS)
             try:
@@ -47,13 +48,16 @@ class WebFile:
                 text = "; ".join(str(problem) for problem in config_errors(problems))
                 hint = "what was there before stays; mend the file"
                 log.warning("web_config_refused", file=str(self.path), problems=text, hint=hint)
+                tell(False)  # noqa: FBT003 # that is all it says
             except* Exception as bug:  # noqa: BLE001 # whatever fails here, what is served goes on
                 # Without its message, which may quote the file.
                 trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
                 log.error("web_config_refused", file=str(self.path), problems="a bug of this program", traceback=trace)  # noqa: TRY400
+                tell(False)  # noqa: FBT003
             else:
                 if changed:
                     log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))
+                    tell(True)  # noqa: FBT003
 
     def look(self) -> bool:
         """Take what has changed; True where something has. Raises as `__init__` does, once for each change.

@@ -50,6 +50,10 @@ vspark_exporter_config_last_reload_successful 1.0
 successfully, as a Unix time.
 # TYPE vspark_exporter_config_last_reload_success_timestamp_seconds gauge
 vspark_exporter_config_last_reload_success_timestamp_seconds 1.7954100005e+09
+# HELP vspark_exporter_web_config_last_reload_successful 0 where the web configuration file, or a file that it names, \
+has changed and could not be taken.
+# TYPE vspark_exporter_web_config_last_reload_successful gauge
+vspark_exporter_web_config_last_reload_successful 1.0
 """
 
 
@@ -74,6 +78,7 @@ def test_what_is_there_before_anything_has_happened() -> None:
         "vspark_exporter_build_info": 1.0,
         "vspark_exporter_config_last_reload_successful": 0.0,
         "vspark_exporter_config_last_reload_success_timestamp_seconds": 0.0,
+        "vspark_exporter_web_config_last_reload_successful": 1.0,
     }
 
 

@@ -1,6 +1,6 @@
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -203,10 +203,11 @@ def test_who_may_read_a_file_counts_as_a_change(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def followed(file: WebFile) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
-    """Follow the file by a clock that the test moves."""
+async def followed(file: WebFile, told: Callable[[bool], None] = lambda _: None) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
+    """Follow the file by a clock that the test moves; `told` hears whether changes are taken."""
     clock, capture = FakeClock(NOON), LogCapture()
-    task = asyncio.create_task(file.follow(clock, structlog.wrap_logger(None, processors=[capture])))
+    log = structlog.wrap_logger(None, processors=[capture])
+    task = asyncio.create_task(file.follow(clock, log, told))
     yield clock, capture
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -216,7 +217,8 @@ async def followed(file: WebFile) -> AsyncIterator[tuple[FakeClock, LogCapture]]
 async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
     file = WebFile(write(tmp_path, TLS + USERS))
-    async with followed(file) as (clock, capture):
+    told: list[bool] = []
+    async with followed(file, told.append) as (clock, capture):
 
         async def pass_seconds(number: int) -> None:
             for _ in range(number):
@@ -251,6 +253,7 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
             }
         ]
         assert HASH not in str(capture.entries)
+        assert told == [False, True]
 
 
 async def test_a_bug_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
