@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ LINGERING_SECONDS: Final = 1.0
 class Connection(web.RequestHandler):
     """One connection: aiohttp's, with an end to every wait for the client, and errors that are lines of ours."""
 
-    __slots__ = ("_forget", "_head_bytes", "_limits", "_log", "_move_back", "_timer", "_wire", "handshake")
+    __slots__ = ("_forget", "_head_bytes", "_limits", "_log", "_move_back", "_sending", "_timer", "_wire", "handshake")
 
     def __init__(
         self,
@@ -49,14 +50,15 @@ class Connection(web.RequestHandler):
         self._move_back = move_back
         self._forget = forget
         self._head_bytes = 0
+        self._sending = False
         self._timer: asyncio.TimerHandle | None = None
         self._wire: asyncio.Transport | None = None
         self.handshake: asyncio.Task[None] | None = None
 
     @property
     def waits(self) -> bool:
-        """Whether it is the client's turn: there is no whole request to be answered."""
-        return self._wire is None or self._wire.is_closing() or self._waits_for_head
+        """Whether it is the client's turn: to send a whole request, or to take the rest of an answer."""
+        return self._wire is None or self._wire.is_closing() or self._sending or self._waits_for_head
 
     @property
     def _waits_for_head(self) -> bool:
@@ -101,6 +103,23 @@ class Connection(web.RequestHandler):
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send what is left of an answer; the next request is not looked at before the client takes this one.
+
+        aiohttp would put the answers to requests that are sent in one go into memory, one after the other.
+        """
+        self._sending = True
+        self._expire_in(self._limits.answer_seconds)
+        try:
+            finished = await super().finish_response(request, resp, start_time)
+            with suppress(ConnectionError):  # who has gone away is no error of ours
+                await request.writer.drain()
+        finally:
+            self._sending = False
+        return finished
 
     def log_access(self, request: web.BaseRequest, response: web.StreamResponse, time: float | None) -> None:
         """Begin to wait for the next request: this one has been answered."""

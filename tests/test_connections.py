@@ -1,9 +1,10 @@
 """Clients that send too much, too slowly, nothing, or no HTTP, over real sockets."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 
 import pytest
@@ -294,6 +295,53 @@ async def test_many_requests_in_one_go() -> None:
             await reader.readuntil(b"Healthy.\n")
         writer.write(HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert (await everything(reader)).endswith("Healthy.\n")
+
+
+@asynccontextmanager
+async def asking_without_end(served: Served, request_bytes: bytes) -> AsyncIterator[None]:
+    """Send requests, as long as they are read, and read no answer."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.settimeout(0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(client, ("127.0.0.1", served.port))
+
+        async def ask() -> None:
+            with suppress(ConnectionError):
+                while True:
+                    await loop.sock_sendall(client, request_bytes * 500)
+
+        task = asyncio.create_task(ask())
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("path", [b"/metrics", b"/-/healthy", b"/nowhere"])
+async def test_answers_that_are_not_taken_do_not_pile_up(path: bytes) -> None:
+    """Each fits into what the transport takes at once; one after the other they would fill the memory."""
+    request_bytes = GET.replace(b"/metrics", path)
+    async with serving(limits=Limits(answer_seconds=1.0)) as served, asking_without_end(served, request_bytes):
+        await until(lambda: served.buffered > 65536)
+        largest = 0
+        while served.connections:
+            largest = max(largest, served.buffered)
+            await asyncio.sleep(0.005)
+        assert largest < 200_000
+    assert problems(served) == []
+
+
+async def test_who_takes_no_answers_makes_room() -> None:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(limits=Few()))
+        for _ in range(5):
+            await stack.enter_async_context(asking_without_end(served, HEALTH))
+        await until(lambda: served.buffered > 5 * 65536)
+        assert (await served.ask("/-/healthy"))[0] == 200
+        assert served.connections <= 5
 
 
 async def test_an_upgrade_that_is_not_offered() -> None:
