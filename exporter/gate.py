@@ -54,7 +54,7 @@ class Gate:
     @web.middleware
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         config = self._current()
-        if request.path not in OPEN_PATHS:
+        if request.rel_url.raw_path not in OPEN_PATHS:  # the other path also has the slash of %2F
             if self._bucket and not self._bucket.take(self._monotonic()):
                 raise web.HTTPTooManyRequests
             if config.users and not await self._is_known(request):

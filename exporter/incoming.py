@@ -7,6 +7,8 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
+from exporter.connection import SERVER_NAME
+
 
 def guard(server: web.Server) -> None:
     """Let `server` answer, from its next connection on, what would end in a failure or never."""
@@ -22,7 +24,7 @@ def _make(make: Callable[..., web.BaseRequest], message: Any, *rest: Any) -> web
 async def _answer(
     answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
 ) -> web.StreamResponse:
-    """Refuse an Expect that is no text, as the refusal would quote it."""
-    if not request.headers.get("Expect", "").isascii():
-        raise web.HTTPExpectationFailed
+    """Refuse what nobody can expect here, as aiohttp's refusal would quote it, which fails where it is no text."""
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        raise web.HTTPExpectationFailed(headers={"Server": SERVER_NAME})
     return await answer(request)

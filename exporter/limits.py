@@ -69,7 +69,7 @@ class Places:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let `handler` answer where there is a place, until the whole answer has gone out."""
-        if request.path in self._free:
+        if request.rel_url.raw_path in self._free:
             return await handler(request)
         if 0 < self._limits.requests <= self.taken:
             text = f"Limit of concurrent requests reached ({self._limits.requests}), try again later.\n"

@@ -61,7 +61,11 @@ async def test_who_has_the_password_is_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/-/healthy/", "/-/healthy/../../metrics", "//-/healthy", "/-/ready%2f", "/metrics?/-/healthy", "/-/"]
+    "path",
+    [
+        *("/-/healthy/", "/-/healthy/../../metrics", "//-/healthy", "/-/ready%2f", "/-%2Fready", "/-%252Fready"),
+        *("/metrics?/-/healthy", "/-/"),
+    ],
 )
 async def test_nothing_but_health_is_open(tmp_path: Path, path: str) -> None:
     async with guarded(tmp_path, USERS) as (served, _):

@@ -98,6 +98,23 @@ async def test_a_client_that_speaks_no_http_is_no_error(caplog: pytest.LogCaptur
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
+@pytest.mark.parametrize("expected", ["<b>", "\xff", "100-continue, x"])
+async def test_what_a_client_expects_is_not_quoted(expected: str) -> None:
+    async with serving() as served:
+        status, _, body = await served.ask("/", f"Expect: {expected}")
+        assert (status, body) == (417, b"417: Expectation Failed")
+
+
+async def test_a_client_may_expect_to_be_told_to_go_on() -> None:
+    async with serving() as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nConnection: close\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await reader.read()).endswith(b"Healthy.\n")
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_a_client_that_reads_slowly_gets_the_page_it_asked_for() -> None:
     async with serving() as served:
         publish(served.store, 100, 1000, 3)
