@@ -121,6 +121,11 @@ class TlsServer(Block, frozen=True):
         return self.client_auth_type or "NoClientCert"
 
     @property
+    def needs_client(self) -> bool:
+        """Whether nobody is served without a certificate."""
+        return self.client_auth == "RequireAndVerifyClientCert"
+
+    @property
     def old_suites(self) -> tuple[str, ...]:
         """The cipher suites below TLS 1.3, in OpenSSL's words; all that Go has where none is listed."""
         return tuple(gotls.CIPHER_SUITES[each] for each in self.cipher_suites or () if each in gotls.CIPHER_SUITES)

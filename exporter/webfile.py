@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,8 @@ class WebFile:
     """The web configuration in the file `path`; an ExceptionGroup of WebConfigErrors where it cannot be accepted.
 
     `config` is what it says; `tls` is for the server, None where the file has no TLS, and gives every new connection
-    what the file says then. Whether there is TLS stays as it was at first.
+    what the file says then. Whether there is TLS stays as it was at first; whoever had to show a password, a
+    certificate or a name has to go on, as a file that has lost its end would let everybody in.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,8 +63,7 @@ class WebFile:
     def look(self) -> bool:
         """Take what has changed; True where something has. Raises as `__init__` does, once for each change.
 
-        A change is taken at the second look that finds it, so that nothing half written is: a file that ends before its
-        users would let everybody in.
+        A change is taken at the second look that finds it, so that nothing half written is.
         """
         now = {path: _signature(path) for path in self._seen}
         still, self._last_look = now == self._last_look, now
@@ -71,14 +71,26 @@ class WebFile:
             return False
         self._seen = {}
         config, context = _read(self.path, self._seen)
-        if (self.tls is None) != (context is None):
-            word = "off" if self.tls else "on"
-            problem = f"TLS cannot be turned {word} while the exporter runs; restart it for that"
-            raise ExceptionGroup("no web configuration", [WebConfigError("tls_server_config", problem)])
+        if problems := [*_not_while_it_runs(self.config, config)]:
+            raise _refused(problems)
         self.config = config
         if self.tls and context:
             self.tls.current = context
         return True
+
+
+def _not_while_it_runs(before: WebConfig, after: WebConfig) -> Iterator[ConfigError]:
+    """Yield what a change cannot do."""
+    still = "while the exporter runs; restart it for that"
+    if before.users and not after.users:
+        yield ConfigError("basic_auth_users", f"passwords cannot be turned off {still}")
+    if before.tls is None or after.tls is None:
+        if before.tls != after.tls:
+            yield ConfigError("tls_server_config", f"TLS cannot be turned {'off' if before.tls else 'on'} {still}")
+    elif before.tls.needs_client and not after.tls.needs_client:
+        yield ConfigError("tls_server_config.client_auth_type", f"client certificates cannot be turned off {still}")
+    elif before.tls.client_allowed_sans and not after.tls.client_allowed_sans:
+        yield ConfigError("tls_server_config.client_allowed_sans", f"clients' names cannot be turned off {still}")
 
 
 def _read(path: Path, seen: dict[Path, _Signature]) -> tuple[WebConfig, ServerContext | None]:

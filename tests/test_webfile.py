@@ -163,7 +163,7 @@ async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> N
         assert await shown(served.port) == certificate(folder / "v2")
 
 
-@pytest.mark.parametrize(("before", "after", "word"), [(TLS, USERS, "off"), (USERS, TLS, "on")])
+@pytest.mark.parametrize(("before", "after", "word"), [(TLS + USERS, USERS, "off"), (USERS, TLS + USERS, "on")])
 def test_tls_stays_as_it_was_at_first(tmp_path: Path, ca: trustme.CA, before: str, after: str, word: str) -> None:
     assert ca
     file = WebFile(write(tmp_path, before))
@@ -173,6 +173,52 @@ def test_tls_stays_as_it_was_at_first(tmp_path: Path, ca: trustme.CA, before: st
         f"tls_server_config: TLS cannot be turned {word} while the exporter runs; restart it for that"
     ]
     assert file.config is config
+
+
+CLIENTS = TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}")
+PASSWORDS_OFF = "basic_auth_users: passwords cannot be turned off while the exporter runs; restart it for that"
+CLIENTS_OFF = (
+    "tls_server_config.client_auth_type: client certificates cannot be turned off while the exporter runs; "
+    "restart it for that"
+)
+
+NAMES_OFF = (
+    "tls_server_config.client_allowed_sans: clients' names cannot be turned off while the exporter runs; "
+    "restart it for that"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problems"),
+    [
+        (USERS, "basic_auth_users:\n", [PASSWORDS_OFF]),
+        (TLS + USERS, TLS, [PASSWORDS_OFF]),
+        (CLIENTS, TLS, [CLIENTS_OFF]),
+        (CLIENTS, CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"), [CLIENTS_OFF]),
+        (CLIENTS.replace("}", ", client_allowed_sans: [a.example]}"), CLIENTS, [NAMES_OFF]),
+        (CLIENTS + USERS, TLS, [PASSWORDS_OFF, CLIENTS_OFF]),
+    ],
+)
+def test_a_file_that_has_lost_its_end_lets_nobody_in(
+    tmp_path: Path, ca: trustme.CA, before: str, after: str, problems: list[str]
+) -> None:
+    assert ca
+    file = WebFile(write(tmp_path, before))
+    config = file.config
+    current = file.tls and file.tls.current
+    write(tmp_path, after)
+    assert refused(file) == problems
+    assert file.config is config
+    assert (file.tls and file.tls.current) is current
+    write(tmp_path, before)
+    assert looks(file) == [False, True]
+
+
+def test_passwords_and_clients_certificates_can_be_turned_on(tmp_path: Path, ca: trustme.CA) -> None:
+    assert ca
+    file = WebFile(write(tmp_path, TLS))
+    write(tmp_path, CLIENTS + USERS)
+    assert looks(file) == [False, True]
 
 
 def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
