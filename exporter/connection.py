@@ -16,6 +16,8 @@ from exporter.limits import Limits
 SERVER_NAME: Final = "vspark-exporter"
 """What answers call themselves: without a version, which says to strangers what to try."""
 
+_UNSENT_BYTES: Final = 64 * 1024  # asyncio's own for what is not encrypted; the other would be eight times as much
+
 LINGERING_SECONDS: Final = 1.0
 """For what a client still sends of a body that nobody wants, and for what it still has to take at the end."""
 
@@ -23,7 +25,18 @@ LINGERING_SECONDS: Final = 1.0
 class Connection(web.RequestHandler):
     """One connection: aiohttp's, with an end to every wait for the client, and errors that are lines of ours."""
 
-    __slots__ = ("_forget", "_head_bytes", "_limits", "_log", "_move_back", "_sending", "_timer", "_wire", "handshake")
+    __slots__ = (
+        "_forget",
+        "_head_bytes",
+        "_limits",
+        "_log",
+        "_move_back",
+        "_peer",
+        "_sending",
+        "_timer",
+        "_wire",
+        "handshake",
+    )
 
     def __init__(
         self,
@@ -53,12 +66,18 @@ class Connection(web.RequestHandler):
         self._sending = False
         self._timer: asyncio.TimerHandle | None = None
         self._wire: asyncio.Transport | None = None
+        self._peer: str | None = None
         self.handshake: asyncio.Task[None] | None = None
 
     @property
     def waits(self) -> bool:
         """Whether it is the client's turn: to send a whole request, or to take the rest of an answer."""
         return self._wire is None or self._wire.is_closing() or self._sending or self._waits_for_head
+
+    @property
+    def yields(self) -> bool:
+        """Whether it is closed where there is no room: it waits, or its client does not wait for its answers."""
+        return self.waits or len(self._messages) > 0
 
     @property
     def _waits_for_head(self) -> bool:
@@ -82,6 +101,9 @@ class Connection(web.RequestHandler):
         """Begin to wait for a request."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 # a stream's is one
         self._wire = transport
+        peer = transport.get_extra_info("peername")  # an encrypted one that has been closed twice tells nothing more
+        self._peer = client_name(peer[0]) if peer else None
+        transport.set_write_buffer_limits(_UNSENT_BYTES)
         super().connection_made(transport)
         self._expire_in(self._limits.head_seconds)
 
@@ -125,7 +147,7 @@ class Connection(web.RequestHandler):
         """Begin to wait for the next request: this one has been answered."""
         super().log_access(request, response, time)
         self._move_back(self)
-        unsent = self._wire is not None and self._wire.get_write_buffer_size() > 0
+        unsent = self._wire is not None and not self._wire.is_closing() and self._wire.get_write_buffer_size() > 0
         self._expire_in(self._limits.answer_seconds if unsent else self._limits.idle_seconds)
 
     def handle_error(
@@ -150,14 +172,9 @@ class Connection(web.RequestHandler):
         error = kw.get("exc_info")
         if isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
             # Its message quotes the header, which may be a password.
-            self._log.debug("bad_request", client=self._client, error=type(error).__name__)
+            self._log.debug("bad_request", client=self._peer, error=type(error).__name__)
         else:
-            self._log.error("request_failed", client=self._client, error=str(args[0]), exc_info=error)
-
-    @property
-    def _client(self) -> str | None:
-        peer = self._wire.get_extra_info("peername") if self._wire is not None else None
-        return client_name(peer[0]) if peer else None
+            self._log.error("request_failed", client=self._peer, error=str(args[0]), exc_info=error)
 
     def _status_of(self, error: HttpProcessingError) -> int:
         if isinstance(error, LineTooLong):
@@ -187,7 +204,7 @@ class Connection(web.RequestHandler):
         if wire is None or wire.is_closing() or wire.get_write_buffer_size():
             self.abort()
             return
-        self._log.debug("bad_request", client=self._client, error=status.phrase)
+        self._log.debug("bad_request", client=self._peer, error=status.phrase)
         body = _text(status)
         lines = [
             f"HTTP/1.1 {status.value} {status.phrase}",

@@ -79,9 +79,12 @@ class Connections:
             await asyncio.sleep(0)  # who connects without end does not keep the loop
 
     def _make_room(self) -> bool:
-        """Close the connection whose client has been waited for longest; tell whether there was one."""
+        """Close the connection whose client has been waited for longest; tell whether there was one.
+
+        One that sends requests in one go without end has never to be waited for: it goes in its turn.
+        """
         for connection in self._open:
-            if connection.waits:
+            if connection.yields:
                 self._forget(connection)
                 connection.abort()
                 return True

@@ -43,7 +43,7 @@ class _ServerSide(ssl.SSLObject):
         if isinstance(context, ServerContext) and context.allowed_sans is not None:
             certificate: Any = self.getpeercert()
             if context.allowed_sans.isdisjoint(_sans(certificate or {})):
-                raise ssl.SSLCertVerificationError("the client's certificate has none of client_allowed_sans")
+                raise ssl.SSLCertVerificationError(1, "the client's certificate has none of client_allowed_sans")
 
 
 class ServerContext(ssl.SSLContext):

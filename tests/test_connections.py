@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 import pytest
 import trustme
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -399,6 +401,53 @@ async def test_handshakes_make_room_too(authority: trustme.CA) -> None:
         for _, other in waiting:
             other.transport.abort()
         await until(lambda: served.connections == 0)
+
+
+@asynccontextmanager
+async def asking_encrypted(served: Served, client: ssl.SSLContext, times: int) -> AsyncIterator[None]:
+    """Five clients that have asked so many times in one go, and read no answer."""
+    async with AsyncExitStack() as stack:
+        for _ in range(5):
+            _, writer = await stack.enter_async_context(connected(served, client))
+            assert isinstance(writer.transport, asyncio.Transport)
+            writer.transport.pause_reading()
+            writer.write(HEALTH * times)
+        yield
+
+
+@pytest.mark.parametrize("times", [1000, 50_000])
+async def test_who_asks_without_end_makes_room_encrypted(authority: trustme.CA, times: int) -> None:
+    server, client = contexts(authority)
+    async with serving_tls(server, Few()) as served, asking_encrypted(served, client, times):
+        assert served.connections == 5
+        async with connected(served, client) as (reader, writer):
+            writer.write(HEALTH)
+            assert b"200 OK" in await reader.readuntil(b"Healthy.\n")
+            assert served.buffered < 5 * 200_000
+    assert problems(served) == []
+
+
+async def test_what_is_told_of_an_encrypted_connection_that_is_closed(authority: trustme.CA) -> None:
+    """asyncio's transport answers no question any more, once it has been closed twice."""
+    server, client = contexts(authority)
+    async with serving_tls(server, Limits()) as served, connected(served, client):
+        await until(lambda: served.connections == 1)
+        assert served.web._connections is not None
+        (connection,) = served.web._connections._open
+        await until(lambda: connection.made)
+        wire = connection.transport
+        assert wire is not None
+        wire.close()
+        wire.close()
+        connection.log_exception("gone", exc_info=ConnectionResetError())
+        request = make_mocked_request("GET", "/metrics")
+        connection.log_access(request, web.Response(), 0.0)
+    assert served.logged[0] == {
+        "event": "bad_request",
+        "log_level": "debug",
+        "client": "127.0.0.1",
+        "error": "ConnectionResetError",
+    }
 
 
 async def test_a_handshake_does_not_keep_it_from_stopping(authority: trustme.CA) -> None:
