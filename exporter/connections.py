@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,10 @@ from exporter.limits import Limits
 _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: Final = 0.1
 _SILENT_SECONDS: Final = 60.0
+
+# asyncio takes a quarter of a MiB for each encrypted connection, before anything has come: so much that connections of
+# strangers would fill the memory. This is a record's size (RFC 8446, section 5.1).
+SSLProtocol.max_size = 16 * 1024
 
 
 class Connections:

@@ -1,12 +1,14 @@
 """Clients that send too much, too slowly, nothing, or no HTTP, over real sockets."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 
+import psutil
 import pytest
 import trustme
 from aiohttp import web
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from exporter.limits import Limits
 from tests.served import GET, LOOPBACK, Served, publish, serving
+from tests.test_limits import shrink
 from tests.wire import DEADLINE_SECONDS, until
 
 HEALTH = GET.replace(b"/metrics", b"/-/healthy")
@@ -306,7 +309,12 @@ async def asking_without_end(served: Served, request_bytes: bytes) -> AsyncItera
     with socket.socket() as client:
         client.settimeout(0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        before = served.connections
         await loop.sock_connect(client, ("127.0.0.1", served.port))
+        opened = served.web._connections
+        assert opened is not None
+        await until(lambda: served.connections > before and all(each.made for each in opened._open))
+        shrink(served)
 
         async def ask() -> None:
             with suppress(ConnectionError):
@@ -425,6 +433,19 @@ async def test_who_asks_without_end_makes_room_encrypted(authority: trustme.CA, 
             assert b"200 OK" in await reader.readuntil(b"Healthy.\n")
             assert served.buffered < 5 * 200_000
     assert problems(served) == []
+
+
+async def test_silent_connections_to_an_encrypted_port_do_not_fill_the_memory(authority: trustme.CA) -> None:
+    server, _ = contexts(authority)
+    process = psutil.Process(os.getpid())
+    async with serving_tls(server, Limits()) as served:
+        before = process.memory_info().rss
+        silent = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(290)]
+        await until(lambda: served.connections == 290)
+        held = process.memory_info().rss - before
+        for _, writer in silent:
+            writer.transport.abort()
+    assert held < 50_000_000
 
 
 async def test_what_is_told_of_an_encrypted_connection_that_is_closed(authority: trustme.CA) -> None:
