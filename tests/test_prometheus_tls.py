@@ -53,13 +53,15 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
             async with session.get(f"{other}/api/v1/targets") as response:
                 (target,) = (await response.json())["data"]["activeTargets"]
             assert "tls: certificate required" in target["lastError"]
-            # A rotation on the way: another server certificate and user, and the certificate's rules are gone.
+            # A rotation on the way: another version and another name.
             previous = file.config
-            write(tmp_path, TLS + USERS)
+            changed = REQUIRED.replace("TLS13", "TLS12").replace("prometheus.example", "p@example.com")
+            write(tmp_path, TLS.replace("}", changed) + USERS)
             async with asyncio.timeout(20):
                 while file.config is previous:
                     await asyncio.sleep(0.05)
-            assert numbers(await query(session, other, "count(vspark_up == 1)")) == {(): len(plan.targets)}
+            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(plan.targets)}
             tls = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+            tls.load_cert_chain(tmp_path / "client.crt", tmp_path / "client.key")
             async with session.get(f"{web.urls[0]}/metrics", ssl=tls) as response:
                 assert response.status == 401
