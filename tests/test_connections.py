@@ -335,12 +335,11 @@ async def test_answers_that_are_not_taken_do_not_pile_up(path: bytes) -> None:
     """Each fits into what the transport takes at once; one after the other they would fill the memory."""
     request_bytes = GET.replace(b"/metrics", path)
     async with serving(limits=Limits(answer_seconds=1.0)) as served, asking_without_end(served, request_bytes):
-        await until(lambda: served.buffered > 65536)
         largest = 0
         while served.connections:
             largest = max(largest, served.buffered)
             await asyncio.sleep(0.005)
-        assert largest < 200_000
+        assert 30_000 < largest < 200_000
     assert problems(served) == []
 
 

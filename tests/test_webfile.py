@@ -249,7 +249,9 @@ def test_who_may_read_a_file_counts_as_a_change(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def followed(file: WebFile, told: Callable[[bool], None] = lambda _: None) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
+async def followed(
+    file: WebFile, told: Callable[[bool], None] = lambda _: None
+) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
     """Follow the file by a clock that the test moves; `told` hears whether changes are taken."""
     clock, capture = FakeClock(NOON), LogCapture()
     log = structlog.wrap_logger(None, processors=[capture])
