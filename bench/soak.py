@@ -45,7 +45,8 @@ _WARM_UP_SECONDS = 200
 _WINDOW_SECONDS = 100
 _READY_SECONDS = 120.0
 _RELOAD_SECONDS = 60.0
-_MOST_GROWTH = 1.05
+_MOST_GROWTH = 1.15
+"""Ten minutes end before the last of the targets has met each kind of failure, whose counters and texts are kept."""
 _SLACK = Moment(resident_megabytes=0.0, descriptors=10, tasks=20)
 """Of what is under way at one moment and not at another."""
 
