@@ -127,11 +127,11 @@ class Ledger:
         self._org_day.put(self.target, day, draft)
         self.has_values = True
 
-    def draw(self, taken: Taken, day: date | None, now: float) -> Generator[None, None, None]:
+    def draw(self, taken: Taken, day: date | None, now: float, interval_seconds: float) -> Generator[None, None, None]:
         """Add what was settled to the day's curve; it yields where a pause may be made."""
         if self.target.zone is None or day is None:
             return
-        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * self.target.interval_seconds)
+        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * interval_seconds)
         for folder in taken.figures:
             self.curve.put(folder, self._calls_total.get(folder, 0))
             yield
@@ -141,13 +141,13 @@ class Ledger:
         """Change nothing here where the block, which settles and publishes, ends with an exception."""
         published, named, totals = self._published.copy(), self._last_named.copy(), self._calls_total.copy()
         has_values, org_day = self.has_values, self._org_day.state
-        days = self._day, self._came_back_to
+        rest = self._day, self._came_back_to, self._rules
         try:
             yield
         except BaseException:
             self._published, self._last_named, self._calls_total = published, named, totals
             self.has_values, self._org_day.state = has_values, org_day
-            self._day, self._came_back_to = days
+            self._day, self._came_back_to, self._rules = rest
             self.forget_answer()
             raise
 

@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        with open(path, "rb", opener=_open) as file:  # noqa: PTH123 # pathlib's knows no opener
+        with open(path, "rb", opener=_open) as file:  # pathlib's knows no opener
             data = file.read(_LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
