@@ -52,7 +52,7 @@ _SLACK = Moment(resident_megabytes=0.0, descriptors=10, tasks=20)
 
 
 def configuration(url: str, number: int) -> str:
-    """Give the configuration of the reload `number`: some targets come and go, and the intervals change."""
+    """Give the configuration of the reload `number`: some targets come and go, connections change now and then."""
     orgs = ORGS - COMING_AND_GOING * (number % 2)
     return "\n".join(
         [
@@ -105,6 +105,9 @@ class Soak:
                 lines = self._log.read_text().splitlines()
                 self.cut_off = sum(" event=answer_cut_off " in line for line in lines)
                 scrapers.problems += [line for line in lines if " level=error " in line]
+                reloaded = sum(" event=config_reloaded " in line for line in lines)
+                if reloaded < self.reloads - 1:  # the last one may have been under way
+                    scrapers.problems.append(f"{reloaded} reloads where {self.reloads} were asked for")
                 return scrapers
             finally:
                 for process in (upstream, exporter):

@@ -1,6 +1,6 @@
 """The two processes of a soak test that live in hurried time: the exporter, and a V-Spark whose faults change.
 
-Each prints a line of JSON every second: the exporter how many tasks it has, V-Spark how often it was asked.
+The exporter prints a line of JSON every second: how many tasks it has.
 """
 
 import argparse

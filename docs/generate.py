@@ -79,7 +79,7 @@ Samples have no timestamp, and "unknown" is no sample rather than NaN. OpenMetri
 |---|---|
 | the poll succeeded, the folder is in the answer | its values |
 | the poll succeeded, a configured folder is not in the answer | 0 calls, no mean, no agents |
-| whole org: a folder that was there earlier today or yesterday is not in the answer | 0 calls; a folder that no answer of a whole day named goes at the midnight that ends that day |
+| whole org: a folder that was there earlier today or yesterday is not in the answer | 0 calls; a folder that no answer of a whole day named goes at the midnight that ends that day, and of more than 10,000 such folders those go that were named longest ago |
 | the poll failed | the last values stay, `vspark_up` is 0; `poll.stale_after` after the last success they go, and only the poll metrics are left |
 | the org's midnight has passed | yesterday's series go at once, the target is polled at once; an answer for the day before that comes late is dropped |
 | the target is no longer configured | none |

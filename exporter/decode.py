@@ -15,9 +15,9 @@ from msgspec import Raw, Struct
 from exporter import scalars
 from exporter.alike import RecordDecoder
 from exporter.dayrecord import Findings, RecordReader
-from exporter.fields import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
+from exporter.fields import ERRORS, OVERALL, SAYINGS, WRAPPERS, Layout, Layouts, normalize
 from exporter.model import FolderDay
-from exporter.places import at, unrecognized
+from exporter.places import at, saying, unrecognized
 from exporter.raw import check_text, decode, elements, first_byte, is_composite, is_null, level, members, pieces
 
 _DEEPEST: Final = 16
@@ -126,8 +126,8 @@ class _Walk:
                 else:
                     yield from self._into_container(inside, layout, path, above)
             case _:
-                decode(raw, path)
-                raise unrecognized(path, "expected day records, a list or an object")
+                said = saying(decode(raw, path))
+                raise unrecognized(path, f"expected day records, a list or an object{said}")
 
     def _into_container(
         self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above
@@ -137,7 +137,8 @@ class _Walk:
         told = {*layout.days, *layout.folders}
         beside = [key for key in inside if key not in keyed and key not in told]
         if inside and not keyed:
-            raise unrecognized(path, "expected a day record, found an object without a call count or agents")
+            said = next(filter(None, (_saying(inside, key, path) for key in inside)), "")
+            raise unrecognized(path, f"expected a day record, found an object without a call count or agents{said}")
         _check_container(keyed, beside, path)
         context = msgspec.structs.replace(
             above,
@@ -153,7 +154,8 @@ class _Walk:
                 raise unrecognized(at(path, key), "an error, no day record")
         for key in beside:
             if _is_alarming(key, decode(inside[key], at(path, key)), empty=len(self.parts) == before):
-                raise unrecognized(at(path, key), "expected day records, found this in their place")
+                said = _saying(inside, key, path)
+                raise unrecognized(at(path, key), f"expected day records, found this in their place{said}")
 
     def _below(self, context: _Above, above: _Above, key: str, path: str) -> _Above:
         """Tell what a key adds to what is known of the records below it."""
@@ -248,6 +250,11 @@ class _Walk:
             return above.day
         self._findings["rule 5: no date given, so it is the day that was asked for"] = None
         return self._asked.day
+
+
+def _saying(inside: Mapping[str, Raw], key: str, path: str) -> str:
+    """Quote the words under a key that is there for them."""
+    return saying(decode(inside[key], at(path, key))) if normalize(key) in SAYINGS else ""
 
 
 def _check_container(keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:

@@ -19,6 +19,8 @@ DAYS: Final = ("date", "day")
 OVERALL: Final = ("overall",)
 WRAPPERS: Final = frozenset({"stats", "data", "results", "folders"})
 ERRORS: Final = frozenset({"error", "errors"})
+SAYINGS: Final = ERRORS | {"message"}
+"""Under these an answer without day records says in words what is wrong."""
 
 _SIGHTLESS: Final = str.maketrans("", "", "_- ")
 _LAYOUTS_KEPT: Final = 1024

@@ -1,6 +1,7 @@
 """How a target's calls came in over the day, in half hours. Held in memory only: a restart begins anew."""
 
 from array import array
+from collections.abc import Container
 from typing import Final
 
 SLOT_SECONDS: Final = 1800
@@ -18,7 +19,10 @@ class DayCurve:
     half hour of a folder takes two bytes, or four where a folder of the target has more than 65,535 calls in one.
     """
 
-    __slots__ = ("_calls", "_counts", "_known", "_last", "_rows", "_slot", "_totals", "_whole", "midnight", "since")
+    __slots__ = (
+        *("_calls", "_counts", "_free", "_known", "_last", "_rows", "_slot", "_totals", "_whole"),
+        *("midnight", "since"),
+    )
 
     def __init__(self) -> None:
         self.begin()
@@ -30,6 +34,7 @@ class DayCurve:
         self.since: float | None = None
         """The Unix time from which on it is known, None: from midnight on."""
         self._rows: dict[str, int] = {}
+        self._free: list[int] = []
         self._totals = array("Q")
         self._calls = array("H")
         self._whole = array("Q", [0] * SLOTS)
@@ -55,9 +60,7 @@ class DayCurve:
         """Note a folder's calls of the day, as the poll that has begun gives them."""
         row = self._rows.get(folder)
         if row is None:
-            row = self._rows[folder] = len(self._rows)
-            self._totals.append(0)
-            self._calls.extend([0] * SLOTS)
+            row = self._rows[folder] = self._free.pop() if self._free else self._new_row()
         total = min(total, _LARGEST)
         arrived = total - self._totals[row]
         if arrived <= 0:
@@ -70,6 +73,19 @@ class DayCurve:
                 self._calls = array("I", self._calls)
             self._calls[place] = calls
             self._whole[self._slot] += arrived
+
+    def forget_others(self, folders: Container[str]) -> None:
+        """Let the half hours go of all but these folders; in the sum of all, theirs stay."""
+        for folder in [each for each in self._rows if each not in folders]:
+            row = self._rows.pop(folder)
+            self._totals[row] = 0
+            self._calls[row * SLOTS : (row + 1) * SLOTS] = array(self._calls.typecode, [0] * SLOTS)
+            self._free.append(row)
+
+    def _new_row(self) -> int:
+        self._totals.append(0)
+        self._calls.extend([0] * SLOTS)
+        return len(self._totals) - 1
 
     def half_hours(self, folder: str | None, now: float) -> list[int | None]:
         """Give the calls of each half hour up to `now`, None where they are unknown; without a `folder`: of all.

@@ -6,6 +6,7 @@ Every method that takes a draft writes its changes there; what it writes is the 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,9 @@ from exporter.reading import Contents, Reading
 from exporter.render import agent_samples, label_text, sample
 from exporter.store import Draft
 from exporter.targets import Target
+
+_ABSENT_KEPT = 10_000
+"""So many folders of a target are shown that its last answer does not name: V-Spark may name ever new ones."""
 
 _PATIENCE_INTERVALS = 2
 """So many intervals after a success, what came in since is still counted to the half hour of the next one."""
@@ -111,10 +115,14 @@ class Ledger:
         self._day = day
         today = day or datetime.fromtimestamp(now, UTC).date()
         named = taken.contents.folders
-        self._last_named |= dict.fromkeys(named, today)
         yesterday = today - timedelta(days=1)
-        self._last_named = {folder: last for folder, last in self._last_named.items() if last >= yesterday}
+        absent = {each: last for each, last in self._last_named.items() if last >= yesterday and each not in named}
+        forgotten = max(0, len(absent) - _ABSENT_KEPT)
+        # In the order in which they were named last, so that those that are forgotten are the first.
+        self._last_named = dict(islice(absent.items(), forgotten, None)) | dict.fromkeys(named, today)
         expected = {*self._last_named, *([self.target.folder] if self.target.folder is not None else [])}
+        for folder in self._calls_total.keys() - expected:
+            del self._calls_total[folder]
         for folder in sorted(expected | self._published.keys()):
             if folder not in expected:
                 self._drop_folder(folder, draft)
@@ -127,11 +135,12 @@ class Ledger:
         self._org_day.put(self.target, day, draft)
         self.has_values = True
 
-    def draw(self, taken: Taken, day: date | None, now: float) -> Generator[None, None, None]:
+    def draw(self, taken: Taken, day: date | None, now: float, interval_seconds: float) -> Generator[None, None, None]:
         """Add what was settled to the day's curve; it yields where a pause may be made."""
         if self.target.zone is None or day is None:
             return
-        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * self.target.interval_seconds)
+        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * interval_seconds)
+        self.curve.forget_others(self._last_named)
         for folder in taken.figures:
             self.curve.put(folder, self._calls_total.get(folder, 0))
             yield
@@ -141,13 +150,13 @@ class Ledger:
         """Change nothing here where the block, which settles and publishes, ends with an exception."""
         published, named, totals = self._published.copy(), self._last_named.copy(), self._calls_total.copy()
         has_values, org_day = self.has_values, self._org_day.state
-        days = self._day, self._came_back_to
+        rest = self._day, self._came_back_to, self._rules
         try:
             yield
         except BaseException:
             self._published, self._last_named, self._calls_total = published, named, totals
             self.has_values, self._org_day.state = has_values, org_day
-            self._day, self._came_back_to = days
+            self._day, self._came_back_to, self._rules = rest
             self.forget_answer()
             raise
 

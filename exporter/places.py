@@ -2,11 +2,14 @@
 
 import json
 import re
-from typing import Final
+from itertools import takewhile
+from typing import Any, Final
 
 from exporter.errors import DecodeError
+from exporter.terminal import printable
 
 _LONGEST_KEY: Final = 60
+_LONGEST_SAYING: Final = 200
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -34,3 +37,16 @@ def unrecognized(path: str, message: str) -> DecodeError:
 def twice(path: str) -> DecodeError:
     """Make the error for an object that has a key twice, of whose values a reader of JSON keeps but the last."""
     return unrecognized(path, "a key stands here twice, so which of them counts?")
+
+
+def saying(value: Any) -> str:
+    """Quote what V-Spark says in words, to follow a message; nothing where `value` is no text.
+
+    It is cut between two words: no token holds white space, so none is cut in two and then not masked.
+    """
+    if not isinstance(value, str) or not value.strip():
+        return ""
+    words = takewhile(lambda word: word.end() <= _LONGEST_SAYING, re.finditer(r"\S+", value))
+    end = max((word.end() for word in words), default=0)
+    more = ["…"] if value[end:].strip() else []
+    return f"; it says: {printable(' '.join([*value[:end].split(), *more]))}"

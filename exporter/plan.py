@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -72,8 +73,11 @@ def load_plan(path: Path, share: Share = ALL) -> Plan:
 
 
 def checksum(path: Path) -> str:
-    """Give a number for a file's content, symbolic links followed; empty where the file cannot be read."""
+    """Give a number for a file's content, symbolic links followed; empty where it is no file, or cannot be read."""
     try:
-        return hashlib.blake2b(path.read_bytes(), key=_CHECKSUM_KEY).hexdigest()
+        if not path.is_file():  # what comes through a pipe can be read once only, and not here
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, partial(hashlib.blake2b, key=_CHECKSUM_KEY)).hexdigest()
     except OSError:
         return ""

@@ -83,14 +83,18 @@ class Poller:
 
     async def run(self) -> None:
         """Poll every target at once, then each on its own interval, until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            for polled in self._polled:
-                self._begin(polled)
-            while True:
-                await self._turn_days()
-                await self._expire()
-                self._begin_due()
-                await self._clock.sleep(self._seconds_to_next())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                for polled in self._polled:
+                    self._begin(polled)
+                while True:
+                    await self._turn_days()
+                    await self._expire()
+                    self._begin_due()
+                    await self._clock.sleep(self._seconds_to_next())
+            finally:
+                self._tasks = None
 
     async def replace(
         self, targets: Sequence[Target], upstream: Upstream, *, reader: Reader, rules: AgentRules
@@ -99,26 +103,33 @@ class Poller:
 
         A target that was there before keeps its values and its schedule; where its interval or its token is another
         one, it is polled at once, as new ones are. Other rules count for what is published already, another reader
-        for the next answer. Polls under way of another upstream, or of targets that go, are broken off.
+        for the next answer; values go, and are asked for at once, where it is not known what the rules make of them.
+        Polls under way of another upstream, or of targets that go, are broken off.
         """
+        self._ready = self.ready
         known = {_id(polled.target): polled for polled in self._polled}
         leaving = [known[each] for each in known.keys() - {_id(target) for target in targets}]
+        staying = {target: known[_id(target)] for target in targets if _id(target) in known}
+        with_values = [polled for polled in staying.values() if polled.ledger.has_values]
         for polled in leaving:
             polled.left = True
-        before, self._publisher.upstream = self._publisher.upstream, upstream
-        broken_off = await _break_off(leaving if upstream is before else self._polled)
-        staying = {target: known[_id(target)] for target in targets if _id(target) in known}
+        broken_off = await _break_off(leaving)
         try:
             await self._publish_change(leaving, [*staying.values()], reader, rules)
         except BaseException:
-            self._publisher.upstream = before
             for polled in leaving:
                 polled.left = False
+            for polled in broken_off:
+                self._begin(polled)
             raise
+        before, self._publisher.upstream = self._publisher.upstream, upstream
         changed = [polled for target, polled in staying.items() if self._becomes(polled, target)]
         self._assign([known.get(_id(target)) or self._polled_anew(target) for target in targets])
         added = [polled for polled in self._polled if _id(polled.target) not in known]
-        for polled in dict.fromkeys([*broken_off, *changed, *added]):
+        emptied = [polled for polled in with_values if not polled.ledger.has_values]
+        # Not before now: what was begun meanwhile was asked of the one before, with its token.
+        broken_off = await _break_off(staying.values()) if upstream is not before else []
+        for polled in dict.fromkeys([*broken_off, *changed, *added, *emptied]):
             self._begin(polled)
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 

@@ -26,6 +26,7 @@ class Polling:
 
     def __init__(self, plan: Plan, store: Store, telemetry: Telemetry, clock: Clock, log: FilteringBoundLogger) -> None:
         self._plan = plan
+        self._stopped = False
         self._telemetry = telemetry
         self._client = self._make_client(plan)
         self._reader = make_reader(plan.config.stats_fields)
@@ -41,6 +42,7 @@ class Polling:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._stopped = True
         await self._client.__aexit__(kind, error, traceback)
 
     async def follow(self, plan: Plan) -> Replaced:
@@ -57,6 +59,8 @@ class Polling:
             if client is not old:
                 await unused.enter_async_context(client)
             replaced = await self.poller.replace(plan.targets, client, reader=reader, rules=rules)
+            if self._stopped:  # while that was done, or before
+                return replaced
             unused.pop_all()
             if client is not old:
                 unused.push_async_exit(old)

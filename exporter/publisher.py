@@ -90,7 +90,7 @@ class Publisher:
                 ledger.polls.last_success_timestamp_seconds = now
                 self._publish_poll(polled, draft, begun, up=True)
             if taken is not None:
-                await paced(ledger.draw(taken, day, now))
+                await paced(ledger.draw(taken, day, now, polled.target.interval_seconds))
         seconds = round(self._clock.monotonic() - begun, 3)
         self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
         polled.tell_recovery(self._log, self._clock.monotonic())

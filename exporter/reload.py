@@ -79,9 +79,10 @@ class Reloader:
             problems = tuple(map(str, config_errors(refused)))
         except* Exception as bug:  # noqa: BLE001 # what fails here leaves what runs as it was
             problems = ("a bug of this program: the log has the traceback",)
-            # Without its message, which may quote the file.
-            trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
-            self._log.error("reload_failed", error=type(bug.exceptions[0]).__name__, traceback=trace)
+            if problems != told:
+                # Without its message, which may quote the file.
+                trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
+                self._log.error("reload_failed", error=type(bug.exceptions[0]).__name__, traceback=trace)
         if problems:
             self._telemetry.config_refused()
             self.last = Loading(self.last.loaded_at, self.last.replaced, problems)

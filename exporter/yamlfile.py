@@ -1,5 +1,6 @@
 """YAML from a file, read as `yaml.safe_load` reads it, but with no key twice and nothing that could hang it."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,8 @@ import yaml
 from exporter.errors import ConfigError
 
 _NESTING_LIMIT: Final = 50
+_LARGEST: Final = 16 * 1024**2
+"""Bytes: what is larger is another file by mistake, and would take many times its size in memory."""
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -38,7 +41,9 @@ def read_yaml(path: Path) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8-sig")
+        with open(path, "rb", opener=_open) as file:  # pathlib's knows no opener
+            data = file.read(_LARGEST + 1)
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError("", f"cannot read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -46,10 +51,19 @@ def _read_text(path: Path) -> str:
         raise ConfigError("", f"line {line}: no UTF-8 text") from None
     except ValueError:  # a NUL in it
         raise ConfigError("", f"{str(path)!r} is no path") from None
+    if len(data) > _LARGEST:
+        raise ConfigError("", f"{str(path)!r} is larger than {_LARGEST // 1024**2} MiB")
     if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ConfigError("", f"line {line}: YAML does not allow the character U+{ord(found[0]):04X}")
     return text
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is read as empty, where opening it would wait for ever."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _limit_nesting(text: str) -> None:

@@ -66,6 +66,20 @@ def test_a_count_that_is_revised_downwards_takes_nothing_away() -> None:
     assert curve.half_hours("A", at(2)) == [8, 0, 1]
 
 
+def test_folders_that_are_forgotten_leave_their_place_to_others() -> None:
+    curve = DayCurve()
+    polled(curve, 0, A=5, B=7)
+    polled(curve, 1, A=6, B=9)
+    curve.forget_others({"B"})
+    polled(curve, 2, B=9, C=3)
+    polled(curve, 3, A=4, B=10, C=5)
+    assert curve.half_hours("A", at(3)) == [0, 0, 0, 4]
+    assert curve.half_hours("B", at(3)) == [7, 2, 0, 1]
+    assert curve.half_hours("C", at(3)) == [0, 0, 3, 2]
+    assert curve.half_hours(None, at(3)) == [12, 3, 3, 7]
+    assert len(curve._calls) == 3 * SLOTS
+
+
 def test_a_new_day_begins_at_nothing() -> None:
     curve = DayCurve()
     polled(curve, 2, A=5)

@@ -1,3 +1,5 @@
+import json
+from collections import Counter
 from collections.abc import Generator
 from datetime import UTC, date, datetime
 from textwrap import dedent
@@ -43,6 +45,7 @@ class Book:
         taken = exhausted(self.ledger.read(body, day, draft))
         exhausted(self.ledger.settle(taken, day, now, draft))
         draft.publish()
+        exhausted(self.ledger.draw(taken, day, now, self.ledger.target.interval_seconds))
 
     def drop_values(self) -> None:
         draft = self.store.draft()
@@ -276,3 +279,22 @@ def test_polls() -> None:
         vspark_poll_failures_total{company="C",folder="",org="O",reason="auth"} 1.0
         vspark_poll_failures_total{company="C",folder="",org="O",reason="timeout"} 3.0
     """)
+
+
+def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end() -> None:
+    """The largest org and 10,000 more: those that were named last."""
+    book = Book(target_of("US/Eastern"))
+    for poll in range(5):
+        names = [f"{poll}-{number}" for number in range(4000)]
+        book.take(json.dumps({name: {"calls": 1 + poll} for name in names}).encode())
+    ledger = book.ledger
+    assert len(ledger.folders) == len(ledger._last_named) == len(ledger._calls_total) == 14_000
+    assert len(ledger.curve._rows) == 14_000
+    counts = Counter(name.partition("-")[0] for name in ledger.folders)
+    assert counts == {"1": 2000, "2": 4000, "3": 4000, "4": 4000}
+    calls = book.samples("vspark_folder_calls_today").splitlines()
+    assert Counter(line.rpartition(" ")[2] for line in calls) == {"0.0": 10_000, "5.0": 4000}
+    book.take(b'{"4-1": {"calls": 9}}')
+    assert len(ledger.folders) == 10_001
+    assert ledger.folders["4-1"].calls_total == 9
+    assert Counter(name.partition("-")[0] for name in ledger.folders) == {"2": 2001, "3": 4000, "4": 4000}

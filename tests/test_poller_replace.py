@@ -9,7 +9,10 @@ from itertools import pairwise
 import pytest
 
 from exporter.agents import AgentRules
+from exporter.decode import Reader
+from exporter.fields import Layouts
 from exporter.ledger import Ledger
+from exporter.store import Store
 from exporter.tokens import LiteralToken
 from simulator import Fault
 from tests.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
@@ -221,3 +224,82 @@ async def test_a_failure_that_lasts_is_told_once_an_hour() -> None:
             {"event": "poll_still_failing", "reason": "auth", "for_seconds": 7200.0},
             {"event": "poll_recovered", "reason": "auth", "after_seconds": 7560.0},
         ]
+
+
+async def test_what_cannot_be_applied_leaves_the_rules_and_the_polls_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that failed midway would show up at the next poll, agents' ids that are to be hashed perhaps."""
+    async with watching(A, B, start=NOON) as (simulator, __, watched):
+        simulator.fail("C", "O", "B", fault=Fault.slow(30))
+        await until(lambda: watched.upstream.running == ["C/O/B"] and watched.poller._polled[0].tried)
+        with monkeypatch.context() as patched:
+            patched.delattr(Store, "replace")
+            with pytest.raises(AttributeError):
+                await watched.replace(A, rules=HASHED)
+        assert watched.upstream.running == []
+        simulator.heal_all()
+        await until(lambda: watched.poller.ready)  # the poll that was broken off begins anew, though it is not due
+        simulator.override("C", "O", "A", body=b'{"A": {"calls": 1, "agents": {"a3": 1}}}')
+        await watched.polled()
+        assert len(watched.lines('agent="a3"')) == 1
+
+
+async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
+    """As long as the change is being made, what is due is polled as it was before."""
+    moved = replace(A, token=LiteralToken("of-the-new-one"))
+    async with (
+        serving(answer()) as old,
+        serving(answer()) as new,
+        client_of(old.port) as client,
+        client_of(new.port) as other,
+        polling(clock := FakeClock(NOON), client, A) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        async with watched.poller._publisher._lock:  # as of a large answer that is being published
+            replacing = asyncio.create_task(watched.replace(moved, upstream=other))
+            await asyncio.sleep(0)
+            clock.advance(60)
+            await until(lambda: len(old.requests) + len(new.requests) == 2)
+        await replacing
+        await until(lambda: bool(new.requests) and not watched.upstream.running)
+        assert all("token=of-the-new-one" in line for line in new.lines)
+
+
+async def test_it_stays_ready_also_where_nobody_has_asked_before() -> None:
+    async with watching(A, start=NOON) as (simulator, _, watched):
+        await until(lambda: watched.value('vspark_up{company="C",folder="A",org="O"}') == 1)
+        simulator.fail("C", "O", "B", fault=Fault.slow(30))
+        await watched.replace(A, B)
+        assert watched.poller.ready
+
+
+async def test_a_target_whose_values_go_by_other_rules_is_polled_at_once() -> None:
+    """With another reader the last answer is forgotten, so that what other rules make of it is not known."""
+    async with watching(A, start=NOON) as (_, __, watched):
+        await until(lambda: watched.poller.ready)
+        await watched.poller.replace(
+            [A], watched.upstream, reader=Reader(Layouts(("anzahl",))), rules=watched.poller._rules
+        )
+        await watched.replace(A, rules=HASHED)
+        await until(lambda: len(watched.lines("vspark_agent_calls_today")) == 2)
+        assert watched.lines('agent="a') == []
+
+
+async def test_a_curve_goes_by_the_interval_that_is_polled_by() -> None:
+    async with watching(A, start=NOON) as (simulator, _, watched):
+        simulator.override("C", "O", "A", body=b'{"A": {"calls": 1}}')
+        await until(lambda: watched.poller.ready)
+        await watched.replace(replace(A, interval_seconds=7200.0))
+        await until(lambda: watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 2)
+        simulator.override("C", "O", "A", body=b'{"A": {"calls": 5}}')
+        await watched.polled(7200)
+        (status,) = watched.poller.status()
+        assert status.curve.half_hours(None, watched.upstream.clock.time())[-1] == 4
+
+
+async def test_a_change_while_it_stops_begins_nothing() -> None:
+    async with watching(A, start=NOON) as (_, __, watched):
+        await until(lambda: watched.poller.ready)
+        watched.task.cancel()
+        await asyncio.gather(watched.task, return_exceptions=True)
+        assert await watched.replace(A, B) == "2 targets, 1 new, 0 changed, 0 gone"
+        assert names(watched) == ["C/O/A"]

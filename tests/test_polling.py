@@ -1,9 +1,21 @@
+import asyncio
 from pathlib import Path
+from typing import Self
 
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from exporter.client import Client
 from exporter.config import Agents
 from exporter.model import AgentDay, AgentDays
-from exporter.polling import make_rules
+from exporter.plan import Plan, load_plan
+from exporter.polling import Polling, make_rules
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+from tests.fake_clock import NOON, FakeClock
 from tests.steps import finished
+from tests.wire import until
 
 
 def test_rules(tmp_path: Path) -> None:
@@ -18,3 +30,37 @@ def test_rules(tmp_path: Path) -> None:
     )
     hashed = finished(make_rules(Agents(include="a1", hash_key_file=key)).apply(agents))
     assert hashed == (AgentDays.of([AgentDay("0d558d0621d53ba4", 3)]), 0)
+
+
+async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload by HTTP may still be loading when the polling ends."""
+
+    def plan(concurrency: int) -> Plan:
+        path = tmp_path / "config.yaml"
+        path.write_text(
+            'vspark: {url: "http://127.0.0.1:1", token: a-token}\n'
+            f"poll: {{concurrency: {concurrency}}}\n"
+            "companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]\n"
+        )
+        return load_plan(path)
+
+    opened: list[Client] = []
+
+    class Remembered(Client):
+        async def __aenter__(self) -> Self:
+            opened.append(self)
+            return await super().__aenter__()
+
+    monkeypatch.setattr("exporter.polling.Client", Remembered)
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
+    async with Polling(plan(1), Store(), Telemetry(process=False), FakeClock(NOON), log) as polling:
+        await polling.follow(plan(2))
+        async with polling.poller._publisher._lock:
+            following = asyncio.create_task(polling.follow(plan(3)))
+            await until(lambda: len(opened) == 3)
+            await polling.__aexit__(None, None, None)
+        await following
+    await polling.follow(plan(4))
+    assert [client._session.closed for client in opened] == [True] * 4

@@ -213,24 +213,25 @@ async def test_connections_stay_unless_they_have_to_change(files: Files) -> None
         assert [each.closed for each in sessions] == [True, True, True, False]
 
 
+async def pass_interval(exporter: Running, clock: FakeClock) -> None:
+    """Let it look for a change, and try to load it."""
+    tried = exporter.reloader.last
+    await until(lambda: any(wake > clock.monotonic() + 1 for wake, _ in clock.sleepers))
+    clock.advance(30)
+    await until(lambda: exporter.reloader.last is not tried)
+
+
 async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
     async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
-
-        async def pass_interval() -> None:
-            tried = exporter.reloader.last
-            await until(lambda: any(wake > clock.monotonic() + 1 for wake, _ in clock.sleepers))
-            clock.advance(30)
-            await until(lambda: exporter.reloader.last is not tried)
-
         files.write("Test01", more=BAD)
-        await pass_interval()
-        await pass_interval()
+        await pass_interval(exporter, clock)
+        await pass_interval(exporter, clock)
         files.write("Test01", more="polls: {}\n")
-        await pass_interval()
-        await pass_interval()
+        await pass_interval(exporter, clock)
+        await pass_interval(exporter, clock)
         assert (await exporter.reloader.reload()).problems == ("polls: unknown key; did you mean 'poll'?",)
         files.write("Test01")
-        await pass_interval()
+        await pass_interval(exporter, clock)
         assert [event for event in events(capture) if event.startswith("config_")] == [
             *["config_refused"] * 4,
             "config_reloaded",
@@ -252,3 +253,18 @@ async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> No
         assert entry["error"] == "RuntimeError"
         assert "in apply" in entry["traceback"]
         assert TOKEN not in repr(capture.entries)
+
+
+async def test_a_bug_that_is_met_again_each_time_is_told_once(files: Files) -> None:
+    async def apply(_: Plan) -> object:
+        raise RuntimeError
+
+    async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
+        follow, exporter.reloader._apply = exporter.reloader._apply, apply  # type: ignore[assignment]
+        files.write("Test01")
+        for _ in range(3):
+            await pass_interval(exporter, clock)
+        exporter.reloader._apply = follow
+        await pass_interval(exporter, clock)
+        told = [event for event in events(capture) if event != "listening" and not event.startswith("poll_")]
+        assert told == ["reload_failed", "config_refused", "config_reloaded"]

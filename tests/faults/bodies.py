@@ -27,7 +27,8 @@ BODIES: Final = (
         "an error as JSON, which quotes the token",
         Fault.error_json(),
         "unrecognized",
-        "$: expected a day record, found an object without a call count or agents",
+        "$: expected a day record, found an object without a call count or agents; "
+        "it says: Invalid token was provided: ***",
     ),
     _refused("an empty body", b"", "not_json", "$: the body is empty"),
     _read("an empty list", b"[]", "no calls (rule 9)", {("A",): 0.0}),

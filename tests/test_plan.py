@@ -1,0 +1,73 @@
+"""What of a configuration file is followed, whatever stands in its place."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.plan import checksum, load_plan
+
+CONFIG = """\
+vspark: {url: "http://127.0.0.1:1", token: a-token}
+companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_a_configuration_that_comes_through_a_pipe(name: str) -> None:
+    """As of `--config.file <(sops -d config.yaml)`."""
+    reading, writing = os.pipe()
+    os.write(writing, CONFIG.encode())
+    os.close(writing)
+    try:
+        assert [target.name for target in load_plan(Path(name.format(reading))).targets] == ["C/O"]
+    finally:
+        os.close(reading)
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(16 * 1024**2 + 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda _: None, "cannot read {!r}: No such file or directory"),
+        (Path.mkdir, "cannot read {!r}: Is a directory"),
+        (loop, "cannot read {!r}: Too many levels of symbolic links"),
+        (os.mkfifo, "{!r} is empty"),
+        (lambda path: path.symlink_to("/dev/null"), "{!r} is empty"),
+        (lambda path: path.symlink_to("/dev/zero"), "{!r} is larger than 16 MiB"),
+        (large, "{!r} is larger than 16 MiB"),
+    ],
+    ids=["nothing", "folder", "loop", "pipe", "null", "zero", "large"],
+)
+def test_what_is_no_configuration_is_refused_and_nobody_waits(
+    tmp_path: Path, make: Callable[[Path], None], problem: str
+) -> None:
+    make(path := tmp_path / "config.yaml")
+    assert bool(checksum(path)) == (make is large)
+    with pytest.raises(ExceptionGroup) as refused:
+        load_plan(path)
+    (error,) = refused.value.exceptions
+    assert isinstance(error, ConfigError)
+    assert str(error) == problem.format(str(path))
+
+
+def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
+    path, link = tmp_path / "config.yaml", tmp_path / "link"
+    path.write_text(CONFIG)
+    link.symlink_to(path)
+    before = checksum(path)
+    assert before == checksum(link) != checksum(tmp_path / "none") == ""
+    os.utime(path, (0, 0))
+    assert checksum(path) == before
+    path.write_text(CONFIG + "\n")
+    assert checksum(path) == checksum(link) != before
