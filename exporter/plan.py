@@ -54,6 +54,15 @@ class Plan(Struct, frozen=True):
         return agents, self.checksums.get(agents.hash_key_file) if agents.hash_key_file else None
 
 
+def differences(before: Plan, after: Plan) -> tuple[str, ...]:
+    """Name the sections of the configuration that are not the same in both, and the files that it names."""
+    was, now = before.config, after.config
+    sections = [each for each in Config.__struct_fields__ if getattr(was, each) != getattr(now, each)]
+    named = list(after.checksums)[1:]
+    files = [str(path) for path in named if before.checksums.get(path, "") not in ("", after.checksums[path])]
+    return (*sections, *files)
+
+
 def make_plan(config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> Plan:
     """Give the plan of a configuration."""
     return Plan(config, shard(make_targets(config), *share), checksums or {})

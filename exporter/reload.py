@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
@@ -11,16 +12,20 @@ from exporter.check import zone_warnings
 from exporter.clock import Clock
 from exporter.config import Config
 from exporter.errors import ConfigError, config_errors
-from exporter.plan import Plan, checksum
+from exporter.plan import Plan, checksum, differences
 from exporter.poller import Replaced
 from exporter.telemetry import Telemetry
 
 
 class Loading(Struct, frozen=True):
-    """How the last loading of the configuration went; `loaded_at`, a Unix time, is that of the one that runs."""
+    """How the last loading of the configuration went; `loaded_at`, a Unix time, is that of the one that runs.
+
+    `differences` are the sections and files that it had otherwise than the one before.
+    """
 
     loaded_at: float
     replaced: Replaced
+    differences: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -39,7 +44,7 @@ class Reloader:
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
-        self._checksums = plan.checksums
+        self._plan = plan
         self._load = load
         self._apply = apply
         self._telemetry = telemetry
@@ -68,7 +73,7 @@ class Reloader:
                     await self._reload(told=self.last.problems)
 
     def _have_files_changed(self) -> bool:
-        return any(checksum(path) != before for path, before in self._checksums.items())
+        return any(checksum(path) != before for path, before in self._plan.checksums.items())
 
     async def _reload(self, *, told: tuple[str, ...]) -> Loading:
         problems: tuple[str, ...] = ()
@@ -85,15 +90,16 @@ class Reloader:
                 self._log.error("reload_failed", error=type(bug.exceptions[0]).__name__, traceback=trace)
         if problems:
             self._telemetry.config_refused()
-            self.last = Loading(self.last.loaded_at, self.last.replaced, problems)
+            self.last = msgspec.structs.replace(self.last, problems=problems)
             for problem in problems if problems != told else ():
                 self._log.error("config_refused", problem=problem)
             return self.last
-        self._checksums = plan.checksums
+        found = differences(self._plan, plan)
+        self._plan = plan
         warn_of_zones(plan.config, self._log)
         self._telemetry.config_loaded(now := self._clock.time())
-        self.last = Loading(now, replaced)
-        self._log.info("config_reloaded", **replaced._asdict())
+        self.last = Loading(now, replaced, found)
+        self._log.info("config_reloaded", **replaced._asdict(), differs=" ".join(found))
         return self.last
 
 

@@ -149,7 +149,9 @@ class Web:
             lines = "\n".join(("Not reloaded, what was loaded before still runs:", *map(printable, loading.problems)))
             return web.Response(status=500, text=f"{lines}\n")
         targets, added, changed, removed = loading.replaced
-        return web.Response(text=f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed.\n")
+        counts = f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed."
+        differs = ", ".join(map(printable, loading.differences)) or "nothing"
+        return web.Response(text=f"{counts} What differs: {differs}.\n")
 
 
 def _header(request: web.Request, name: str) -> str | None:

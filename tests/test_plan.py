@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.plan import checksum, load_plan
+from exporter.plan import checksum, differences, load_plan
 
 CONFIG = """\
 vspark: {url: "http://127.0.0.1:1", token: a-token}
@@ -71,3 +71,18 @@ def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     assert checksum(path) == before
     path.write_text(CONFIG + "\n")
     assert checksum(path) == checksum(link) != before
+
+
+def test_what_differs_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
+    path, key = tmp_path / "config.yaml", tmp_path / "key"
+    key.write_text("a key of 16 bytes or more")
+    path.write_text(CONFIG)
+    plain = load_plan(path)
+    path.write_text(f"{CONFIG}agents: {{hash_key_file: key}}\npoll: {{interval: 30s}}\n")
+    hashed = load_plan(path)
+    key.write_text("another key, as long as it")
+    other_key = load_plan(path)
+    assert differences(plain, load_plan(path)) == ("poll", "agents")
+    assert differences(plain, plain) == differences(hashed, hashed) == ()
+    assert differences(hashed, other_key) == (str(key),)
+    assert differences(hashed, plain) == ("poll", "agents")
