@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from exporter import __version__, logs
 from exporter.endpoints import ListenAddress, check_metrics_path
@@ -33,8 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return commands.run(flags)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse takes the value of a flag that it does not know for the command.
+        hint = "; or is the flag before it misspelt?" if message.startswith("argument COMMAND: invalid choice") else ""
+        super().error(f"{message}{hint}")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vspark-exporter",
         description="V-Spark call analytics as Prometheus metrics. Without a command it polls and serves.",
         allow_abbrev=False,

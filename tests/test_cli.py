@@ -149,6 +149,13 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
         (["--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
         (["--shard", "x"], "argument --shard: invalid int value: 'x'"),
         (["--web.listen=:1"], "unrecognized arguments: --web.listen=:1"),
+        (
+            ["--confg.file", "config.yaml"],
+            (
+                "argument COMMAND: invalid choice: 'config.yaml' (choose from probe, demo, healthcheck); "
+                "or is the flag before it misspelt?"
+            ),
+        ),
         (["healthcheck", "--web.telemetry-path", "/m"], "unrecognized arguments: --web.telemetry-path /m"),
         (["demo", "--shard", "1"], "unrecognized arguments: --shard 1"),
     ],
@@ -158,7 +165,9 @@ def test_flags_that_are_wrong(arguments: Sequence[str], error: str, capsys: pyte
         main(arguments)
     out, errors = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
-    assert errors.splitlines()[-1] == f"vspark-exporter: error: {error}"
+    choices = "probe, demo, healthcheck"  # how argparse quotes them depends on Python's version
+    quoted = "'probe', 'demo', 'healthcheck'"
+    assert errors.splitlines()[-1].replace(quoted, choices) == f"vspark-exporter: error: {error}"
 
 
 async def test_an_address_that_is_taken(config: Path) -> None:
