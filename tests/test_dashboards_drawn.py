@@ -25,6 +25,21 @@ STEP = timedelta(minutes=5)
 CALLS, EXPORTER = "vspark-calls.json", "vspark-exporter.json"
 SPANS = {CALLS: (86400, 300, "15m"), EXPORTER: (30, 1, "20s")}
 """By dashboard: seconds that are shown, seconds between points, and what rates are taken over."""
+FOLDERS = {
+    "DocTestCo-DocTesting / Sales East",
+    "DocTestCo-DocTesting / Test01",
+    "DocTestCo-DocTesting / Test02",
+    "DocTestCo-West / Sales West",
+    "DocTestCo-West / Voicemail",
+    "KauriBank-Cards / Credit limits",
+    "KauriBank-Cards / Lost cards",
+    "LotusTravel-Bookings / Changes & refunds",
+    "LotusTravel-Bookings / New bookings",
+    "Nordwind-Service / Kundenservice Süd",
+    "Nordwind-Service / Rückfragen & Lob",
+    "Nordwind-Service / Störungsannahme",
+    "Nordwind-Service / Zentrale",
+}
 ORGS = ["DocTestCo-DocTesting", "DocTestCo-West", "KauriBank-Cards", "LotusTravel-Bookings", "Nordwind-Service"]
 BROWSER = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -156,6 +171,9 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         for name, board in asyncio.run(boards(tmp_path)).items()
         for panel in drawn(board, library, tmp_path / name.replace("vspark", "dashboard").replace("json", "png"))
     }
+    # Which ten they are is another matter at night than by day.
+    busiest = set(seen.pop("Busiest folders"))
+    assert (len(busiest), busiest - FOLDERS) == (10, set())
     assert seen == {
         # the calls
         "Calls": ["today", "yesterday", "a week ago"],
@@ -169,18 +187,6 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Orgs": [
             *("Company", "Org", "Calls today", "Yesterday", "A week ago"),
             *("Mean duration", "Agents", "Since midnight"),
-        ],
-        "Busiest folders": [
-            "DocTestCo-DocTesting / Sales East",
-            "DocTestCo-DocTesting / Test01",
-            "DocTestCo-DocTesting / Test02",
-            "DocTestCo-West / Sales West",
-            "DocTestCo-West / Voicemail",
-            "KauriBank-Cards / Lost cards",
-            "Nordwind-Service / Kundenservice Süd",
-            "Nordwind-Service / Rückfragen & Lob",
-            "Nordwind-Service / Störungsannahme",
-            "Nordwind-Service / Zentrale",
         ],
         "Top agents": ["Company", "Org", "Agent", "Calls today", "Mean duration"],
         "Calls per agent": [],
