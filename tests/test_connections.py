@@ -348,7 +348,8 @@ async def test_who_takes_no_answers_makes_room() -> None:
         served = await stack.enter_async_context(serving(limits=Few()))
         for _ in range(5):
             await stack.enter_async_context(asking_without_end(served, HEALTH))
-        await until(lambda: served.buffered > 5 * 65536)
+        # Each has been full; Python 3.12 and newer go on sending then, to the quarter below which they are filled anew.
+        await until(lambda: served.buffered > 5 * 65536 // 4)
         assert (await served.ask("/-/healthy"))[0] == 200
         assert served.connections <= 5
 
