@@ -21,6 +21,7 @@ _PROBE_BYTES: Final = 2**13
 """The first piece is this small, so that it costs little to see that the members are larger."""
 _MOST: Final = 200_000
 _COMMAS_TRIED: Final = 6
+_SHORTEST_BESIDE_KEY: Final = len('"":0,')
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _skipped = msgspec.json.Decoder(Raw).decode
@@ -177,9 +178,10 @@ def _members_of(raw: Raw, path: str) -> dict[str, Raw]:
     found: dict[str, Raw] = _checked(_members, raw, path)
     keys = "".join(found)
     between = 4 * len(found) + 1  # two quotes, a colon and a comma for each but one, and two braces
-    if len(keys) + sum(map(len, found.values())) + between == len(raw) or not found:
+    rest = len(raw) - len(keys) - sum(map(len, found.values())) - between
+    if not found or rest < min(map(len, found)) + _SHORTEST_BESIDE_KEY:
         return found
-    # White space, an escape, or a value that another one under the same key has taken the place of.
+    # White space, escapes, or a value that another one under the same key has taken the place of.
     commas = sum(bytes(value).count(b",") for value in found.values()) + keys.count(",") + len(found) - 1
     if bytes(raw).count(b",") > commas:
         raise twice(path)
