@@ -20,7 +20,7 @@ from fuzz.targets import NAMES, Target
 from tests.tools import missing
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 30
+SECONDS = 60
 SEEDS = {name: [content for target, _, content in seeds() if target == name] for name in NAMES}
 WITHOUT_A_SERVER = [name for name in NAMES if name != "http"]
 
