@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from exporter import fields
 from exporter.conversion import suggestion
 from exporter.errors import TokenError
+from exporter.files import open_regular, read_secret
 from exporter.tokens import FileToken, TokenSource
 
 _Source = TypeVar("_Source", bound=TokenSource)
@@ -82,7 +83,10 @@ def check_some(values: Sequence[object]) -> None:
 
 def check_key(path: Path) -> None:
     """Accept a file with a key in it that is not guessed by trying all short ones."""
-    size = len(path.read_bytes().strip())
+    try:
+        size = len(read_secret(path).strip())
+    except OSError as error:
+        raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from None
     if size < _SHORTEST_KEY:
         raise ValueError(
             f"{str(path)!r} holds {size} bytes; a key has at least {_SHORTEST_KEY}: make one by `openssl rand -hex 32`"
@@ -92,7 +96,7 @@ def check_key(path: Path) -> None:
 def existing_file(path: Path) -> Path:
     """Give `path` where it is a file that can be read."""
     try:
-        with path.open("rb"):
+        with open_regular(path):
             return path
     except OSError as error:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from None

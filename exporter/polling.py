@@ -12,6 +12,7 @@ from exporter.clock import Clock
 from exporter.config import Agents, StatsFields
 from exporter.decode import Reader
 from exporter.fields import Layouts
+from exporter.files import read_secret
 from exporter.plan import Plan
 from exporter.poller import Poller, Replaced
 from exporter.store import Store
@@ -79,7 +80,7 @@ def make_rules(agents: Agents) -> AgentRules:
         max_per_folder=agents.max_per_folder,
         include=agents.include,
         exclude=agents.exclude,
-        hash_key=agents.hash_key_file.read_bytes().strip() if agents.hash_key_file else None,
+        hash_key=read_secret(agents.hash_key_file).strip() if agents.hash_key_file else None,
     )
 
 

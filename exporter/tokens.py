@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import final
 
 from exporter.errors import TokenError
+from exporter.files import read_secret
 
 
 @final
@@ -134,7 +135,7 @@ class FileToken(TokenSource):
             # Taken before the file is read: a change in between is then seen the next time.
             signature = (status.st_mtime_ns, status.st_size, status.st_ino)
             if self._token is None or signature != self._signature:
-                self._token = Token(self._path.read_text("utf-8-sig"))
+                self._token = Token(read_secret(self._path).decode("utf-8-sig"))
                 self._signature = signature
         except OSError as error:
             raise TokenError(f"cannot read {self.origin!r}: {error.strerror}") from None

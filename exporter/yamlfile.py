@@ -1,6 +1,5 @@
 """YAML from a file, read as `yaml.safe_load` reads it, but with no key twice and nothing that could hang it."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 import yaml
 
 from exporter.errors import ConfigError
+from exporter.files import open_now
 
 _NESTING_LIMIT: Final = 50
 _LARGEST: Final = 16 * 1024**2
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        with open(path, "rb", opener=_open) as file:  # pathlib's knows no opener
+        with open_now(path) as file:
             data = file.read(_LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
@@ -57,13 +57,6 @@ def _read_text(path: Path) -> str:
         line = text.count("\n", 0, found.start()) + 1
         raise ConfigError("", f"line {line}: YAML does not allow the character U+{ord(found[0]):04X}")
     return text
-
-
-def _open(path: str, flags: int) -> int:
-    """Open a file; a pipe that nobody writes to is read as empty, where opening it would wait for ever."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    os.set_blocking(descriptor, True)
-    return descriptor
 
 
 def _limit_nesting(text: str) -> None:

@@ -94,6 +94,11 @@ def test_a_file_is_there_and_a_key_is_long_enough(tmp_path: Path) -> None:
     assert message(check_key, path) == f"'{path}' holds 15 bytes; {A_KEY}"
     path.write_text("k" * 16)
     check_key(path)
+    path.write_text("k" * (64 * 1024 + 1))
+    assert message(check_key, path) == f"cannot read '{path}': it is larger than 64 KiB"
+    path.unlink()
+    os.mkfifo(path)
+    assert message(existing_file, path) == f"cannot read '{path}': it is no regular file"
 
 
 def test_names_that_the_reader_knows_may_be_moved_within_their_meaning() -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -114,6 +115,22 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     assert _error(source) == f"cannot read '{path}': Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "it is no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+        (lambda path: path.write_bytes(b"x" * (64 * 1024 + 1)), "it is larger than 64 KiB"),
+    ],
+    ids=["pipe", "zero", "large"],
+)
+def test_what_is_no_file_for_a_token_is_refused_and_nobody_waits(
+    tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    make(path := tmp_path / "token")
+    assert _error(FileToken(path)) == f"cannot read '{path}': {why}"
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:

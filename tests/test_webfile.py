@@ -1,4 +1,5 @@
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -93,6 +94,11 @@ async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.C
             )
         ]
         assert await shown(served.port) == first
+        (tmp_path / "server.key").unlink()
+        os.mkfifo(tmp_path / "server.key")
+        assert refused(file) == [
+            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
+        ]
         (tmp_path / "server.key").unlink()
         assert refused(file) == [
             f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': No such file or directory"

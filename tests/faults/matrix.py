@@ -1,11 +1,14 @@
 """The fault matrix: what an upstream can do to a target, and what the user sees of it."""
 
 import gzip
+import os
+from pathlib import Path
 from typing import Final
 
 from simulator import End, Fault
 from tests.faults.bodies import BODIES, SIZES
 from tests.faults.row import CALLS, GOOD, MIB, USUAL, Row
+from tests.wire import CANARY
 
 _CLOSED: Final = "HOST:PORT closed the connection without a whole answer"
 _BROKEN_OFF: Final = "HOST:PORT broke off in the middle of its answer"
@@ -33,6 +36,11 @@ def _head(text: str) -> bytes:
 def _hangs(name: str, fault: Fault) -> Row:
     what = "no whole answer from HOST:PORT within 1 s: look at V-Spark's load, or raise vspark.timeout"
     return Row(name, fault, "timeout", what, timeout_seconds=1.0)
+
+
+def _terabyte(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**40)
 
 
 CONNECTION: Final = (
@@ -272,7 +280,59 @@ STATUSES: Final = (
     ),
 )
 
+TOKEN_FILE: Final = (
+    Row(
+        "the token's file is gone",
+        token_file=lambda _: None,
+        reason="no_token",
+        log="cannot read 'FILE': No such file or directory",
+    ),
+    Row(
+        "a folder in place of the token's file",
+        token_file=Path.mkdir,
+        reason="no_token",
+        log="cannot read 'FILE': Is a directory",
+    ),
+    Row(
+        "a pipe that nobody writes to in its place",
+        token_file=os.mkfifo,
+        reason="no_token",
+        log="cannot read 'FILE': it is no regular file",
+    ),
+    Row(
+        "a link to itself in its place",
+        token_file=lambda path: path.symlink_to(path),
+        reason="no_token",
+        log="cannot read 'FILE': Too many levels of symbolic links",
+    ),
+    Row(
+        "an empty token file",
+        token_file=Path.touch,
+        reason="no_token",
+        log="'FILE' holds no token: a token cannot be empty",
+    ),
+    Row(
+        "two words in it",
+        token_file=lambda path: path.write_text(f"token {CANARY}"),
+        reason="no_token",
+        log="'FILE' holds no token: a token cannot hold white space or control characters",
+    ),
+    Row(
+        "bytes in it that are no text",
+        token_file=lambda path: path.write_bytes(b"\xff" + CANARY.encode()),
+        reason="no_token",
+        log="'FILE' is no UTF-8 text",
+    ),
+    Row(
+        "a file of a terabyte",
+        token_file=_terabyte,
+        reason="no_token",
+        log="cannot read 'FILE': it is larger than 64 KiB",
+    ),
+)
+
 GROUPS: Final = {
+    "The token's file": TOKEN_FILE,
     "The connection": CONNECTION,
     "TLS": TLS,
     "HTTP": HTTP,

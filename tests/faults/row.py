@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from simulator import Fault
@@ -31,9 +32,10 @@ def alerts(reason: str) -> tuple[str, ...]:
 class Row:
     """A fault that one target meets while its neighbour, another org of the same V-Spark, is well.
 
-    `fault` is what the simulator does, or `large` makes the body it answers with, or `outage` names how the connection
-    of everybody is broken. With a `reason` the poll fails, and `log` is the error as it is logged, V-Spark's address as
-    HOST:PORT. Without one, `published` are the calls by folder, or by folder and agent, that are read from the answer;
+    `fault` is what the simulator does, or `large` makes the body it answers with, or `outage` names how the
+    connection of everybody is broken, or `token_file` makes what stands in the place of the target's token. With a
+    `reason` the poll fails, and `log` is the error as it is logged, V-Spark's address as HOST:PORT, the token's file
+    as FILE. Without one, `published` are the calls by folder, or by folder and agent, that are read from the answer;
     of a large one, some of them. `times`: so often the fault is met within a poll; `aftermath_seconds`: so long after
     the poll it still acts.
     """
@@ -50,3 +52,4 @@ class Row:
     timeout_seconds: float = 10.0
     limit_bytes: int = MIB
     large: Callable[[], bytes] | None = None
+    token_file: Callable[[Path], object] | None = None

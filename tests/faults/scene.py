@@ -3,9 +3,9 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.client import Client
 from exporter.config import Tls
+from exporter.tokens import FileToken
 from simulator import Fault, Simulator
 from tests.fake_clock import NOON, FakeClock, Polling, polling, site_of, target_of
-from tests.wire import Pauses, client_of, until
+from tests.wire import CANARY, Pauses, client_of, until
 
 _CONCURRENCY = 2
 _PATIENCE_SECONDS = 300
@@ -37,6 +38,7 @@ class Scene:
     clock: FakeClock
     watched: Polling
     host: str
+    token_file: Path | None = None
     said: int = 0
     seen: int = 0
 
@@ -56,6 +58,18 @@ class Scene:
         self.speak(NEIGHBOUR)
         self.simulator.fail("C", FAULTY, fault=fault, times=times)
         await self.watched.polled()
+
+    async def fail_by_token(self, make: Callable[[Path], object]) -> None:
+        """Poll the neighbour in health, and the other one while its token's file is what `make` makes."""
+        assert self.token_file is not None
+        self.speak(NEIGHBOUR)
+        self.token_file.unlink()
+        make(self.token_file)
+        await self.watched.polled()
+        if self.token_file.is_dir():
+            self.token_file.rmdir()
+        self.token_file.unlink(missing_ok=True)
+        self.token_file.write_text(CANARY)
 
     async def fail_slowly(self, fault: Fault) -> float:
         """Do the same where it may take a minute; give the longest time in seconds for which the loop was away."""
@@ -105,14 +119,13 @@ class Scene:
         )
 
     def warnings(self) -> list[dict[str, object]]:
-        """Give what was logged since the last time but for the debug lines, V-Spark's address as HOST:PORT."""
-        port = str(self.simulator.port)
+        """Give what was logged since the last time but for the debug lines, with HOST:PORT and FILE."""
+        names = {self.host: "HOST", str(self.simulator.port): "PORT"}
+        if self.token_file:
+            names = {str(self.token_file): "FILE"} | names
         seen, self.seen = self.seen, len(self.watched.logged)
         return [
-            {
-                key: value.replace(self.host, "HOST").replace(port, "PORT") if isinstance(value, str) else value
-                for key, value in each.items()
-            }
+            {key: _renamed(value, names) if isinstance(value, str) else value for key, value in each.items()}
             for each in self.watched.logged[seen:]
             if each["log_level"] != "debug"
         ]
@@ -130,16 +143,30 @@ class Scene:
         }
 
 
+def _renamed(text: str, names: dict[str, str]) -> str:
+    for name, new in names.items():
+        text = text.replace(name, new)
+    return text
+
+
 @asynccontextmanager
 async def staging(
-    *, timeout_seconds: float, limit_bytes: int, host: str = "127.0.0.1", authority: trustme.CA | None = None
+    *,
+    timeout_seconds: float,
+    limit_bytes: int,
+    host: str = "127.0.0.1",
+    authority: trustme.CA | None = None,
+    token_file: Path | None = None,
 ) -> AsyncIterator[Scene]:
     """Have both targets polled twice in health; at the end nothing that people see may hold the token.
 
-    `host` is the name in the URL, `authority` the CA that the client trusts, where V-Spark speaks TLS.
+    `host` is the name in the URL, `authority` the CA that the client trusts, where V-Spark speaks TLS. The faulty
+    target's token is in `token_file`, if there is one.
     """
     clock = FakeClock(NOON)
     targets = target_of("US/Eastern", org=FAULTY), target_of("US/Eastern", org=NEIGHBOUR)
+    if token_file:
+        targets = replace(targets[0], token=FileToken(token_file)), targets[1]
     async with AsyncExitStack() as stack:
         context = authority and server_context(authority.issue_cert(host))
         simulator = await stack.enter_async_context(
@@ -157,7 +184,7 @@ async def staging(
             )
         )
         watched = await stack.enter_async_context(polling(clock, client, *targets))
-        scene = Scene(simulator, client, clock, watched, host)
+        scene = Scene(simulator, client, clock, watched, host, token_file)
         scene.speak(FAULTY, NEIGHBOUR)
         await until(lambda: watched.poller.ready)
         await scene.heal()

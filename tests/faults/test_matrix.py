@@ -1,6 +1,7 @@
 """Every row of the fault matrix, end to end: client, poller, store and log, against a V-Spark on loopback."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import trustme
@@ -10,10 +11,10 @@ from tests.faults.matrix import GROUPS
 from tests.faults.outages import NAME, Names, outage
 from tests.faults.row import CALLS, GOOD, MIB, Row
 from tests.faults.scene import FAULTY, NEIGHBOUR, staging
-from tests.wire import until
+from tests.wire import CANARY, until
 
 ROWS = [row for rows in GROUPS.values() for row in rows]
-FAULTS = [row for row in ROWS if row.fault is not None]
+FAULTS = [row for row in ROWS if row.fault is not None or row.token_file is not None]
 LARGE = [row for row in ROWS if row.large is not None]
 OUTAGES = [row for row in ROWS if row.outage]
 
@@ -28,14 +29,23 @@ def authority() -> trustme.CA:
 
 
 @pytest.mark.parametrize("row", FAULTS, ids=name)
-async def test_a_target_fails_and_recovers_and_its_neighbour_never_notices(row: Row) -> None:
-    async with staging(timeout_seconds=row.timeout_seconds, limit_bytes=row.limit_bytes) as scene:
+async def test_a_target_fails_and_recovers_and_its_neighbour_never_notices(row: Row, tmp_path: Path) -> None:
+    token_file = None
+    if row.token_file:
+        token_file = tmp_path / "token"
+        token_file.write_text(CANARY)
+    async with staging(
+        timeout_seconds=row.timeout_seconds, limit_bytes=row.limit_bytes, token_file=token_file
+    ) as scene:
         assert scene.is_fresh(FAULTY)
         assert scene.warnings() == []
         held, values = scene.held(), scene.values(FAULTY)
 
-        assert row.fault is not None
-        await scene.fail(row.fault, row.times)
+        if row.token_file:
+            await scene.fail_by_token(row.token_file)
+        else:
+            assert row.fault is not None
+            await scene.fail(row.fault, row.times)
         assert scene.is_fresh(NEIGHBOUR)
         if row.reason is None:
             assert scene.warnings() == []
