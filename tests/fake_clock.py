@@ -138,11 +138,16 @@ class Polling:
         values = [line.removeprefix(f"{series} ") for line in self.lines(form=form) if line.startswith(f"{series} ")]
         return float(values[0]) if values else None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no poll is under way; one that has been counted still is, while its curve is drawn."""
+        return all(polled.task is None for polled in self.poller._polled)
+
     async def polled(self, seconds: float = 60.0) -> None:
         """Let so much time pass in one step, and wait until every target has been polled again."""
         before = self.lines("vspark_polls_total{")
         self.upstream.clock.advance(seconds)
-        await until(lambda: not set(before) & set(self.lines("vspark_polls_total{")))
+        await until(lambda: not set(before) & set(self.lines("vspark_polls_total{")) and self.idle)
 
     def events(self) -> list[tuple[str, str, str]]:
         """Give what was logged, but for the debug lines: event, target, reason."""

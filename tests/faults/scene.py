@@ -79,7 +79,7 @@ class Scene:
         self.clock.advance(60)
         longest, last = 0.0, monotonic()
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while self._polls() < polls or self._is_polling():  # after a poll is counted its curve is drawn
+            while self._polls() < polls or not self.watched.idle:
                 await asyncio.sleep(0)
                 longest, last = max(longest, monotonic() - last), monotonic()
         return longest
@@ -87,9 +87,6 @@ class Scene:
     def _polls(self) -> int:
         """Count the polls that have ended."""
         return sum(polled.ledger.polls.polls for polled in self.watched.poller._polled)
-
-    def _is_polling(self) -> bool:
-        return any(polled.task is not None for polled in self.watched.poller._polled)
 
     def values(self, org: str) -> list[str]:
         """Give the samples that an answer leads to."""

@@ -89,7 +89,7 @@ class Past:
             assert watched.events() == []
 
     async def scrape(self, watched: Polling) -> None:
-        await until(lambda: bool(self.clock.sleepers) and not any(each.task for each in watched.poller._polled))
+        await until(lambda: bool(self.clock.sleepers) and watched.idle)
         while len(self.polls) < len(self.simulator.requests):
             self.polls.append(self.now)
         self.scrapes.append(self.now)

@@ -58,7 +58,7 @@ class World:
         for time in times:
             polls = self.watched.value(POLLS) or 0
             self.clock.advance(time - self.clock.time() + JUST_AFTER)
-            await until(lambda: self.watched.value(POLLS) == polls + 1)  # noqa: B023 # awaited in this turn
+            await until(lambda: self.watched.value(POLLS) == polls + 1 and self.watched.idle)  # noqa: B023 # awaited in this turn
 
     def calls(self, day: date) -> int:
         """Give V-Spark's own count of a day until now, by its clock."""
