@@ -1,19 +1,16 @@
-"""Samples to exposition text, in the text format 0.0.4 of Prometheus and in OpenMetrics 1.0.0, and to gzip members.
+"""Samples to exposition text, in the text format 0.0.4 of Prometheus and in OpenMetrics 1.0.0.
 
 The bytes are those of prometheus_client's `generate_latest`: labels sorted, numbers as Go writes them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final
 
-from isal import igzip, isal_zlib
 from prometheus_client.utils import floatToGoString
 
 from exporter.families import Family
 
-_LEVEL: Final = 2
-_GZIP_FORMAT: Final = 31  # zlib's wbits for it
 _NUMBERS_KEPT: Final = 50_000
 
 
@@ -64,24 +61,6 @@ def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequenc
     before, after = f'{name}{{agent="', f'",{labels}}} '
     pairs = zip(_escaped(agents), map(_written, values), strict=True)
     return "".join([f"{before}{agent}{after}{number}\n" for agent, number in pairs])
-
-
-def compress(text: bytes) -> bytes:
-    """Make a gzip member; members may be written one after the other (RFC 1952, section 2.2)."""
-    return igzip.compress(text, compresslevel=_LEVEL, mtime=0)
-
-
-def decompress(member: bytes) -> bytes:
-    """Give the text of a gzip member."""
-    return igzip.decompress(member)  # type: ignore[no-any-return] # isal is untyped
-
-
-def unpack(member: bytes, size: int) -> Iterator[bytes]:
-    """Give the text of a gzip member in pieces of at most `size` bytes."""
-    unpacking = isal_zlib.decompressobj(wbits=_GZIP_FORMAT)
-    while not unpacking.eof:
-        yield unpacking.decompress(member, size)
-        member = unpacking.unconsumed_tail
 
 
 def _in_go(value: float) -> str:

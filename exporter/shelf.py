@@ -1,4 +1,4 @@
-"""The finished text of one family, compressed: blocks in the order of their keys, small ones sharing a gzip member."""
+"""The finished text of one family, compressed: blocks in the order of their keys, small ones sharing a member."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from exporter.render import compress, decompress
+from exporter.deflate import Piece
 
 Key = tuple[str, ...]
 """Whose block it is: (company, org), (company, org, folder) and so on."""
@@ -16,20 +16,15 @@ _LARGEST_PENDING: Final = 16 * _LARGEST_SHARED
 
 
 class Member(Struct, frozen=True):
-    """A gzip member and whose blocks are in it; `sizes` are those of the blocks' text in bytes."""
+    """Blocks that are compressed together, and whose they are; `sizes` are those of their text in bytes."""
 
     keys: tuple[Key, ...]
     sizes: tuple[int, ...]
-    data: bytes
-
-    @property
-    def text_size(self) -> int:
-        """How many bytes of text are in it."""
-        return sum(self.sizes)
+    piece: Piece
 
     def blocks(self) -> Iterator[tuple[Key, bytes]]:
         """Give each block's key and text."""
-        text, start = decompress(self.data), 0
+        text, start = self.piece.text(), 0
         for key, size in zip(self.keys, self.sizes, strict=True):
             yield key, text[start : start + size]
             start += size
@@ -123,4 +118,4 @@ def _members(blocks: Mapping[Key, bytes]) -> Iterator[Member]:
 
 
 def _member(keys: list[Key], texts: list[bytes]) -> Member:
-    return Member(tuple(keys), tuple(map(len, texts)), compress(b"".join(texts)))
+    return Member(tuple(keys), tuple(map(len, texts)), Piece.of(b"".join(texts)))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _PIECES_AT_ONCE: Final = 256
 _LEVEL: Final = 1
-_ONE_GZIP_MEMBER: Final = 31
-"""zlib's number for a gzip stream (`wbits`). It has one member, as browsers read no second one."""
+_GZIP: Final = 31
+"""zlib's number for a gzip stream (`wbits`)."""
 _EVERYWHERE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -118,7 +118,7 @@ async def _send(
     response = web.StreamResponse(headers=headers)
     packing = None
     if accepts_gzip(",".join(request.headers.getall("Accept-Encoding", ()))):
-        packing = isal_zlib.compressobj(level=_LEVEL, wbits=_ONE_GZIP_MEMBER)
+        packing = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP)
         response.headers["Content-Encoding"] = "gzip"
     with suppress(ConnectionError):  # somebody who has gone away is no error of ours
         await response.prepare(request)

@@ -1,12 +1,15 @@
 """What is published now: a shelf of blocks for each family, and a page for each format, replaced whole."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from msgspec import Struct
 
+from exporter.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
 from exporter.families import FAMILIES, Family
-from exporter.render import Format, compress, header, unpack
+from exporter.render import Format, header
 from exporter.shelf import Edit, Key, Shelf
 
 _WRITTEN_AT_ONCE: Final = 128 * 1024
@@ -15,23 +18,32 @@ _Slot = tuple[str, Format | None]
 """A family's name, and the format that has a text of its own; None: the formats share it."""
 
 
-class Page(Struct, frozen=True):
-    """A page in one format, as gzip members with the size of their text in bytes."""
+class Page(Struct, frozen=True, dict=True):
+    """A page in one format, compressed; the sizes in bytes are those of the data and of the text of all pieces."""
 
-    members: tuple[bytes, ...] = ()
-    gzip_size: int = 0
+    pieces: tuple[Piece, ...] = ()
+    data_size: int = 0
     text_size: int = 0
 
-    def gzip_chunks(self) -> Iterator[bytes]:
-        """Give the page as one stream of gzip members, in pieces that are worth a system call."""
-        return _pieces(self.members)
+    @cached_property
+    def _crc(self) -> int:
+        # At the first scrape that wants it: more pages are published than scraped.
+        return checksum(self.pieces)
 
-    def text_chunks(self) -> Iterator[bytes]:
-        """Give the page as text, unpacked piece by piece, so that it never stands in memory whole."""
-        return _pieces(text for member in self.members for text in unpack(member, _WRITTEN_AT_ONCE))
+    def gzip(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
+        """Give the size of the page, and then `more`, as one gzip member, and its bytes, many at a time."""
+        last = Piece.of(more)
+        end = gzip_end(checksum([last], self._crc), self.text_size + last.size)
+        parts = chain([GZIP_HEAD], (piece.data for piece in self.pieces), [last.data, end])
+        return len(GZIP_HEAD) + self.data_size + len(last.data) + GZIP_END_SIZE, _chunks(parts)
+
+    def text(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
+        """Give the same as text, unpacked along the way, so that it never stands in memory whole."""
+        texts = (text for piece in self.pieces for text in piece.texts(_WRITTEN_AT_ONCE))
+        return self.text_size + len(more), _chunks(chain(texts, [more]))
 
 
-def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Join what is small and cut what is large: a slow reader keeps one piece waiting, whatever a folder's size."""
     chunk: list[bytes] = []
     size = 0
@@ -50,11 +62,7 @@ class Store:
     """Holds what is published; `pages` is one reference that is replaced whole by `Draft.publish`."""
 
     def __init__(self) -> None:
-        self._headers = {
-            (family, form): (compress(text := header(family, form)), len(text))
-            for family in FAMILIES
-            for form in Format
-        }
+        self._headers = {(family, form): Piece.of(header(family, form)) for family in FAMILIES for form in Format}
         self.shelves: dict[_Slot, Shelf] = {}
         self.pages: Mapping[Format, Page] = {form: Page() for form in Format}
 
@@ -68,16 +76,13 @@ class Store:
         self.pages = {form: self._page(form) for form in Format}
 
     def _page(self, form: Format) -> Page:
-        members: list[bytes] = []
-        text_size = 0
+        pieces: list[Piece] = []
         for family in FAMILIES:
             shelf = self.shelves.get((family.name, form if family.created else None))
             if shelf:
-                opening, size = self._headers[family, form]
-                members.append(opening)
-                members += [member.data for member in shelf]
-                text_size += size + sum(member.text_size for member in shelf)
-        return Page(tuple(members), sum(map(len, members)), text_size)
+                pieces.append(self._headers[family, form])
+                pieces += [member.piece for member in shelf]
+        return Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
 
 
 class Draft:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -18,7 +18,6 @@ from exporter.limits import Limits, Places
 from exporter.listening import listen
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.reload import Loading
-from exporter.render import compress
 from exporter.statusweb import StatusWeb
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -113,21 +112,17 @@ class Web:
         form = choose_format(_header(request, "Accept"))
         page = self._store.pages[form]
         own = self._telemetry.exposition(form)
-        chunks: Iterator[bytes]
         response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
         if accepts_gzip(_header(request, "Accept-Encoding")):
-            own = compress(own)
             response.headers["Content-Encoding"] = "gzip"
-            size, chunks = page.gzip_size, page.gzip_chunks()
+            response.content_length, chunks = page.gzip(own)
         else:
-            size, chunks = page.text_size, page.text_chunks()
-        response.content_length = size + len(own)
+            response.content_length, chunks = page.text(own)
         with suppress(ConnectionError):  # a scraper that has gone away is no error of ours
             await response.prepare(request)
             if request.method != "HEAD":
                 for chunk in chunks:
                     await response.write(chunk)
-                await response.write(own)
         return response
 
     async def _serve_healthy(self, _: web.Request) -> web.Response:

@@ -124,7 +124,7 @@ class Polling:
     logged: Sequence[MutableMapping[str, Any]]
 
     def page(self, form: Format = Format.TEXT) -> str:
-        return b"".join(self.store.pages[form].text_chunks()).decode()
+        return b"".join(self.store.pages[form].text()[1]).decode()
 
     def lines(self, labels: str = "", form: Format = Format.TEXT) -> list[str]:
         """Give the samples in whose labels `labels` stands, such as `org="O"`."""

@@ -59,7 +59,7 @@ class Book:
 
     def samples(self, *names: str, form: Format = Format.TEXT) -> str:
         """Give the samples whose names begin with one of `names`, all of them without."""
-        lines = b"".join(self.store.pages[form].text_chunks()).decode().splitlines()
+        lines = b"".join(self.store.pages[form].text()[1]).decode().splitlines()
         return "".join(f"{line}\n" for line in lines if not line.startswith("#") and line.startswith(names or ("",)))
 
 

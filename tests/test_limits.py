@@ -142,7 +142,7 @@ async def test_one_large_folder_is_not_held_whole_by_a_slow_reader() -> None:
 async def test_what_is_no_longer_published_lives_as_long_as_its_readers() -> None:
     async with serving(limits=Limits(answer_seconds=0.3)) as served:
         publish(served.store, 100, 1000, 3)
-        old = served.store.pages[Format.TEXT].members
+        old = served.store.pages[Format.TEXT].pieces
         slow = [await slow_reader(served, GET) for _ in range(3)]
         publish(served.store, 100, 1000, 4)
         mine = 2  # that of the name and that of the question

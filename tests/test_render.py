@@ -1,6 +1,4 @@
-import gzip
 import math
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -8,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
 from exporter.families import AGENT_CALLS, FAMILIES, Family
-from exporter.render import Format, agent_samples, compress, decompress, header, label_text, sample, unpack
+from exporter.render import Format, agent_samples, header, label_text, sample
 from tests.oracle import END, Sample, assert_valid, expected, label_values, numbers
 
 FORMATS = list(Format)
@@ -113,18 +111,3 @@ def test_agents_are_those_of_the_client_library(form: Format, folder: str, agent
 def test_agents_and_values_are_pairs() -> None:
     with pytest.raises(ValueError, match="zip"):
         agent_samples("x", "", ["a", "b"], [1])
-
-
-@given(texts=st.lists(st.binary(max_size=2000), min_size=1, max_size=5))
-def test_members_are_one_stream(texts: Sequence[bytes]) -> None:
-    members = [compress(text) for text in texts]
-    assert [decompress(member) for member in members] == texts
-    assert gzip.decompress(b"".join(members)) == b"".join(texts)
-    assert [compress(text) for text in texts] == members
-
-
-@given(text=st.binary(max_size=5000), repeated=st.integers(1, 300), size=st.integers(1, 100_000))
-def test_a_member_is_unpacked_in_pieces(text: bytes, repeated: int, size: int) -> None:
-    pieces = list(unpack(compress(text * repeated), size))
-    assert b"".join(pieces) == text * repeated
-    assert max(map(len, pieces)) <= size

@@ -1,4 +1,3 @@
-import gzip
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
@@ -27,11 +26,11 @@ def edited(shelf: Shelf, puts: Sequence[tuple[Key, bytes]]) -> Shelf:
 def assert_is(shelf: Shelf, model: dict[Key, bytes]) -> None:
     """Check everything that can be said of a shelf that holds the blocks of `model`."""
     assert [block for member in shelf for block in member.blocks()] == sorted(model.items())
-    assert gzip.decompress(b"".join(member.data for member in shelf)) == b"".join(model[key] for key in sorted(model))
+    assert b"".join(member.piece.text() for member in shelf) == b"".join(model[key] for key in sorted(model))
     for member in shelf:
         assert member.keys
-        assert member.text_size == len(gzip.decompress(member.data))
-        assert member.text_size <= LIMIT or len(member.keys) == 1
+        assert member.piece.size == sum(member.sizes)
+        assert member.piece.size <= LIMIT or len(member.keys) == 1
 
 
 keys = st.tuples(st.sampled_from("abcd"), st.integers(0, 9).map(str))
@@ -86,7 +85,7 @@ def test_single_puts_share_members(order: str) -> None:
         shelf = edited(shelf, [(key, text_of(200, 1))])
     assert_is(shelf, dict.fromkeys(names, text_of(200, 1)))
     assert 200_000 / LIMIT < len(shelf) <= 14
-    assert all(size > 0.9 * LIMIT for size in map(sum, pairwise(member.text_size for member in shelf)))
+    assert all(size > 0.9 * LIMIT for size in map(sum, pairwise(member.piece.size for member in shelf)))
 
 
 def test_blocks_put_in_order_fill_their_members() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from exporter.families import FolderFigures
+from exporter.render import Format
 from exporter.status import ConfigState, LastError, State, TargetStatus
 from tests.browser import Tab, browsing
-from tests.served import serving
+from tests.served import publish, serving
 from tests.statuses import AUTH, NOW, curve_of, status_of
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e'\""
@@ -208,3 +209,13 @@ async def test_it_loads_itself_again_with_the_same_query() -> None:
         await tab.look("[...document.links].find(each => each.innerText === 'Stop that').click()")
         await tab.until_loaded()
         assert await tab.look(refresh) is None
+
+
+async def test_the_link_to_the_metrics_shows_all_of_them() -> None:
+    async with serving() as served, browsing() as tab:
+        publish(served.store, 60, 100, 3)
+        await tab.open(served.web.urls[0])
+        metrics = await tab.look("[...document.links].find((link) => link.textContent.includes('Metrics')).href")
+        await tab.open(metrics)
+        page = b"".join(served.store.pages[Format.TEXT].text(served.telemetry.exposition(Format.TEXT))[1])
+        assert await tab.look("document.body.innerText") == page.decode()

@@ -1,4 +1,4 @@
-import gzip
+import zlib
 from collections.abc import Mapping
 
 from hypothesis import given, settings
@@ -56,10 +56,23 @@ def in_order(family: Family, series: Series) -> list[Sample]:
 
 def text_of(page: Page) -> bytes:
     """Check that both forms of a page are the same and as long as they say, and give it."""
-    packed, text = b"".join(page.gzip_chunks()), b"".join(page.text_chunks())
-    assert (len(packed), len(text)) == (page.gzip_size, page.text_size)
-    assert (gzip.decompress(packed) if packed else b"") == text
-    return text
+    texts = []
+    for more in (b"", END):
+        (packed_size, packed_chunks), (size, chunks) = page.gzip(more), page.text(more)
+        packed, text = b"".join(packed_chunks), b"".join(chunks)
+        assert (len(packed), len(text)) == (packed_size, size)
+        assert first_member(packed) == (text, b"")
+        texts.append(text)
+    assert texts[1] == texts[0] + END
+    return texts[0]
+
+
+def first_member(packed: bytes) -> tuple[bytes, bytes]:
+    """Read what curl and browsers read of a gzip stream, and give what they leave."""
+    unpacking = zlib.decompressobj(wbits=31)
+    text = unpacking.decompress(packed)
+    assert unpacking.eof
+    return text, unpacking.unused_data
 
 
 @settings(deadline=None)
@@ -144,7 +157,7 @@ def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     )
     page = store.pages[Format.TEXT]
     before = text_of(page)
-    chunks = page.text_chunks()
+    _, chunks = page.text()
     first = next(chunks)
     publish(store, {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", "a"): 2 for folder in range(100)}})
     assert first + b"".join(chunks) == before
@@ -157,7 +170,7 @@ def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
         store,
         {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", str(agent)): 1 for folder in range(200) for agent in range(99)}},
     )
-    sizes = [len(chunk) for chunk in store.pages[Format.TEXT].text_chunks()]
+    sizes = [len(chunk) for chunk in store.pages[Format.TEXT].text()[1]]
     assert len(sizes) > 8
     assert all(128 * 1024 <= size < 160 * 1024 for size in sizes[:-1])
 
@@ -165,7 +178,7 @@ def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
 def test_families_that_are_not_touched_keep_their_members() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
-    before = store.pages[Format.TEXT].members
+    before = store.pages[Format.TEXT].pieces
     publish(store, {POLL_FAILURES: {(*KEY, "dns"): 2}})
-    after = store.pages[Format.TEXT].members
+    after = store.pages[Format.TEXT].pieces
     assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]

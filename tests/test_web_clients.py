@@ -118,7 +118,7 @@ async def test_a_client_may_expect_to_be_told_to_go_on() -> None:
 async def test_a_client_that_reads_slowly_gets_the_page_it_asked_for() -> None:
     async with serving() as served:
         publish(served.store, 100, 1000, 3)
-        expected = b"".join(served.store.pages[Format.TEXT].text_chunks()) + served.telemetry.exposition(Format.TEXT)
+        expected = b"".join(served.store.pages[Format.TEXT].text()[1]) + served.telemetry.exposition(Format.TEXT)
         slow = await slow_reader(served, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         publish(served.store, 50, 10, 4)
         assert len((await served.ask("/metrics"))[2]) < len(expected) / 10

@@ -207,7 +207,7 @@ class _Row:
 
     def _check_page(self, form: Format) -> None:
         end = b"# EOF\n" if form is Format.OPENMETRICS else b""
-        series = assert_valid(b"".join(self._store.pages[form].text_chunks()) + end, form)
+        series = assert_valid(b"".join(self._store.pages[form].text()[1]) + end, form)
         calls: dict[str, float] = {}
         of_agents = dict.fromkeys(self._published, 0.0)
         for (name, labels), value in series.items():

@@ -199,7 +199,7 @@ class _Server:
         self._context = serving()
         self._served: Served = self._loop.run_until_complete(self._context.__aenter__())
         publish(self._served.store, 3, 20, 3)
-        self._page = b"".join(self._served.store.pages[Format.TEXT].text_chunks())
+        self._page = b"".join(self._served.store.pages[Format.TEXT].text()[1])
         self._page += self._served.telemetry.exposition(Format.TEXT)
 
     def check(self, data: bytes) -> None:
