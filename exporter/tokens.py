@@ -3,12 +3,28 @@
 import os
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping
+from html.entities import html5
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from exporter.errors import TokenError
 from exporter.files import read_secret
+
+_NOTHING_SEEN: Final = (
+    r"(?:[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+    r"|\\(?:x[01][0-9a-f]|x7f|x[89][0-9a-f]|xad|u200[b-f]|u202[8-9a-e]|u206[0-9]|ufeff)|<[^<>]{0,64}>)*+"
+)
+"""What may stand between two characters and is not seen, or shown as its code, as a regular expression.
+
+It never gives back what it has taken: a text made for that could be read in countless ways otherwise.
+"""
+
+_NAMES: Final[defaultdict[str, set[str]]] = defaultdict(set)
+"""What HTML calls characters."""
+for _name, _characters in html5.items():
+    _NAMES[_characters].add(_name.removesuffix(";").lower())  # any case is taken; twice would be two ways to read it
 
 
 @final
@@ -19,7 +35,7 @@ class Token:
     white space or characters that cannot be printed.
     """
 
-    __slots__ = ("_pattern", "_text")
+    __slots__ = ("_patterns", "_text")
 
     def __init__(self, text: str) -> None:
         text = text.strip()
@@ -28,15 +44,22 @@ class Token:
         if " " in text or not text.isprintable():
             raise ValueError("a token cannot hold white space or control characters")
         self._text = text
-        self._pattern = re.compile("".join(map(_any_encoding, text)))
+        characters = [*map(_any_encoding, text)]
+        self._patterns = [re.compile(between.join(characters)) for between in ("", _NOTHING_SEEN)]
 
     def reveal(self) -> str:
         """Give the token's text, to send it."""
         return self._text
 
     def mask(self, text: str) -> str:
-        """Give `text` with `***` wherever the token stands in it, percent-encoded or escaped as in JSON, or neither."""
-        return self._pattern.sub("***", text)
+        """Give `text` with `***` wherever the token stands in it.
+
+        It may be percent-encoded, once or several times, or escaped as in JSON or HTML, and its characters may have
+        space, control characters or tags between them, as where UTF-16 was read as something else.
+        """
+        for pattern in self._patterns:
+            text = pattern.sub("***", text)
+        return text
 
     def __repr__(self) -> str:
         return "Token(***)"
@@ -49,11 +72,13 @@ class Token:
 
 
 def _any_encoding(character: str) -> str:
-    """Make the pattern of a character as it is, percent-encoded, and escaped as in JSON."""
-    percent = "".join(f"%{byte:02x}" for byte in character.encode())
+    """Make the pattern of a character as it is, percent-encoded, and escaped as in JSON and HTML."""
+    percent = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
     utf16 = character.encode("utf-16-be", "surrogatepass").hex()
     json = "".join(rf"\\u{utf16[start : start + 4]}" for start in range(0, len(utf16), 4))
-    return rf"(?:(?i:{percent}|{json})|\\?{re.escape(character)})"
+    number = ord(character)
+    names = "|".join((*sorted(_NAMES.get(character, ())), f"#0*{number}", f"#x0*{number:x}"))
+    return rf"(?:(?i:{percent}|{json}|&(?:amp;)*(?:{names});?)|\\?{re.escape(character)})"
 
 
 class TokenSource(ABC):

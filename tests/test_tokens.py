@@ -1,8 +1,10 @@
+import html
 import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TokenError
+from exporter.terminal import printable
 from exporter.tokens import EnvToken, FileToken, LiteralToken, Token, TokenSource
 
 CANARY = "s3cret/canary+é%2F"
@@ -63,9 +66,46 @@ def test_a_token_is_masked_however_it_is_encoded() -> None:
 def test_no_form_of_a_token_survives_the_mask(text: str, before: str, after: str) -> None:
     token = Token(text)
     encoded = quote(text, safe="")
-    for form in (text, encoded, quote_plus(text), re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)):
+    in_utf_16 = text.encode("utf-16-le")[:-1].decode("utf-8", "replace")
+    for form in (
+        text,
+        encoded,
+        quote(encoded),
+        quote(quote(encoded)),
+        quote_plus(text),
+        re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded),
+        html.escape(text),
+        html.escape(html.escape(text)),
+        "".join(f"&#{ord(character)};" for character in text),
+        "".join(f"&#x{ord(character):04X}" for character in text),
+        "\u00ad".join(text),
+        printable("\u200b".join(text)),
+        "<wbr>".join(text),
+        *((in_utf_16,) if text.isascii() else ()),
+    ):
         assert token.mask(form) == "***"
         assert "***" in token.mask(f"{before}{form}{after}")
+
+
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        ("n" * 30 + "Z", "\\n" * 5000),
+        ("A" * 30 + "Z", "\\u0041" * 5000),
+        ("x08" * 10 + "Z", "\\x08" * 1000),
+        ("<b>" * 10 + "Z", "<b>" * 1000),
+        ("&" * 30 + "Z", "&amp;" * 5000),
+        ("&" * 30 + "Z", "&" + "amp;" * 5000),
+        ("%" * 30 + "Z", "%25" * 5000),
+        ("%" * 30 + "Z", "%" + "25" * 5000),
+        ("a" * 30 + "Z", "a" + " " * 50_000),
+        ("a" * 30 + "Z", "a <" * 10_000),
+    ],
+)
+def test_no_text_takes_long_to_mask(token: str, text: str) -> None:
+    begun = process_time()
+    assert Token(token).mask(text) == text
+    assert process_time() - begun < 1
 
 
 def test_a_literal_is_given_as_it_is() -> None:
