@@ -156,14 +156,17 @@ class _Walk:
     def _block(self, kind: type[Block], data: dict[Any, Any], path: str) -> Block:
         shapes = _shapes(kind)
         values: dict[str, Any] = {}
-        for key, value in data.items():
+        for number, (key, value) in enumerate(data.items(), 1):
             if not isinstance(key, str):
                 self._add(path, f"expected text as a key, got {_word(key)}; put it in quotes")
             elif key in shapes:
                 attribute, shape = shapes[key]
                 values[attribute] = self.value(shape, value, _below(path, key))
-            else:
+            elif _is_a_word(key) or (_is_plain(key) and suggestion(key, shapes)):
                 self._add(_below(path, key), f"unknown key{suggestion(key, shapes)}")
+            else:  # as of `token:s3cret`, which is all key
+                hint = "it is not shown, for it may be a token: is the space behind a colon missing?"
+                self._add(path, f"key {number} is unknown; {hint}")
         for key, (attribute, shape) in shapes.items():
             if shape.required and attribute not in values:
                 values[attribute] = self._refuse(shape, _below(path, key), "is missing")
@@ -215,7 +218,15 @@ def _word(data: Any) -> str:
     return _WORDS.get(type(data), "something else")
 
 
+def _is_a_word(key: str) -> bool:
+    return len(key) <= _LONGEST_SUGGESTED and re.fullmatch("[A-Za-z_-]+", key) is not None
+
+
+def _is_plain(key: str) -> bool:
+    return re.fullmatch(r"[\w-]+", key) is not None
+
+
 def _below(path: str, key: str) -> str:
-    if not re.fullmatch(r"[\w-]+", key):
+    if not _is_plain(key):
         return f"{path}[{json.dumps(key)}]"
     return f"{path}.{key}" if path else key

@@ -193,7 +193,7 @@ MESSAGES: dict[str, list[str]] = {
         "vpsark: unknown key; did you mean 'vspark'?",
         "vspark.pasword: unknown key",
         "vspark.time_out: unknown key; did you mean 'timeout'?",
-        'vspark["a b\\n"]: unknown key',
+        "vspark: key 5 is unknown; it is not shown, for it may be a token: is the space behind a colon missing?",
         "companies[0].orgs[0].time-zone: unknown key; did you mean 'timezone'?",
         "companies[0]: expected text as a key, got a whole number; put it in quotes",
         "companies[0]: expected text as a key, got true or false; put it in quotes",

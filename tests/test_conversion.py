@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,14 @@ class Room(Block, frozen=True):
     seats: tuple[Seat, ...]
     door_open: bool = field(name="open", default=False)
     best: Seat | None = None
+
+
+@pytest.mark.parametrize("key", ["row:s3cret", "row=s3cret", "s3cret", "s3cret: row", "s" * 65, "s3\ncret", "3"])
+def test_a_key_that_may_be_a_token_is_not_shown(key: str) -> None:
+    _, errors = convert({"row": 1, key: None}, Seat, {})
+    assert [str(error) for error in errors] == [
+        "key 2 is unknown; it is not shown, for it may be a token: is the space behind a colon missing?"
+    ]
 
 
 def test_every_problem_is_found() -> None:
