@@ -1,7 +1,6 @@
 """What the commands do that read the configuration, poll and serve; `cli` loads it only where one of them runs."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from exporter import logs
+from exporter import logs, threads
 from exporter.check import describe, describe_web
 from exporter.errors import ConfigError, WebConfigError, config_errors
 from exporter.plan import Share, load_plan
@@ -57,7 +56,7 @@ def _serve(flags: argparse.Namespace) -> int:
         sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(serve(plan, load, serving, log))
+    return threads.run(serve(plan, load, serving, log))
 
 
 def _demo(flags: argparse.Namespace) -> int:
@@ -65,12 +64,12 @@ def _demo(flags: argparse.Namespace) -> int:
 
     serving = _serving(flags)
     log = logs.configure(flags.log_level, flags.log_format)
-    return asyncio.run(demo(serving, log))
+    return threads.run(demo(serving, log))
 
 
 def _probe(flags: argparse.Namespace) -> int:
     config = load_plan(flags.config_file).config
-    return asyncio.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
+    return threads.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
 
 
 _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

@@ -1,9 +1,12 @@
 """Loading the configuration again: by SIGHUP, by HTTP, and when its files have changed."""
 
 import asyncio
+import fcntl
+import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import termios
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -47,6 +50,32 @@ class Files:
 
     def write(self, *folders: str, more: str = "") -> None:
         self.path.write_text(CONFIG.format(url=self._url, folders=", ".join(folders)) + more)
+
+
+class SilentPipe:
+    """A pipe in the place of a file, whose writer has written a byte and then neither writes nor goes."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.end = os.open(path, os.O_RDWR)
+        os.write(self.end, b"#")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody has taken the byte, and so waits for the next."""
+        return fcntl.ioctl(self.end, termios.FIONREAD, bytes(4)) == bytes(4)
+
+
+@contextmanager
+def silent_pipe(path: Path) -> Iterator[SilentPipe]:
+    """Put a silent pipe in the place of the file `path`, which is away after the block."""
+    path.unlink()
+    pipe = SilentPipe(path)
+    try:
+        yield pipe
+    finally:
+        os.close(pipe.end)
+        path.unlink()
 
 
 @pytest.fixture
@@ -157,6 +186,18 @@ async def test_a_mounted_configmap_is_followed_and_what_is_refused_is_tried_agai
         _, logged, _ = await program.stop(signal.SIGTERM)
     events = [line.partition(" event=")[2].partition(" ")[0] for line in logged]
     assert events == ["listening", "config_refused", "config_reloaded", "stopped"]
+
+
+async def test_it_ends_while_a_file_is_waited_for(files: Files) -> None:
+    async with serving(files.path) as program:
+        await page_with(program, RELOADED)
+        with silent_pipe(files.path) as pipe:
+            program.process.send_signal(signal.SIGHUP)
+            await until(lambda: pipe.is_read)
+            code, logged, seconds = await program.stop(signal.SIGTERM)
+    assert code == 0
+    assert logged[-1].endswith("event=stopped")
+    assert seconds < 5
 
 
 # In this process
