@@ -90,8 +90,12 @@ class Poller:
                     self._begin(polled)
                 while True:
                     await self._turn_days()
-                    await self._expire()
+                    too_old = await self._expire()
                     self._begin_due()
+                    for polled in too_old:
+                        # Its polls succeed: a clock was set, or the machine slept. Nobody wants to wait for the next.
+                        if polled.ledger.polls.up and polled.task is None:
+                            self._begin(polled)
                     await self._clock.sleep(self._seconds_to_next())
             finally:
                 self._tasks = None
@@ -213,16 +217,17 @@ class Poller:
             self._log.debug("day_began", target=polled.target.name, day=today.isoformat())
             self._begin(polled)
 
-    async def _expire(self) -> None:
-        """Let the values go of targets that have not been polled successfully for too long."""
+    async def _expire(self) -> list[Polled]:
+        """Let the values go of targets that have not been polled successfully for too long; give these targets."""
         expired = [polled for polled in self._polled if polled.ledger.has_values and self._is_stale(polled)]
         if not expired:
-            return
+            return []
         async with self._publisher.change() as draft:
             for polled in expired:
                 if self._is_stale(polled):
                     self._log.warning("values_expired", target=polled.target.name)
                     await paced(polled.ledger.drop_values(draft))
+        return expired
 
     def _is_stale(self, polled: Polled) -> bool:
         return self._success_age_seconds(polled) > polled.target.stale_after_seconds

@@ -257,16 +257,20 @@ async def test_an_answer_for_the_day_before_comes_late(shape: Shape) -> None:
 
 
 async def test_a_machine_that_slept_within_a_day() -> None:
-    async with watching(target_of("US/Eastern", "A")) as (_, clock, watched):
+    """Its values are too old, and are asked for at once."""
+    async with watching(target_of("US/Eastern", "A")) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
         before = watched.lines("vspark_folder")
         clock.set(clock.time() + 3600)
+        simulator.fail("C", "O", "A", fault=Fault.slow(0.1), times=1)
         clock.advance(1)
         await until(lambda: watched.lines("vspark_folder") == [])
-        assert before != []
+        await until(lambda: watched.idle and len(simulator.requests) == 2)
+        assert len(watched.lines("vspark_folder")) == len(before) > 0
         assert watched.events() == [("values_expired", "C/O/A", "")]
+        skipped = 'vspark_polls_skipped_total{company="C",folder="A",org="O"}'
         await watched.polled(59)
-        assert len(watched.lines("vspark_folder")) == len(before)
+        assert (len(simulator.requests), watched.value(skipped)) == (3, 0)
 
 
 async def test_values_get_too_old_where_the_clock_was_set_back() -> None:
