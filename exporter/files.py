@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
+LARGEST_CONFIG: Final = 16 * 1024**2
+"""Bytes: what is larger is another file by mistake, and would take many times its size in memory."""
 _LARGEST: Final = 64 * 1024
 """Bytes: far beyond any token or key; what is larger is another file by mistake."""
 

@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from exporter.config import Config, load_config
+from exporter.files import LARGEST_CONFIG
 from exporter.targets import Target, make_targets, shard
 from exporter.tls import tls_context
 
@@ -82,11 +82,14 @@ def load_plan(path: Path, share: Share = ALL) -> Plan:
 
 
 def checksum(path: Path) -> str:
-    """Give a number for a file's content, symbolic links followed; empty where it is no file, or cannot be read."""
+    """Give a number for a file's content, symbolic links followed; empty where it is no file, or cannot be read.
+
+    Of a file that is too large for a configuration only as much counts as says so.
+    """
     try:
         if not path.is_file():  # what comes through a pipe can be read once only, and not here
             return ""
         with path.open("rb") as file:
-            return hashlib.file_digest(file, partial(hashlib.blake2b, key=_CHECKSUM_KEY)).hexdigest()
+            return hashlib.blake2b(file.read(LARGEST_CONFIG + 1), key=_CHECKSUM_KEY).hexdigest()
     except OSError:
         return ""

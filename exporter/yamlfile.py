@@ -7,11 +7,9 @@ from typing import Any, Final
 import yaml
 
 from exporter.errors import ConfigError
-from exporter.files import open_now
+from exporter.files import LARGEST_CONFIG, open_now
 
 _NESTING_LIMIT: Final = 50
-_LARGEST: Final = 16 * 1024**2
-"""Bytes: what is larger is another file by mistake, and would take many times its size in memory."""
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -42,7 +40,7 @@ def read_yaml(path: Path) -> Any:
 def _read_text(path: Path) -> str:
     try:
         with open_now(path) as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(LARGEST_CONFIG + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError("", f"cannot read {str(path)!r}: {error.strerror}") from None
@@ -51,8 +49,8 @@ def _read_text(path: Path) -> str:
         raise ConfigError("", f"line {line}: no UTF-8 text") from None
     except ValueError:  # a NUL in it
         raise ConfigError("", f"{str(path)!r} is no path") from None
-    if len(data) > _LARGEST:
-        raise ConfigError("", f"{str(path)!r} is larger than {_LARGEST // 1024**2} MiB")
+    if len(data) > LARGEST_CONFIG:
+        raise ConfigError("", f"{str(path)!r} is larger than {LARGEST_CONFIG // 1024**2} MiB")
     if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ConfigError("", f"line {line}: YAML does not allow the character U+{ord(found[0]):04X}")

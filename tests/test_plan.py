@@ -73,6 +73,17 @@ def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     assert checksum(path) == checksum(link) != before
 
 
+def test_of_a_file_that_is_too_large_no_more_is_read_than_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    large(path)
+    before = checksum(path)
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert checksum(path) == before
+    path.write_bytes(b"#" * (16 * 1024**2))
+    assert checksum(path) not in ("", before)
+
+
 def test_what_differs_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
     path, key = tmp_path / "config.yaml", tmp_path / "key"
     key.write_text("a key of 16 bytes or more")

@@ -188,6 +188,15 @@ async def test_a_mounted_configmap_is_followed_and_what_is_refused_is_tried_agai
     assert events == ["listening", "config_refused", "config_reloaded", "stopped"]
 
 
+async def test_a_file_of_a_terabyte_is_refused_at_once(files: Files) -> None:
+    async with serving(files.path, "--web.enable-lifecycle") as program:
+        with files.path.open("ab") as file:
+            file.truncate(1024**4)
+        async with asyncio.timeout(20):
+            status, text, _ = await post(program)
+        assert (status, "larger than 16 MiB" in text) == (500, True)
+
+
 async def test_it_ends_while_a_file_is_waited_for(files: Files) -> None:
     async with serving(files.path) as program:
         await page_with(program, RELOADED)
