@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
@@ -70,18 +69,29 @@ class Connections:
             try:
                 accepted, _ = await loop.sock_accept(listener)
             except OSError as error:
-                if error.errno in _NO_ROOM:
-                    if loop.time() >= self._silent_until:
-                        self._log.error("cannot_accept", error=os.strerror(error.errno).lower())
-                        self._silent_until = loop.time() + _SILENT_SECONDS
-                    self._make_room()
-                    await asyncio.sleep(_PAUSE_SECONDS)
+                await self._pause_after(error)
                 continue
             if len(self._open) >= self._most and not self._make_room():
                 accepted.close()
             else:
                 self._begin(accepted, tls)
             await asyncio.sleep(0)  # who connects without end does not keep the loop
+
+    async def _pause_after(self, error: OSError) -> None:
+        """Let others go on after an error of accept; longer where it is none of one client's, and so may last."""
+        if isinstance(error, ConnectionError):
+            await asyncio.sleep(0)
+            return
+        self._tell(error)
+        if error.errno in _NO_ROOM:
+            self._make_room()
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _tell(self, error: OSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._silent_until:
+            self._log.error("cannot_accept", error=(error.strerror or str(error)).lower())
+            self._silent_until = now + _SILENT_SECONDS
 
     def _make_room(self) -> bool:
         """Close the connection whose client has been waited for longest; tell whether there was one.

@@ -1,12 +1,15 @@
 """Clients that send too much, too slowly, nothing, or no HTTP, over real sockets."""
 
 import asyncio
+import errno
 import os
+import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
+from types import FrameType
 
 import psutil
 import pytest
@@ -266,6 +269,54 @@ async def test_hundreds_of_connections_leave_room_for_a_scrape() -> None:
         assert (await served.ask("/metrics"))[0] == 200
         for _, writer in flood:
             writer.transport.abort()
+    assert problems(served) == []
+
+
+@contextmanager
+def loop_not_held(seconds: int) -> Iterator[None]:
+    """Break what runs after so many seconds, even where it never lets the event loop go on."""
+
+    def hit(_number: int, _frame: FrameType | None) -> None:
+        raise AssertionError("the event loop is held")
+
+    before = signal.signal(signal.SIGALRM, hit)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+async def test_a_socket_that_accepts_no_more_does_not_keep_the_others() -> None:
+    async with serving(LOOPBACK, LOOPBACK) as served:
+        opened = served.web._connections
+        assert opened is not None
+        listener, accepting = opened._accepting[1]
+        with loop_not_held(5):
+            listener.shutdown(socket.SHUT_RDWR)  # from now on accept fails with EINVAL
+            await until(lambda: problems(served) != [] or accepting.done())
+            assert not accepting.done()
+            for _ in range(10):
+                assert (await served.ask("/-/healthy"))[0] == 200
+    told = [line for line in served.logged if line["event"] == "cannot_accept"]
+    assert [line["error"] for line in told] == ["invalid argument"]
+
+
+async def test_what_fails_of_one_connection_only_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as served:
+        loop = asyncio.get_running_loop()
+        accept, failures = loop.sock_accept, [ConnectionAbortedError(errno.ECONNABORTED, "gone")] * 100
+
+        async def fail_first(listener: socket.socket) -> object:
+            if failures:
+                raise failures.pop()
+            return await accept(listener)
+
+        monkeypatch.setattr(loop, "sock_accept", fail_first)
+        assert (await served.ask("/-/healthy"))[0] == 200  # takes the accept that had begun before
+        assert (await served.ask("/-/healthy"))[0] == 200
+        assert failures == []
     assert problems(served) == []
 
 
