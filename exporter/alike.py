@@ -64,7 +64,7 @@ class RecordDecoder:
         if len(inside[key]) > _LARGEST_AT_ONCE:
             agents = self._some_at_a_time(inside[key], at(path, key))
         elif first_byte(inside[key]) == "{":
-            agents = self._read(inside[key])
+            agents = self._read(inside[key], at(path, key))
         if agents is not None:
             return {name: agents if name == key else decode(value, at(path, name)) for name, value in inside.items()}
         record = self._decode_whole(raw, path)
@@ -80,12 +80,12 @@ class RecordDecoder:
             if piece is None:
                 yield None
                 continue
-            alike = self._read(piece) if first_byte(piece) == "{" else None
+            alike = self._read(piece, path) if first_byte(piece) == "{" else None
             agents = alike or level(piece, path)
             if isinstance(agents, dict):
                 few = enumerate(islice(agents.values(), _LEARNED_FROM), start)
                 self._learn(map(str, level(each, at_agent(path, n))) for n, each in few if first_byte(each) == "{")
-                agents = self._read(piece) or agents
+                agents = self._read(piece, path) or agents
             yield agents
             start += agents.size if isinstance(agents, Alike) else len(agents)
 
@@ -98,15 +98,18 @@ class RecordDecoder:
         record: dict[str, Any] = decode(raw, path)
         return record
 
-    def _read(self, raw: Raw) -> Alike | None:
-        """Read agents that are alike, and have the keys of those before them; None where they are or have not."""
+    def _read(self, raw: Raw, path: str) -> Alike | None:
+        """Read agents that are alike, and have the keys of those before them; None where they are or have not.
+
+        Raises DecodeError for an id that stands there twice, unless it gives None.
+        """
         pair = self._layouts[self._keys].pair if len(self._keys) <= _KEYS_AT_MOST else None
         if pair is None:
             return None
         try:
             records = self._decoder(self._keys, pair)(raw)
-            if bytes(raw).count(b'"%b"' % pair[0].encode()) != len(records):
-                return None  # an id or a count may stand there twice
+            if not _is_whole(raw, path, pair[0], len(records)):
+                return None
             calls = [record.calls for record in records.values()]
             averages: list[Any] = [None] * len(calls)
             if pair[1] is not None:
@@ -143,3 +146,15 @@ class RecordDecoder:
             )
             decoder = self._decoders[keys] = msgspec.json.Decoder(dict[str, record]).decode  # type: ignore[valid-type] # made just now
         return decoder
+
+
+def _is_whole(raw: Raw, path: str, key: str, records: int) -> bool:
+    """Tell whether so many records, each with a count under `key`, are all that stand in the JSON of agents.
+
+    False where an id or a count may stand there twice; raises DecodeError where it is known that an id does.
+    """
+    text = bytes(raw)
+    if b"\\" in text:
+        level(raw, path)  # a key may be written with an escape, so counting what it looks like tells nothing
+        return True
+    return text.count(b'"%b"' % key.encode()) == records

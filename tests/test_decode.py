@@ -415,12 +415,48 @@ def test_rule_10_what_is_no_json_is_not_json(body: bytes) -> None:
         (b'[{"calls":5,"agents":{"a":{"calls":1},"a":{"calls":1}}}]', "$[0].agents"),
         (b'[{"calls":5,"agents":2,"a":{"calls":1},"a":{"calls":1}}]', "$[0]"),
         (b'[{"agents":{"a":1,"a":2}}]', "$[0].agents"),
+        # An escaped comma in a key does not make up for the one behind what is lost.
+        (b'{"A\\u002cB":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"A\\u002CB":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"\\\\\\u002c":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"calls":12,"x\\u002c":1,"calls":3}', "$"),
+        (b'[{"calls":5,"agents":{"a\\u002cb":{"calls":1},"a":{"calls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        # Nor does an escape hide a count of the agent that is lost.
+        (b'[{"calls":5,"agents":{"a":{"c\\u0061lls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"a":{"calls":1},"a":{"c\\u0061lls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"\\u0061":{"\\u0063alls":1},"a":{"calls":1}}}]', "$[0].agents"),
     ],
 )
 def test_a_key_that_stands_twice_is_refused(body: bytes, path: str) -> None:
     again = b'[{"folder":"A","calls":5,"agents":{"b":{"calls":1}}},' + body.removeprefix(b"[").removesuffix(b"]") + b"]"
     assert refused(body, FOLDER) == ("unrecognized", path, DOUBLE)
     assert refused(again, FOLDER) == ("unrecognized", "$[1]" + path.removeprefix("$").removeprefix("[0]"), DOUBLE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"A\\u002cB":{"calls":1},"T,\\\\u002c":{"calls":2},"A":{"calls":5,"x":["\\u002c",","]}}',
+        b'{"\\u00e9\\\\":{"calls":1},"\\u002c\\\\u002C\\\\\\u002C":{"calls":2},"A":{"calls":5}}',
+        b'{"A":{"calls":5,"x\\u002c":"\\u002c","\\\\u002c":1,"\\u00e9":",","":2}}',
+    ],
+)
+def test_commas_however_they_are_written_are_no_keys_that_stand_twice(body: bytes) -> None:
+    assert A5 in read(body, ORG)
+    assert A5 in read(body.replace(b":", b" :\n"), ORG)
+
+
+@pytest.mark.parametrize("gap", [10, 40_000])
+@pytest.mark.parametrize("first", [b'"calls"', b'"c\\u0061lls"'])
+def test_an_agent_that_stands_twice_in_any_spelling_among_very_many_is_refused(gap: int, first: bytes) -> None:
+    between = ",".join(f'"agent{index}":{{"calls":1}}' for index in range(gap)).encode()
+    body = b'[{"calls":5,"agents":{%b,"a":{%b:1},"a":{"calls":1}}}]' % (between, first)
+    reading = Reading(Reader(Layouts()))
+    end(reading.read(b'[{"calls":5,"agents":{"b":{"calls":1}}}]', FOLDER))
+    for each in (reading, Reading(Reader(Layouts()))):
+        with pytest.raises(DecodeError) as caught:
+            end(each.read(body, FOLDER))
+        assert (caught.value.path, caught.value.message) == ("$[0].agents", DOUBLE)
 
 
 @pytest.mark.parametrize("gap", [10, 40_000])
