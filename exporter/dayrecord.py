@@ -53,8 +53,10 @@ class RecordReader:
                 own = yield from sum_of(agents)
                 calls, average = own.calls, own.average_seconds
             total.add(calls, average)
+            if total.calls > scalars.LARGEST_COUNT:
+                raise unrecognized(path, "the calls add up to a number out of range")
             parts.append(agents)
-        together = parts[0] if len(parts) == 1 else (yield from merged(parts))
+        together = parts[0] if len(parts) == 1 else (yield from _added_up(parts, path))
         return FolderDay(folder, total.calls, total.average_seconds, together)
 
     def _present(self, record: dict[str, Any]) -> Layout:
@@ -152,7 +154,7 @@ class RecordReader:
                     raise unrecognized(path, str(error)) from None
                 self._findings[f"rule 3: {key!r} is a number, agents stand beside it under their ids"] = None
                 yield from self._entries("", at_agent, 0, self.beside(record), self._by_id, found)
-        agents = yield from merged(found)
+        agents = yield from _added_up(found, path)
         if not listed and len(agents) < sum(map(len, found)):
             raise twice(path)
         return agents
@@ -247,6 +249,17 @@ class RecordReader:
             if calls:
                 found.append(AgentDay(agent, calls, average))
         return found
+
+
+def _added_up(parts: list[AgentDays], path: str) -> Generator[None, None, AgentDays]:
+    """Add up the agents of several parts, as `merged` does; raises DecodeError where the calls of one get too many."""
+    together = yield from merged(parts)
+    if len(together) < sum(map(len, parts)):  # else nothing has been added to anything
+        for some in together.slices(_AGENTS_AT_A_TIME):
+            if max(some.calls) > scalars.LARGEST_COUNT:
+                raise unrecognized(path, "an agent's calls add up to a number out of range")
+            yield
+    return together
 
 
 def _is_plain(value: Any) -> bool:

@@ -294,6 +294,38 @@ def test_rule_8_what_is_refused(record: dict[str, Any], path: str, message: str)
     assert refused(record) == ("unrecognized", path, message)
 
 
+LARGEST: dict[str, Any] = {"calls": 2**53}
+OVER = "add up to a number out of range"
+
+
+@pytest.mark.parametrize(
+    ("records", "path", "message"),
+    [
+        ([LARGEST, {"calls": 1}], "$[1]", f"the calls {OVER}"),
+        ([{"agents": {"a": 2**53, "b": 1}}], "$[0]", f"the calls {OVER}"),
+        (
+            [{"calls": 1, "agents": [{"id": 7, **LARGEST}, {"id": "7", "calls": 1}]}],
+            "$[0].agents",
+            f"an agent's calls {OVER}",
+        ),
+        ([{"calls": 1, "agents": {"a": 2**53}}, {"calls": 1, "agents": {"a": 1}}], "$[1]", f"an agent's calls {OVER}"),
+    ],
+)
+def test_calls_that_add_up_to_more_than_a_sample_can_tell_are_refused(
+    records: list[dict[str, Any]], path: str, message: str
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        read(*records)
+    error = caught.value
+    assert (error.reason, error.path, error.message) == ("unrecognized", path, message)
+
+
+def test_calls_add_up_to_the_largest_that_a_sample_can_tell() -> None:
+    agents = {"calls": 1, "agents": {"a": 1}}
+    day = read({"calls": 2**53 - 2, "agents": {"a": 2**53 - 1}}, agents, {"calls": 1})
+    assert (day.calls, list(day.agents)) == (2**53, [AgentDay("a", 2**53)])
+
+
 def test_the_path_is_that_of_the_record_it_stands_in() -> None:
     with pytest.raises(DecodeError) as caught:
         read({"calls": 1}, {"calls": 1, "agents": {"a": {"calls": 1}, "b": {"calls": None, "volume": "x"}}})
