@@ -2,12 +2,17 @@
 
 import errno
 import os
+import select
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO, Final
 
 LARGEST_CONFIG: Final = 16 * 1024**2
 """Bytes: what is larger is another file by mistake, and would take many times its size in memory."""
+PIPE_SECONDS: Final = 50.0
+"""How long a pipe's writer is waited for; less than a reload waits, so that it is told which file is the pipe."""
+_PIECE: Final = 1024**2
 _LARGEST: Final = 64 * 1024
 """Bytes: far beyond any token or key; what is larger is another file by mistake."""
 
@@ -18,6 +23,17 @@ def open_now(path: Path) -> BinaryIO:
     A pipe that nobody writes to is read as empty, where opening it would wait for ever.
     """
     return open(path, "rb", opener=_open)  # pathlib's knows no opener
+
+
+def read_start(path: Path, most: int) -> bytes:
+    """Give the first `most` bytes of a file; OSError or ValueError as `open_now`, and for a pipe that does not end."""
+    end = time.monotonic() + PIPE_SECONDS
+    data = bytearray()
+    with open_now(path) as file:
+        os.set_blocking(file.fileno(), False)
+        while len(data) < most and (piece := _read_until(end, file.fileno(), most - len(data))):
+            data += piece
+    return bytes(data)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -36,6 +52,19 @@ def read_secret(path: Path) -> bytes:
     if len(content) > _LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {_LARGEST // 1024} KiB")
     return content
+
+
+def _read_until(end: float, descriptor: int, most: int) -> bytes:
+    """Give what is there to be read, after waiting for it; empty at the file's end."""
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    while True:
+        try:
+            return os.read(descriptor, min(most, _PIECE))
+        except BlockingIOError:  # asked first: of a pipe that nobody has written to yet, poll sees no end
+            if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
+                waited = f"a pipe whose writer has not come to its end within {PIPE_SECONDS:.3g} s"
+                raise OSError(errno.ETIMEDOUT, waited) from None
 
 
 def _open(path: str, flags: int) -> int:

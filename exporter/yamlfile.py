@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from exporter.errors import ConfigError
-from exporter.files import LARGEST_CONFIG, open_now
+from exporter.files import LARGEST_CONFIG, read_start
 
 _NESTING_LIMIT: Final = 50
 _MERGE: Final = "tag:yaml.org,2002:merge"
@@ -39,8 +39,7 @@ def read_yaml(path: Path) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        with open_now(path) as file:
-            data = file.read(LARGEST_CONFIG + 1)
+        data = read_start(path, LARGEST_CONFIG + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError("", f"cannot read {str(path)!r}: {error.strerror}") from None

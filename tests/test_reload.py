@@ -5,9 +5,10 @@ import fcntl
 import os
 import signal
 import termios
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import psutil
@@ -16,7 +17,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from exporter.endpoints import ListenAddress
-from exporter.plan import Plan, load_plan
+from exporter.plan import Plan, checksum, load_plan
 from exporter.service import Running, Serving, running
 from simulator import Simulator, demo_site
 from tests.fake_clock import NOON, FakeClock
@@ -34,6 +35,7 @@ companies:
 TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
 PROBLEMS = ("poll.interval: expected text, got a whole number; write a unit: '30s'", "poll.timeout: unknown key")
+Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"
 REFUSED = "vspark_exporter_config_last_reload_successful 0.0"
 
@@ -319,3 +321,107 @@ async def test_a_bug_that_is_met_again_each_time_is_told_once(files: Files) -> N
         await pass_interval(exporter, clock)
         told = [event for event in events(capture) if event != "listening" and not event.startswith("poll_")]
         assert told == ["reload_failed", "config_refused", "config_reloaded"]
+
+
+# Files that keep it waiting
+
+
+class Hanging:
+    """Reads of a pipe that nobody writes to, as of a file on a mount that has gone, until `end`."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        self.now = True
+        self.begun = 0
+
+    def before(self, read: Callable[[Path], Read]) -> Callable[[Path], Read]:
+        """Give a function that hangs as long as this is so, and then reads."""
+
+        def hang(path: Path) -> Read:
+            if self.now:
+                self.begun += 1
+                os.read(self._reading, 1)
+            return read(path)
+
+        return hang
+
+    def end(self) -> None:
+        self.now = False
+        os.close(self._writing)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    if hanging.now:
+        hanging.end()
+
+
+async def post_in(exporter: Running) -> tuple[int, str]:
+    async with (
+        asyncio.timeout(10),
+        aiohttp.ClientSession(exporter.web.urls[0]) as session,
+        session.post("/-/reload") as response,
+    ):
+        return response.status, await response.text()
+
+
+async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.files.PIPE_SECONDS", 0.2)
+    problem = f"cannot read '{files.path}': a pipe whose writer has not come to its end within 0.2 s"
+    async with exporting(files.path) as (exporter, _, capture):
+        with silent_pipe(files.path):
+            status, text = await post_in(exporter)
+        assert (status, text.splitlines()[1:]) == (500, [problem])
+        assert REFUSED in await page_of(exporter)
+        assert [entry["problem"] for entry in capture.entries if entry["event"] == "config_refused"] == [problem]
+        files.write("Test01")
+        assert (await post_in(exporter))[0] == 200
+        assert RELOADED in await page_of(exporter)
+
+
+async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
+    files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
+) -> None:
+    monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 0.1)
+    look = "look at the file system that they are on, or at who writes to a pipe"
+    late = f"'{files.path}' or a file that it names cannot be read within 0.1 s; {look}"
+    many = f"'{files.path}' or a file that it names: 4 earlier attempts to read them still wait; {look}"
+    async with exporting(files.path) as (exporter, _, capture):
+        load = hanging.before(load_plan)
+        exporter.reloader._load = lambda: load(files.path)
+        answers = [await post_in(exporter) for _ in range(6)]
+        assert [(status, text.splitlines()[1:]) for status, text in answers] == [
+            *[(500, [late])] * 4,
+            *[(500, [many])] * 2,
+        ]
+        assert hanging.begun == 4
+        assert REFUSED in await page_of(exporter)
+        assert events(capture).count("config_refused") == 6
+        hanging.end()
+        monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 10.0)
+        await until(lambda: not exporter.reloader._reading)
+        assert (await post_in(exporter))[0] == 200
+        assert RELOADED in await page_of(exporter)
+
+
+async def test_a_look_for_changes_that_hangs_is_told(
+    files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
+) -> None:
+    monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 0.1)
+    async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
+        monkeypatch.setattr("exporter.reload.checksum", hanging.before(checksum))
+        await pass_interval(exporter, clock)
+        assert "cannot be read within 0.1 s" in exporter.reloader.last.problems[0]
+        assert REFUSED in await page_of(exporter)
+        hanging.end()
+        monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 10.0)
+        await pass_interval(exporter, clock)
+        assert RELOADED in await page_of(exporter)
+        assert [event for event in events(capture) if event.startswith("config_")] == [
+            "config_refused",
+            "config_reloaded",
+        ]
