@@ -11,6 +11,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
@@ -27,11 +28,12 @@ from exporter import __version__
 from exporter.answer import Answer, is_success, status_error
 from exporter.body import ACCEPT_ENCODING, read_body
 from exporter.config import Vspark
-from exporter.errors import BodyError, ConnectError, StatusError
+from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.failures import connect_error, place_of
 from exporter.targets import Target
 from exporter.tls import tls_context
 from exporter.tokens import Token
+from exporter.turns import Turns
 
 _TRIES = 4
 _CONNECT_SHARE = 1 / 3  # of the poll's time, so that one lost packet leaves time to try again
@@ -63,7 +65,8 @@ class Client:
         self._concurrency = concurrency
         self._observe = observe
         self._sleep = sleep
-        self._places = asyncio.Semaphore(concurrency)
+        self._turns = Turns(concurrency)
+        self._hanging: WeakSet[Target] = WeakSet()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -85,9 +88,18 @@ class Client:
     async def fetch(self, target: Target, day: date | None) -> bytes:
         """Ask for `target`'s statistics of `day`, today by V-Spark's clock where None, and give the body of the answer.
 
-        Tries again after transient errors while `vspark.timeout_seconds` last, which begin when the first try has its
-        place among the requests at a time. Raises TokenError, ConnectError, StatusError and BodyError.
+        Tries again after transient errors while `vspark.timeout_seconds` last, without the time for which a try waits
+        for its place among the requests at a time. Raises TokenError, ConnectError, StatusError and BodyError.
         """
+        try:
+            body = await self._fetch(target, day)
+        except PollError as error:
+            (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
+            raise
+        self._hanging.discard(target)
+        return body
+
+    async def _fetch(self, target: Target, day: date | None) -> bytes:
         failures: list[BaseException | None] = [None]
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as clock:
@@ -112,7 +124,7 @@ class Client:
         ConnectError and BodyError.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(None) as clock, self._place(clock):
+            async with asyncio.timeout(None) as clock, self._place(target, clock):
                 token = target.token.read()
                 answer = await self._try(target, day, token)
                 text = answer.body.decode("utf-8", "surrogateescape")
@@ -120,7 +132,7 @@ class Client:
         raise self._timeout()
 
     async def _fetch_once(self, target: Target, day: date | None, clock: asyncio.Timeout) -> bytes:
-        async with self._place(clock):
+        async with self._place(target, clock):
             token = target.token.read()
             answer = await self._try(target, day, token)
         if not answer.is_success:
@@ -128,11 +140,17 @@ class Client:
         return answer.body
 
     @asynccontextmanager
-    async def _place(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
-        """Take one of the places; `clock` starts with the first, for waiting before it is not V-Spark's fault."""
-        async with self._places:
-            if clock.when() is None:
-                clock.reschedule(asyncio.get_running_loop().time() + self._vspark.timeout_seconds)
+    async def _place(self, target: Target, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        """Take one of the places; `clock` stands still while that is waited for, as it is not V-Spark's fault.
+
+        Targets that hang hold a place for long, so they do not get all of them.
+        """
+        now = asyncio.get_running_loop().time
+        end = clock.when()
+        left = self._vspark.timeout_seconds if end is None else end - now()
+        clock.reschedule(None)
+        async with self._turns.take(target.company, slow=target in self._hanging):
+            clock.reschedule(now() + left)
             yield
 
     async def _try(self, target: Target, day: date | None, token: Token) -> Answer:

@@ -14,7 +14,7 @@ _FNV_PRIME: Final = 0x100000001B3
 _64_BITS: Final = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Target:
     """One request that is sent again and again; a `folder` of None asks for the whole organization.
 

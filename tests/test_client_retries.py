@@ -1,10 +1,13 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from exporter.errors import PollError
+from simulator import Fault, Simulator, Site
+from tests.fake_clock import site_of, target_of
 from tests.wire import (
     TARGET,
     Listener,
@@ -175,6 +178,51 @@ async def test_waiting_in_line_is_not_counted_and_a_pause_holds_no_place() -> No
         with pytest.raises(PollError) as caught:
             await pausing
         assert caught.value.reason == "timeout"
+
+
+async def test_another_try_does_not_wait_at_the_expense_of_its_time() -> None:
+    targets = [target_of(None, org=org) for org in ("X", "A", "B", "C")]
+    async with (
+        Simulator(site_of(*targets)) as simulator,
+        client_of(simulator.url, concurrency=1, timeout_seconds=0.5) as client,
+    ):
+        simulator.fail("C", "X", fault=Fault.status(503), times=1)
+        for org in ("A", "B", "C"):  # longer than a poll's time, one after the other
+            simulator.fail("C", org, fault=Fault.slow(0.3))
+        polls = [asyncio.create_task(client.fetch(target, None)) for target in targets]
+        assert all(await asyncio.gather(*polls))
+        assert [request.path for request in simulator.requests] == [
+            f"/stats/C/{org}" for org in ("X", "A", "B", "C", "X")
+        ]
+
+
+async def test_a_company_that_hangs_does_not_keep_the_places() -> None:
+    broken = [replace(TARGET, company="Broken", folder=str(number)) for number in range(6)]
+    fine = replace(TARGET, company="Fine")
+    async with (
+        Simulator(Site(())) as simulator,
+        client_of(simulator.url, concurrency=2, timeout_seconds=0.3) as client,
+    ):
+        simulator.override("Fine", TARGET.org, body=b"[]")
+        for target in broken:
+            simulator.fail("Broken", target.org, target.folder, fault=Fault.slow())
+        # At first nobody knows that they hang. Afterwards they have one of the two places.
+        for places in (2, 1):
+            simulator.requests.clear()
+            polls = [asyncio.create_task(client.fetch(target, None)) for target in broken]
+            await until(lambda: len(simulator.requests) == places)  # noqa: B023 # awaited in this turn
+            assert await client.fetch(fine, None) == b"[]"
+            asked = [request.path.split("/")[2] for request in simulator.requests]
+            # The place that the first one leaves is the fine one's; what the second one leaves may be asked for before.
+            assert asked[:places] == ["Broken"] * places
+            assert "Fine" in asked[places : 2 * places]
+            failures = await asyncio.gather(*polls, return_exceptions=True)
+            assert [getattr(failure, "reason", None) for failure in failures] == ["timeout"] * 6
+        simulator.heal_all()
+        for target in broken:
+            simulator.override("Broken", target.org, target.folder, body=b"[]")
+        assert await asyncio.gather(*(client.fetch(target, None) for target in broken)) == [b"[]"] * 6
+        assert not client._hanging
 
 
 async def test_a_poll_that_is_cancelled_leaves_nothing_behind() -> None:

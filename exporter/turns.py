@@ -1,0 +1,75 @@
+"""Whose turn it is: so many places, and more who want one."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import NamedTuple
+
+_Turn = tuple[int, asyncio.Future[None]]
+"""When somebody came, as a number, and what is done when it is their turn."""
+
+
+class _Kind(NamedTuple):
+    group: str
+    slow: bool
+
+
+class Turns:
+    """Hands out `places`: to the group that has the fewest, there to who has waited longest.
+
+    Those who are slow have at most half of the places, or the only one, so that others need not wait for them.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._slow_free = max(1, places // 2)
+        self._taken: Counter[str] = Counter()
+        self._waiting: dict[_Kind, deque[_Turn]] = {}
+        self._numbers = count()
+
+    @asynccontextmanager
+    async def take(self, group: str, *, slow: bool) -> AsyncIterator[None]:
+        """Have a place while the block runs."""
+        kind = _Kind(group, slow)
+        await self._wait(kind)
+        try:
+            yield
+        finally:
+            self._give_back(kind)
+
+    async def _wait(self, kind: _Kind) -> None:
+        turn = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(kind, deque()).append(turn)
+        self._hand_out()
+        try:
+            await turn[1]
+        except asyncio.CancelledError:
+            if not turn[1].cancelled():  # it had its place, and was cancelled before it knew
+                self._give_back(kind)
+            elif turn in self._waiting.get(kind, ()):
+                self._leave(kind, turn)
+            raise
+
+    def _leave(self, kind: _Kind, turn: _Turn) -> None:
+        self._waiting[kind].remove(turn)
+        if not self._waiting[kind]:
+            del self._waiting[kind]
+
+    def _give_back(self, kind: _Kind) -> None:
+        self._free += 1
+        self._slow_free += kind.slow
+        self._taken -= Counter([kind.group])
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free and (kinds := [kind for kind in self._waiting if self._slow_free or not kind.slow]):
+            kind = min(kinds, key=lambda kind: (self._taken[kind.group], self._waiting[kind][0][0]))
+            turn = self._waiting[kind][0]
+            self._leave(kind, turn)
+            if not turn[1].done():  # else it is about to go
+                self._free -= 1
+                self._slow_free -= kind.slow
+                self._taken[kind.group] += 1
+                turn[1].set_result(None)
