@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,15 +23,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     flags = parser.parse_args(arguments)
     flags.listen_addresses = flags.listen_addresses or [_DEFAULT_ADDRESS]
+    if (flags.shard is None) != (flags.total_shards is None):
+        parser.error("--shard and --total-shards go together")
+    flags.shard, flags.total_shards = flags.shard or 0, 1 if flags.total_shards is None else flags.total_shards
     if not 0 <= flags.shard < flags.total_shards:
         parser.error("--shard has to be at least 0 and less than --total-shards")
     if flags.command != "serve" and (flags.config_check or flags.total_shards > 1):
         parser.error("--config.check and the shards go without a command")
     if flags.command == "healthcheck":
         return healthcheck(flags.listen_addresses[0], https=flags.web_config_file is not None)
+    if flags.command != "probe" and not flags.config_check:
+        _obey_while_it_starts()
     from exporter import commands  # noqa: PLC0415 # a health check every half a minute is not to load the server
 
     return commands.run(flags)
+
+
+def _obey_while_it_starts() -> None:
+    """End when told to, as the running exporter does; a SIGHUP waits for it, as it would end the process."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         "--config.check", dest="config_check", action="store_true", help="say what would be polled, and exit"
     )
     _add_serving(parser)
-    parser.add_argument("--shard", type=int, default=0, metavar="N", help="which share of the targets to poll, from 0")
-    parser.add_argument("--total-shards", type=int, default=1, metavar="N", help="how many shares there are")
+    parser.add_argument("--shard", type=int, metavar="N", help="which share of the targets to poll, from 0")
+    parser.add_argument("--total-shards", type=int, metavar="N", help="how many shares there are")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     probe_parser = commands.add_parser(
         "probe",

@@ -111,6 +111,7 @@ async def serve(plan: Plan, load: Load, serving: Serving, log: FilteringBoundLog
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came during the start has waited for this
     try:
         async with running(plan, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
             reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")

@@ -144,9 +144,11 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
             ["--web.max-requests", "-1"],
             "argument --web.max-requests: '-1' is no whole number, expected one such as 40",
         ),
-        (["--shard", "-1"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--shard", "1"], "--shard and --total-shards go together"),
+        (["--total-shards", "3"], "--shard and --total-shards go together"),
+        (["--shard", "-1", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
         (["--shard", "3", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
-        (["--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--shard", "0", "--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
         (["--shard", "x"], "argument --shard: invalid int value: 'x'"),
         (["--web.listen=:1"], "unrecognized arguments: --web.listen=:1"),
         (

@@ -21,8 +21,8 @@ from exporter.plan import Plan, checksum, load_plan
 from exporter.service import Running, Serving, running
 from simulator import Simulator, demo_site
 from tests.fake_clock import NOON, FakeClock
+from tests.program import LOOPBACK, begin, serving
 from tests.program import Running as Program
-from tests.program import serving
 from tests.wire import until
 
 CONFIG = """\
@@ -209,6 +209,35 @@ async def test_it_ends_while_a_file_is_waited_for(files: Files) -> None:
     assert code == 0
     assert logged[-1].endswith("event=stopped")
     assert seconds < 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_when_told_while_it_starts(files: Files, number: signal.Signals) -> None:
+    with silent_pipe(files.path) as pipe:
+        process = await begin("--config.file", str(files.path), *LOOPBACK)
+        await until(lambda: pipe.is_read)
+        process.send_signal(number)
+        async with asyncio.timeout(10):
+            assert await process.communicate() == (b"", b"")
+        assert process.returncode == 0
+
+
+async def test_a_sighup_while_it_starts_waits_until_it_runs(files: Files) -> None:
+    text = files.path.read_text()
+    files.path.unlink()
+    pipe = SilentPipe(files.path)
+    program = Program(await begin("--config.file", str(files.path), *LOOPBACK))
+    await until(lambda: pipe.is_read)
+    program.process.send_signal(signal.SIGHUP)
+    files.path.unlink()
+    files.write("Test01", "Test02", "Sales East")
+    os.write(pipe.end, f"\n{text}".encode())
+    os.close(pipe.end)
+    await program.read_log("listening")
+    assert await program.read_log("event=config_reloaded") == (
+        "level=info event=config_reloaded targets=3 added=1 changed=0 removed=0 differs=companies"
+    )
+    assert (await program.stop(signal.SIGTERM))[0] == 0
 
 
 # In this process
