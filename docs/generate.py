@@ -93,7 +93,11 @@ midnight, so that `rate()` and `increase()` work across midnight and across rest
 polled and scraped counts once. What they cannot know:
 
 - Calls that came after a day's last poll that was scraped, so within one poll and one scrape before midnight.
-- That V-Spark revised a count downwards just before the exporter was restarted: the lower number looks like a reset.
+- That V-Spark revised a count downwards just before the exporter was restarted, or a reload began the target anew (it was
+  away, or became folders of a whole org): the lower number looks like a reset.
+- How far yesterday's number was from today's where no poll succeeded from midnight until today's count had passed
+  yesterday's: only the difference is counted.
+- That the org's `timezone` was corrected by a reload: the difference between the two days' numbers is counted at once.
 - Where the clock goes back over a midnight, what comes until it is midnight again: the day that it comes back to has no
   counter, because all of its calls would seem to be new. The gauges are there.
 
