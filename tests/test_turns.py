@@ -54,6 +54,20 @@ async def test_a_place_goes_to_the_group_with_the_fewest_and_there_to_the_first(
         await visitor.go()
 
 
+async def test_with_as_many_groups_as_places_another_one_still_has_its_turn() -> None:
+    turns = Turns(2)
+    visitors = [Visitor(turns, group) for group in "abab"]
+    await settled()
+    other = Visitor(turns, "c")
+    await settled()
+    assert inside(*visitors, other) == [True, True, False, False, False]
+    await visitors[0].go()
+    await settled()
+    assert inside(*visitors[1:], other) == [True, False, False, True]
+    for visitor in (visitors[1], other, *visitors[2:]):
+        await visitor.go()
+
+
 @pytest.mark.parametrize(("places", "for_slow"), [(1, 1), (2, 1), (5, 2)])
 async def test_who_is_slow_has_half_of_the_places_at_most(places: int, for_slow: int) -> None:
     turns = Turns(places)
@@ -96,3 +110,4 @@ async def test_no_place_is_lost_or_taken_twice_whoever_is_cancelled(seed: int) -
         await visitor.go()
     assert not turns._waiting
     assert not turns._taken
+    assert not turns._last_turns
