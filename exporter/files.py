@@ -17,28 +17,22 @@ _LARGEST: Final = 64 * 1024
 """Bytes: far beyond any token or key; what is larger is another file by mistake."""
 
 
-def open_now(path: Path) -> BinaryIO:
-    """Open a file for reading; OSError, or ValueError for a NUL in its name, where that cannot be done.
-
-    A pipe that nobody writes to is read as empty, where opening it would wait for ever.
-    """
-    return open(path, "rb", opener=_open)  # pathlib's knows no opener
-
-
 def read_start(path: Path, most: int) -> bytes:
-    """Give the first `most` bytes of a file; OSError or ValueError as `open_now`, and for a pipe that does not end."""
+    """Give the first `most` bytes of a file; OSError, for a pipe that does not end too, and ValueError.
+
+    The latter is for a NUL in its name. A pipe that nobody writes to is read as empty.
+    """
     end = time.monotonic() + PIPE_SECONDS
     data = bytearray()
-    with open_now(path) as file:
-        os.set_blocking(file.fileno(), False)
+    with _open_now(path) as file:
         while len(data) < most and (piece := _read_until(end, file.fileno(), most - len(data))):
             data += piece
     return bytes(data)
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file, symbolic links followed; OSError or ValueError as `open_now`, and for all other kinds."""
-    file = open_now(path)
+    """Open a regular file, symbolic links followed; OSError, for all other kinds too, or ValueError for a NUL."""
+    file = _open_now(path)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "it is no regular file")
@@ -67,7 +61,10 @@ def _read_until(end: float, descriptor: int, most: int) -> bytes:
                 raise OSError(errno.ETIMEDOUT, waited) from None
 
 
+def _open_now(path: Path) -> BinaryIO:
+    """Open a file; a pipe that nobody writes to is empty then, where opening it would wait for ever."""
+    return open(path, "rb", opener=_open)  # pathlib's knows no opener
+
+
 def _open(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    os.set_blocking(descriptor, True)
-    return descriptor
+    return os.open(path, flags | os.O_NONBLOCK)
