@@ -14,10 +14,10 @@ from itertools import count
 from pathlib import Path
 
 from bench.hurry import HurriedClock
-from exporter import logs
-from exporter.endpoints import ListenAddress
-from exporter.plan import load_plan
-from exporter.service import Serving, running
+from exporter.app import Serving, running
+from exporter.config.loaded import load_plan
+from exporter.runtime import logs
+from exporter.web.endpoints import ListenAddress
 from simulator import Company, Fault, Folder, Org, Simulator, Site
 
 TOKEN = "soak"  # noqa: S105 # of a V-Spark that is made up

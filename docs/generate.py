@@ -12,13 +12,13 @@ from msgspec.structs import FieldInfo
 
 from docs.chart import values_readme, values_schema
 from docs.reliability import reliability_page
-from exporter.config import Config
-from exporter.conversion import Block
+from exporter.config.convert import Block
+from exporter.config.schema import Config
+from exporter.config.tokens import EnvToken, FileToken, LiteralToken
+from exporter.config.units import Duration, Size, format_duration, format_size
 from exporter.errors import REASONS
-from exporter.families import FAMILIES
-from exporter.quantities import Duration, Size, format_duration, format_size
-from exporter.telemetry import Telemetry
-from exporter.tokens import EnvToken, FileToken, LiteralToken
+from exporter.exposition.families import FAMILIES
+from exporter.exposition.self_metrics import Telemetry
 
 DOCS: Final = Path(__file__).parent
 
@@ -39,7 +39,7 @@ _PARAGRAPH: Final = "\n\n"
 _NOT_IN_ANCHORS: Final = str.maketrans("", "", ".[]")
 
 _INTRODUCTION: Final = """\
-<!-- Made by docs/generate.py from exporter/config.py. -->
+<!-- Made by docs/generate.py from exporter/config/schema.py. -->
 
 # Configuration
 
@@ -57,7 +57,7 @@ The token of a company is its own or the one under `vspark`; each of the two pla
 
 
 _METRICS: Final = """\
-<!-- Made by docs/generate.py from exporter/families.py, exporter/telemetry.py and exporter/errors.py. -->
+<!-- Made by docs/generate.py from exporter/exposition/ and exporter/errors.py. -->
 
 # Metrics
 

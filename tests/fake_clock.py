@@ -13,15 +13,15 @@ import structlog
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from exporter.agents import AgentRules
-from exporter.decode import Reader
-from exporter.fields import Layouts
-from exporter.poller import Poller
-from exporter.publisher import Upstream
-from exporter.render import Format
-from exporter.store import Store
-from exporter.targets import Target
-from exporter.tokens import LiteralToken
+from exporter.config.targets import Target
+from exporter.config.tokens import LiteralToken
+from exporter.exposition.agent_rules import AgentRules
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import Format
+from exporter.polling.poll import Upstream
+from exporter.polling.poller import Poller
+from exporter.stats.field_names import Layouts
+from exporter.stats.parser import Reader
 from simulator import Company, Folder, Org, Simulator, Site
 from tests.wire import CANARY, client_of, until
 

@@ -15,8 +15,8 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.registry import Collector
 
-from exporter.families import Family
-from exporter.render import Format
+from exporter.exposition.families import Family
+from exporter.exposition.text_format import Format
 
 END = b"# EOF\n"
 

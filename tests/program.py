@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from exporter.render import Format
+from exporter.exposition.text_format import Format
 from tests.oracle import Labels, assert_valid
 
 ROOT = Path(__file__).parent.parent

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.endpoints import ListenAddress
-from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
-from exporter.limits import Limits
-from exporter.render import agent_samples, label_text, sample
-from exporter.status import ConfigState, TargetStatus
-from exporter.statusweb import StatusWeb
-from exporter.store import Store
-from exporter.telemetry import Telemetry
-from exporter.web import Web
-from exporter.webfile import WebFile
+from exporter.exposition.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
+from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import agent_samples, label_text, sample
+from exporter.status.overview import ConfigState, TargetStatus
+from exporter.web.endpoints import ListenAddress
+from exporter.web.limits import Limits
+from exporter.web.server import Web
+from exporter.web.status_routes import StatusWeb
+from exporter.web.toolkit.file import WebFile
 from tests.fake_clock import NOON, FakeClock
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)

@@ -15,10 +15,10 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from exporter.demo import demo_config
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.service import Serving, running
+from exporter.app import Serving, running
+from exporter.cli.demo import demo_config
+from exporter.config.loaded import make_plan
+from exporter.web.endpoints import ListenAddress
 from simulator import Fault, Simulator, demo_site
 from tests.browser import browsing
 from tests.fake_clock import FakeClock

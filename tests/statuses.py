@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.families import FolderFigures
-from exporter.history import SLOT_SECONDS, DayCurve
-from exporter.orgday import midnight
-from exporter.status import Figures, LastError, State, TargetStatus
-from exporter.targets import Target
+from exporter.config.targets import Target
+from exporter.exposition.families import FolderFigures
+from exporter.polling.day_curve import SLOT_SECONDS, DayCurve
+from exporter.polling.org_day import midnight
+from exporter.status.overview import Figures, LastError, State, TargetStatus
 from tests.fake_clock import NOON, target_of
 
 NOW = NOON.timestamp()

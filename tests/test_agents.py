@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.agents import OTHER, AgentRules
-from exporter.model import AgentDay, AgentDays
+from exporter.exposition.agent_rules import OTHER, AgentRules
+from exporter.stats.model import AgentDay, AgentDays
 from tests.steps import finished
 
 A, B, C, D = AgentDay("a", 5, 10.0), AgentDay("b", 1, 60.0), AgentDay("c", 3), AgentDay("d", 3, 20.0)

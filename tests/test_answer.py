@@ -4,8 +4,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from exporter.answer import Answer, excerpt, retry_after_seconds, status_error
-from exporter.tokens import Token
+from exporter.config.tokens import Token
+from exporter.vspark.response import Answer, excerpt, retry_after_seconds, status_error
 
 TOKEN = Token("s3cret")
 REFUSED = "the token from /etc/token is refused: is it the one of this company?"

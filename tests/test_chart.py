@@ -16,8 +16,8 @@ import yaml
 
 from docs.chart import CHART
 from exporter import __version__
-from exporter.cli import main
-from exporter.config import load_config
+from exporter.cli.main import main
+from exporter.config.schema import load_config
 from tests.chart import files_of, helm, of_kind, refused, render, values
 from tests.served import serving
 

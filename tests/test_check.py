@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from exporter.check import describe, describe_web, zone_warnings
-from exporter.config import load_config
-from exporter.targets import make_targets
-from exporter.webfile import WebFile
+from exporter.cli.check import describe, describe_web, zone_warnings
+from exporter.config.schema import load_config
+from exporter.config.targets import make_targets
+from exporter.web.toolkit.file import WebFile
 from tests.secured import HASH, TLS, equip
 from tests.secured import write as write_web
 

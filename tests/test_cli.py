@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from exporter import __version__
-from exporter.cli import main
-from exporter.render import Format
+from exporter.cli.main import main
+from exporter.exposition.text_format import Format
 from simulator import Company, Fault, Org, Simulator, Site, utc_now, wide_site
 from tests.oracle import assert_valid
 from tests.program import ROOT, Running, begin, run, serving

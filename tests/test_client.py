@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.answer import Answer
+from exporter.config.tokens import FileToken
 from exporter.errors import PollError, TokenError
-from exporter.tokens import FileToken
+from exporter.vspark.response import Answer
 from tests.wire import (
     CANARY,
     CANARY_IN_URL,

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from bench.measure import free_port
-from exporter.cli import main
-from exporter.config import load_config
-from exporter.demo import demo_config
-from exporter.targets import Target, make_targets
+from exporter.cli.demo import demo_config
+from exporter.cli.main import main
+from exporter.config.schema import load_config
+from exporter.config.targets import Target, make_targets
 from simulator import Simulator, demo_site
 from tests.test_prometheus import demo
 from tests.tools import tool

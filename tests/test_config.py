@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark, load_config
+from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark, load_config
+from exporter.config.tokens import EnvToken, FileToken, LiteralToken
+from exporter.config.units import Duration, Size
 from exporter.errors import ConfigError
-from exporter.quantities import Duration, Size
-from exporter.tokens import EnvToken, FileToken, LiteralToken
 
 NOT_SHOWN = "there is no such file; its name is not shown, for it may be the token itself"
 

@@ -19,7 +19,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.limits import Limits
+from exporter.web.limits import Limits
 from tests.served import GET, LOOPBACK, Served, publish, serving
 from tests.test_limits import shrink
 from tests.wire import DEADLINE_SECONDS, until

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.constraints import (
+from exporter.config.checks import (
     ambiguous,
     check_key,
     check_name,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta, field
 
-from exporter.config import load_config
-from exporter.conversion import Block, convert, suggestion
+from exporter.config.convert import Block, convert, suggestion
+from exporter.config.schema import load_config
 from exporter.errors import ConfigError
 
 

@@ -13,8 +13,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.__main__ import CHART, FILES
 from dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
 from dashboards.page import written
-from exporter.families import FAMILIES
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import FAMILIES
+from exporter.exposition.self_metrics import Telemetry
 from simulator import Fault, Simulator, demo_site
 from tests.call_history import AGES, at, load, minutes, openmetrics
 from tests.test_prometheus import demo, prometheus, query

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.dayrecord import Findings, RecordReader
 from exporter.errors import DecodeError
-from exporter.fields import Layouts
-from exporter.model import AgentDay, FolderDay
-from exporter.places import at
+from exporter.stats.day_record import Findings, RecordReader
+from exporter.stats.field_names import Layouts
+from exporter.stats.json_path import at
+from exporter.stats.model import AgentDay, FolderDay
 
 COUNTS = ["calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume"]
 AVERAGES = ["avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration"]

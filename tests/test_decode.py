@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from exporter.decode import Asked, Reader
 from exporter.errors import DecodeError
-from exporter.fields import (
+from exporter.stats.field_names import (
     AGENT_IDS,
     AGENTS,
     AVERAGES,
@@ -21,8 +20,9 @@ from exporter.fields import (
     WRAPPERS,
     Layouts,
 )
-from exporter.model import AgentDay, FolderDay
-from exporter.reading import Contents, Reading
+from exporter.stats.incremental import Contents, Reading
+from exporter.stats.model import AgentDay, FolderDay
+from exporter.stats.parser import Asked, Reader
 
 DAY = date(2026, 11, 23)
 ORG = Asked(None, DAY)

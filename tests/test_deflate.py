@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
+from exporter.exposition.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
 
 
 @given(texts=st.lists(st.binary(max_size=2000), max_size=5), split=st.integers(0, 5))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import aiohttp
 
-from exporter.demo import demo_config
-from exporter.render import Format
-from exporter.targets import make_targets
+from exporter.cli.demo import demo_config
+from exporter.config.targets import make_targets
+from exporter.exposition.text_format import Format
 from simulator import demo_site
 from tests.oracle import assert_valid
 

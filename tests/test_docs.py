@@ -9,9 +9,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from docs.generate import DOCS, PAGES
-from exporter.config import Agents, Company, Org, Poll, StatsFields, Vspark, load_config
-from exporter.quantities import Duration
-from exporter.tokens import FileToken
+from exporter.config.schema import Agents, Company, Org, Poll, StatsFields, Vspark, load_config
+from exporter.config.tokens import FileToken
+from exporter.config.units import Duration
 
 ROOT = DOCS.parent
 EXAMPLE = ROOT / "config.example.yaml"

@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.families import (
+from exporter.exposition.families import (
     AGENT_AVERAGE,
     AGENT_CALLS,
     FAMILIES,
@@ -11,7 +11,7 @@ from exporter.families import (
     PollFigures,
     agent_columns,
 )
-from exporter.model import AgentDay, AgentDays
+from exporter.stats.model import AgentDay, AgentDays
 
 FOLDER = "company, org, folder"
 

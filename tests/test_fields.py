@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.fields import ERRORS, WRAPPERS, Layout, Layouts, first, normalize
+from exporter.stats.field_names import ERRORS, WRAPPERS, Layout, Layouts, first, normalize
 
 EMPTY = Layout((), (), (), (), (), (), (), (), twice=None, pair=None)
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.gate import Gate
-from exporter.webfile import WebFile
+from exporter.web.auth import Gate
+from exporter.web.toolkit.file import WebFile
 from tests import secured
 from tests.secured import HASH, PASSWORD, USERS, write
 from tests.served import Served, publish, serving

@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 import structlog
 
-from exporter.config import Company, Config, Org, Poll, Vspark
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.quantities import Duration
-from exporter.service import Serving, running
-from exporter.tokens import LiteralToken
+from exporter.app import Serving, running
+from exporter.config.loaded import make_plan
+from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.tokens import LiteralToken
+from exporter.config.units import Duration
+from exporter.web.endpoints import ListenAddress
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

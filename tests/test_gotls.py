@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from exporter.gotls import CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, TLS13_CIPHER_SUITES, VERSIONS
+from exporter.web.toolkit.tls_names import CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, TLS13_CIPHER_SUITES, VERSIONS
 from tests.tools import tool
 
 

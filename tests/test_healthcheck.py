@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.endpoints import ListenAddress
-from exporter.healthcheck import healthcheck
-from exporter.webfile import WebFile
+from exporter.cli.healthcheck import healthcheck
+from exporter.web.endpoints import ListenAddress
+from exporter.web.toolkit.file import WebFile
 from tests.secured import TLS, USERS, equip, write
 from tests.served import serving
 

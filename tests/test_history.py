@@ -1,7 +1,7 @@
 import sys
 from itertools import accumulate
 
-from exporter.history import SLOT_SECONDS, SLOTS, DayCurve
+from exporter.polling.day_curve import SLOT_SECONDS, SLOTS, DayCurve
 
 MIDNIGHT = 1_795_410_000.0
 

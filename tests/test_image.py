@@ -19,7 +19,7 @@ import pytest
 
 from bench.measure import free_port
 from exporter import __version__
-from exporter.render import Format
+from exporter.exposition.text_format import Format
 from tests.oracle import assert_valid
 from tests.test_cli import CHECKED, CONFIG
 from tests.tools import tool

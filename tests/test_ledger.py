@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import pytest
 
-from exporter.agents import AgentRules
-from exporter.decode import Reader
+from exporter.config.targets import Target
 from exporter.errors import DecodeError
-from exporter.fields import Layouts
-from exporter.ledger import Ledger, OrgDay
-from exporter.render import Format
-from exporter.store import Store
-from exporter.targets import Target
+from exporter.exposition.agent_rules import AgentRules
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import Format
+from exporter.polling.target_series import Ledger, OrgDay
+from exporter.stats.field_names import Layouts
+from exporter.stats.parser import Reader
 from tests.fake_clock import target_of
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from aiohttp import web
 
-from exporter.limits import Limits
-from exporter.render import Format
+from exporter.exposition.text_format import Format
+from exporter.web.limits import Limits
 from tests.served import GET, LOOPBACK, Served, publish, serving
 from tests.test_web_clients import slow_reader
 from tests.wire import until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from exporter.endpoints import ListenAddress
 from exporter.errors import ListenError
-from exporter.listening import listen
+from exporter.web.endpoints import ListenAddress
+from exporter.web.listener import listen
 from tests.test_web import has_ipv6
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 on loopback")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.loglines import json_line, logfmt, plain
+from exporter.runtime.loglines import json_line, logfmt, plain
 from tests.test_logs import parse
 
 keys = st.from_regex("[a-z][a-z_]{0,9}", fullmatch=True)

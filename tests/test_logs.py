@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from exporter import logs
+from exporter.runtime import logs
 
 ROOT = Path(__file__).parent.parent
 
@@ -142,7 +142,7 @@ def test_configured_twice_writes_once(capsys: pytest.CaptureFixture[str]) -> Non
 
 CRASHES = """\
 import sys, threading, warnings
-from exporter import logs
+from exporter.runtime import logs
 
 class Bad:
     def __del__(self):

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.negotiation import accepts_gzip, choose_format
-from exporter.render import Format
+from exporter.exposition.text_format import Format
+from exporter.web.negotiation import accepts_gzip, choose_format
 
 TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
 

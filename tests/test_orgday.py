@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.orgday import Days, midnight
+from exporter.polling.org_day import Days, midnight
 
 ZONES = sorted(available_timezones() - {"localtime"})
 FORTNIGHT = 14 * 86400

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import bcrypt
 import pytest
 
-from exporter.passwords import PasswordHash, Passwords, TooManyChecksError
+from exporter.web.toolkit.passwords import PasswordHash, Passwords, TooManyChecksError
 
 RIGHT = b"right canary"
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from exporter.places import at, saying
+from exporter.stats.json_path import at, saying
 from simulator import Fault
 from tests.fake_clock import target_of, watching
 from tests.wire import CANARY, until

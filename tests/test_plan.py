@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.loaded import checksum, differences, load_plan
 from exporter.errors import ConfigError
-from exporter.plan import checksum, differences, load_plan
 
 CONFIG = """\
 vspark: {url: "http://127.0.0.1:1", token: a-token}

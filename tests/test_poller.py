@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.targets import Target
+from exporter.config.tokens import FileToken
 from exporter.errors import INTERNAL, REASONS
-from exporter.ledger import Ledger
-from exporter.publisher import Upstream
-from exporter.schedule import offset_seconds
-from exporter.store import Draft
-from exporter.targets import Target
-from exporter.tokens import FileToken
+from exporter.exposition.store import Draft
+from exporter.polling.poll import Upstream
+from exporter.polling.schedule import offset_seconds
+from exporter.polling.target_series import Ledger
 from simulator import Fault, Simulator
 from tests.fake_clock import NOON, FakeClock, polling, site_of, target_of, watching
 from tests.wire import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.agents import AgentRules
-from exporter.decode import Reader
-from exporter.fields import Layouts
-from exporter.ledger import Ledger
-from exporter.store import Store
-from exporter.tokens import LiteralToken
+from exporter.config.tokens import LiteralToken
+from exporter.exposition.agent_rules import AgentRules
+from exporter.exposition.store import Store
+from exporter.polling.target_series import Ledger
+from exporter.stats.field_names import Layouts
+from exporter.stats.parser import Reader
 from simulator import Fault
 from tests.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
 from tests.wire import answer, client_of, serving, until

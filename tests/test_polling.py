@@ -6,13 +6,13 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.client import Client
-from exporter.config import Agents
-from exporter.model import AgentDay, AgentDays
-from exporter.plan import Plan, load_plan
-from exporter.polling import Polling, make_rules
-from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.config.loaded import Plan, load_plan
+from exporter.config.schema import Agents
+from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.store import Store
+from exporter.polling.manager import Polling, make_rules
+from exporter.stats.model import AgentDay, AgentDays
+from exporter.vspark.client import Client
 from tests.fake_clock import NOON, FakeClock
 from tests.steps import finished
 from tests.wire import until
@@ -53,7 +53,7 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
             opened.append(self)
             return await super().__aenter__()
 
-    monkeypatch.setattr("exporter.polling.Client", Remembered)
+    monkeypatch.setattr("exporter.polling.manager.Client", Remembered)
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
     async with Polling(plan(1), Store(), Telemetry(process=False), FakeClock(NOON), log) as polling:
         await polling.follow(plan(2))

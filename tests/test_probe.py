@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter.config import Company, Config, Org, StatsFields, Vspark
-from exporter.probe import probe
-from exporter.quantities import Duration
-from exporter.tokens import LiteralToken
+from exporter.cli.probe import probe
+from exporter.config.schema import Company, Config, Org, StatsFields, Vspark
+from exporter.config.tokens import LiteralToken
+from exporter.config.units import Duration
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

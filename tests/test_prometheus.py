@@ -13,11 +13,11 @@ import pytest
 import structlog
 
 from bench.measure import free_port
-from exporter.clock import Clock, SystemClock
-from exporter.demo import demo_config
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.service import Serving, running
+from exporter.app import Serving, running
+from exporter.cli.demo import demo_config
+from exporter.config.loaded import make_plan
+from exporter.runtime.clock import Clock, SystemClock
+from exporter.web.endpoints import ListenAddress
 from simulator import Shape, Simulator, demo_site
 from tests.tools import tool
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from exporter.demo import demo_config
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.service import Serving, running
-from exporter.webfile import WebFile
+from exporter.app import Serving, running
+from exporter.cli.demo import demo_config
+from exporter.config.loaded import make_plan
+from exporter.web.endpoints import ListenAddress
+from exporter.web.toolkit.file import WebFile
 from simulator import Simulator, demo_site
 from tests.secured import HASH, PASSWORD, TLS, equip, write
 from tests.test_prometheus import numbers, prometheus, query

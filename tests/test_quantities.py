@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.quantities import Duration, Size, format_duration, format_size
+from exporter.config.units import Duration, Size, format_duration, format_size
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from exporter import raw
-from exporter.raw import elements, members, pieces
+from exporter.stats import raw_json
+from exporter.stats.raw_json import elements, members, pieces
 from tests.steps import finished
 
 TEXTS = st.text('ab",:{}[]\\ \u00fc\U0001f600', max_size=8)
@@ -20,8 +20,8 @@ VALUES = st.recursive(
 
 @pytest.fixture
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "_PIECE_BYTES", 24)
-    monkeypatch.setattr(raw, "_PROBE_BYTES", 24)
+    monkeypatch.setattr(raw_json, "_PIECE_BYTES", 24)
+    monkeypatch.setattr(raw_json, "_PROBE_BYTES", 24)
 
 
 def written(value: Any, *, spaced: bool, plain: bool) -> Raw:

@@ -10,12 +10,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter import scalars
-from exporter.decode import Asked, Reader
 from exporter.errors import DecodeError
-from exporter.fields import AGENT_IDS, AGENTS, AVERAGES, COUNTS, DAYS, ERRORS, FOLDERS, WRAPPERS, Layouts, normalize
-from exporter.model import AgentDay, FolderDay
-from exporter.reading import Contents, Reading
+from exporter.stats import values
+from exporter.stats.field_names import (
+    AGENT_IDS,
+    AGENTS,
+    AVERAGES,
+    COUNTS,
+    DAYS,
+    ERRORS,
+    FOLDERS,
+    WRAPPERS,
+    Layouts,
+    normalize,
+)
+from exporter.stats.incremental import Contents, Reading
+from exporter.stats.model import AgentDay, FolderDay
+from exporter.stats.parser import Asked, Reader
 
 YESTERDAY, DAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
 ORG = Asked(None, DAY)
@@ -241,7 +252,7 @@ RESERVED |= {"totalduration", "durationtotal", "sumduration"}
 
 
 def is_plain(name: str) -> bool:
-    return normalize(name) not in RESERVED and scalars.day_of_key(name) is None
+    return normalize(name) not in RESERVED and values.day_of_key(name) is None
 
 
 names = st.sampled_from(
@@ -464,7 +475,7 @@ def calls_of(record: Any) -> int | None:
     members = {normalize(key): below for key, below in record.items() if below is not None}
     for name in COUNTS:
         if name in members and not isinstance(members[name], dict | list):
-            return scalars.count(members[name])
+            return values.count(members[name])
     return None
 
 

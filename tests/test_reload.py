@@ -16,9 +16,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.endpoints import ListenAddress
-from exporter.plan import Plan, checksum, load_plan
-from exporter.service import Running, Serving, running
+from exporter.app import Running, Serving, running
+from exporter.config.loaded import Plan, checksum, load_plan
+from exporter.web.endpoints import ListenAddress
 from simulator import Simulator, demo_site
 from tests.fake_clock import NOON, FakeClock
 from tests.program import LOOPBACK, begin, serving
@@ -399,7 +399,7 @@ async def post_in(exporter: Running) -> tuple[int, str]:
 async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.files.PIPE_SECONDS", 0.2)
+    monkeypatch.setattr("exporter.runtime.files.PIPE_SECONDS", 0.2)
     problem = f"cannot read '{files.path}': a pipe whose writer has not come to its end within 0.2 s"
     async with exporting(files.path) as (exporter, _, capture):
         with silent_pipe(files.path):
@@ -415,7 +415,7 @@ async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
 async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
     files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
-    monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 0.1)
+    monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 0.1)
     look = "look at the file system that they are on, or at who writes to a pipe"
     late = f"'{files.path}' or a file that it names cannot be read within 0.1 s; {look}"
     many = f"'{files.path}' or a file that it names: 4 earlier attempts to read them still wait; {look}"
@@ -431,7 +431,7 @@ async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
         assert REFUSED in await page_of(exporter)
         assert events(capture).count("config_refused") == 6
         hanging.end()
-        monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 10.0)
+        monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 10.0)
         await until(lambda: not exporter.reloader._reading)
         assert (await post_in(exporter))[0] == 200
         assert RELOADED in await page_of(exporter)
@@ -440,14 +440,14 @@ async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
 async def test_a_look_for_changes_that_hangs_is_told(
     files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
-    monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 0.1)
+    monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 0.1)
     async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
-        monkeypatch.setattr("exporter.reload.checksum", hanging.before(checksum))
+        monkeypatch.setattr("exporter.polling.reload.checksum", hanging.before(checksum))
         await pass_interval(exporter, clock)
         assert "cannot be read within 0.1 s" in exporter.reloader.last.problems[0]
         assert REFUSED in await page_of(exporter)
         hanging.end()
-        monkeypatch.setattr("exporter.reload.LOAD_SECONDS", 10.0)
+        monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 10.0)
         await pass_interval(exporter, clock)
         assert RELOADED in await page_of(exporter)
         assert [event for event in events(capture) if event.startswith("config_")] == [

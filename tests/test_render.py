@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from exporter.families import AGENT_CALLS, FAMILIES, Family
-from exporter.render import Format, agent_samples, header, label_text, sample
+from exporter.exposition.families import AGENT_CALLS, FAMILIES, Family
+from exporter.exposition.text_format import Format, agent_samples, header, label_text, sample
 from tests.oracle import END, Sample, assert_valid, expected, label_values, numbers
 
 FORMATS = list(Format)

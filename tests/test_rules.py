@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from exporter.errors import REASONS
-from exporter.families import FAMILIES
-from exporter.orgday import midnight
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import FAMILIES
+from exporter.exposition.self_metrics import Telemetry
+from exporter.polling.org_day import midnight
 from tests.tools import tool
 
 ROOT = Path(__file__).parent.parent

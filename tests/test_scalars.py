@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter import scalars
+from exporter.stats import values
 
 MOST = 2**53
 
@@ -36,7 +36,7 @@ MOST = 2**53
     ],
 )
 def test_a_count_is_a_whole_number_or_a_text_that_is_one(value: Any, calls: int) -> None:
-    found = scalars.count(value)
+    found = values.count(value)
     assert (found, type(found)) == (calls, int)
 
 
@@ -86,7 +86,7 @@ def test_a_count_is_a_whole_number_or_a_text_that_is_one(value: Any, calls: int)
 )
 def test_what_is_no_count_is_refused(value: Any, found: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
-        scalars.count(value)
+        values.count(value)
     assert str(caught.value) == f"expected a number of calls, found {found}"
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_count_is_refused(value: Any, found: str) -> None:
     ],
 )
 def test_a_duration_is_read_in_seconds(value: Any, seconds: float) -> None:
-    found = scalars.seconds(value)
+    found = values.seconds(value)
     assert (found, type(found)) == (seconds, float)
 
 
@@ -162,14 +162,14 @@ def test_a_duration_is_read_in_seconds(value: Any, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(value: Any, found: str) -> None:
     for _ in range(2):  # what is remembered of texts must not let it through
         with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
-            scalars.seconds(value)
+            values.seconds(value)
         assert str(caught.value) == f"expected a duration, found {found}"
 
 
 def test_a_bounded_number_of_durations_is_remembered() -> None:
     for number in range(20_100):
-        assert scalars.seconds(f"{number}.25") == number + 0.25
-        assert len(scalars.SECONDS_OF_TEXT) <= 20_000
+        assert values.seconds(f"{number}.25") == number + 0.25
+        assert len(values.SECONDS_OF_TEXT) <= 20_000
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_bounded_number_of_durations_is_remembered() -> None:
     ],
 )
 def test_a_date_is_a_text_or_a_number(value: Any, day: date) -> None:
-    assert scalars.day(value) == day
+    assert values.day(value) == day
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_date_is_a_text_or_a_number(value: Any, day: date) -> None:
 )
 def test_what_is_no_date_is_refused(value: Any) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
-        scalars.day(value)
+        values.day(value)
     assert str(caught.value) == "expected a date, YYYYMMDD or YYYY-MM-DD"
 
 
@@ -206,18 +206,18 @@ def test_what_is_no_date_is_refused(value: Any) -> None:
     [("20261123", date(2026, 11, 23)), ("2026-11-23", date(2026, 11, 23)), ("20261131", None), ("Test01", None)],
 )
 def test_a_key_is_a_date_or_none(text: str, day: date | None) -> None:
-    assert scalars.day_of_key(text) == day
+    assert values.day_of_key(text) == day
 
 
 @pytest.mark.parametrize("name", ["Test01", "20261123", "stats", " ", "Süd & A/B", "\x00"])
 def test_a_folder_is_any_text_with_something_in_it(name: str) -> None:
-    assert scalars.folder(name) == name
+    assert values.folder(name) == name
 
 
 @pytest.mark.parametrize("value", ["", 1, 1.5, True, None, [], {}, ["Test01"]])
 def test_what_is_no_folder_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected a folder's name$"):
-        scalars.folder(value)
+        values.folder(value)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_what_is_no_folder_is_refused(value: Any) -> None:
     [("001", "001"), ("", ""), ("Ann Lee", "Ann Lee"), (7, "7"), (0, "0"), (-7, "-7"), (10**399, "1" + "0" * 399)],
 )
 def test_an_agents_id_is_a_text_or_a_whole_number(value: Any, agent: str) -> None:
-    assert scalars.agent_id(value) == agent
+    assert values.agent_id(value) == agent
 
 
 @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ def test_an_agents_id_is_a_text_or_a_whole_number(value: Any, agent: str) -> Non
 )
 def test_what_is_no_agents_id_is_refused(value: Any, found: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
-        scalars.agent_id(value)
+        values.agent_id(value)
     assert str(caught.value) == f"expected an agent's id, found {found}"
 
 
-@pytest.mark.parametrize("read", [scalars.count, scalars.seconds, scalars.day, scalars.folder, scalars.agent_id])
+@pytest.mark.parametrize("read", [values.count, values.seconds, values.day, values.folder, values.agent_id])
 def test_no_message_repeats_the_value(read: Callable[[Any], object]) -> None:
     secret = ["hunter2"]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is looked at
@@ -256,7 +256,7 @@ def test_no_message_repeats_the_value(read: Callable[[Any], object]) -> None:
 @given(st.integers(min_value=0, max_value=MOST))
 @settings(max_examples=100, deadline=None)
 def test_a_count_is_the_same_as_a_number_and_as_a_text(calls: int) -> None:
-    assert scalars.count(calls) == scalars.count(str(calls)) == scalars.count(f"{calls:020}") == calls
+    assert values.count(calls) == values.count(str(calls)) == values.count(f"{calls:020}") == calls
 
 
 @given(
@@ -274,13 +274,13 @@ def test_a_duration_is_the_same_in_each_way_of_writing(hours: int, minutes: int,
         f"{hours:03}:{minutes:02}:{seconds:02}{fraction}",
         f"{hours * 60 + minutes}:{seconds:02}{fraction}",
     )
-    assert {scalars.seconds(value) for value in (*clocks, expected, str(expected))} == {expected}
+    assert {values.seconds(value) for value in (*clocks, expected, str(expected))} == {expected}
 
 
 @given(st.text(max_size=12) | st.text(alphabet="0123456789:.-eE+ \n", max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_a_value_in_range_or_a_value_error(text: str) -> None:
-    for read, most in ((scalars.count, MOST), (scalars.seconds, float(MOST))):
+    for read, most in ((values.count, MOST), (values.seconds, float(MOST))):
         try:
             value = read(text)
         except ValueError as error:

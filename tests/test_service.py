@@ -10,14 +10,14 @@ import structlog
 from msgspec.structs import replace
 from structlog.testing import LogCapture
 
-from exporter.clock import Clock
-from exporter.config import Company, Config, Org, Vspark
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.render import Format
-from exporter.service import Serving, running, serve
-from exporter.tokens import LiteralToken
-from exporter.web import Web
+from exporter.app import Serving, running, serve
+from exporter.config.loaded import make_plan
+from exporter.config.schema import Company, Config, Org, Vspark
+from exporter.config.tokens import LiteralToken
+from exporter.exposition.text_format import Format
+from exporter.runtime.clock import Clock
+from exporter.web.endpoints import ListenAddress
+from exporter.web.server import Web
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.shelf import Edit, Key, Shelf
+from exporter.exposition.blocks import Edit, Key, Shelf
 
 LIMIT = 32 * 1024
 """What blocks may share."""

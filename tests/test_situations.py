@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from exporter.render import Format
+from exporter.exposition.text_format import Format
 from simulator import Fault, Shape
 from tests.fake_clock import target_of, watching
 from tests.wire import until

@@ -1,4 +1,4 @@
-from exporter.sparkline import Sparkline, sparkline
+from exporter.status.sparkline import Sparkline, sparkline
 from tests.fake_clock import target_of
 from tests.statuses import NOW, curve_of
 

@@ -1,8 +1,8 @@
 import pytest
 
 from exporter.errors import REASONS
-from exporter.families import FolderFigures
-from exporter.status import Figures, LastError, State, TargetStatus, Totals
+from exporter.exposition.families import FolderFigures
+from exporter.status.overview import Figures, LastError, State, TargetStatus, Totals
 from simulator import Fault
 from tests.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
 from tests.statuses import AUTH, status_of

@@ -8,9 +8,9 @@ import pytest
 from docs.generate import DOCS
 from exporter import __version__
 from exporter.errors import REASONS
-from exporter.families import FolderFigures
-from exporter.status import ConfigState, State
-from exporter.statusquery import Sort
+from exporter.exposition.families import FolderFigures
+from exporter.status.overview import ConfigState, State
+from exporter.status.query import Sort
 from tests.served import serving
 from tests.statuses import AUTH, NOW, curve_of, status_of
 

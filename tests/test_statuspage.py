@@ -7,8 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from exporter.families import FolderFigures
-from exporter.status import ConfigState, LastError, State, TargetStatus
+from exporter.exposition.families import FolderFigures
+from exporter.status.overview import ConfigState, LastError, State, TargetStatus
 from tests.served import serving
 from tests.statuses import AUTH, NOW, curve_of, status_of
 

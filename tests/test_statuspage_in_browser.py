@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from exporter.families import FolderFigures
-from exporter.render import Format
-from exporter.status import ConfigState, LastError, State, TargetStatus
+from exporter.exposition.families import FolderFigures
+from exporter.exposition.text_format import Format
+from exporter.status.overview import ConfigState, LastError, State, TargetStatus
 from tests.browser import Tab, browsing
 from tests.served import publish, serving
 from tests.statuses import AUTH, NOW, curve_of, status_of

@@ -2,10 +2,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from exporter.clock import Pauses
-from exporter.families import FolderFigures
-from exporter.status import State, TargetStatus
-from exporter.statusquery import Sort, StatusQuery
+from exporter.exposition.families import FolderFigures
+from exporter.runtime.clock import Pauses
+from exporter.status.overview import State, TargetStatus
+from exporter.status.query import Sort, StatusQuery
 from tests.statuses import status_of
 
 MANY = {f"Folder{number:05}": FolderFigures(calls=number % 777, agents=number) for number in range(3000)}

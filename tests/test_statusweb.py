@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from exporter.families import FolderFigures
+from exporter.exposition.families import FolderFigures
 from tests.served import Served, serving
 from tests.statuses import status_of
 

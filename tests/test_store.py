@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
-from exporter.render import Format, label_text, sample
-from exporter.store import Page, Store
+from exporter.exposition.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
+from exporter.exposition.store import Page, Store
+from exporter.exposition.text_format import Format, label_text, sample
 from tests.oracle import END, Sample, assert_valid, expected, label_values, numbers
 
 KEY = ("Co", "Co-Org", "Test01")

@@ -1,7 +1,7 @@
 import pytest
 
-from exporter.model import AgentDay, AgentDays
-from exporter.sums import Sum, merged, sum_of
+from exporter.stats.model import AgentDay, AgentDays
+from exporter.stats.totals import Sum, merged, sum_of
 from tests.steps import finished
 
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from bench.measure import free_port
-from exporter.render import Format
+from exporter.exposition.text_format import Format
 from simulator import Simulator
 from tests.oracle import assert_valid
 from tests.test_secrecy import CANARY, SITE

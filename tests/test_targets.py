@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.config import Company, Config, Org, Poll, Vspark
-from exporter.quantities import Duration
-from exporter.targets import Target, _fnv1a, _jump_hash, make_targets, shard, stable_hash
-from exporter.tokens import EnvToken, FileToken, LiteralToken
+from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.targets import Target, _fnv1a, _jump_hash, make_targets, shard, stable_hash
+from exporter.config.tokens import EnvToken, FileToken, LiteralToken
+from exporter.config.units import Duration
 
 TOKEN = LiteralToken("s3cret-canary")
 OTHER_TOKEN = FileToken(Path("/tokens/other"))

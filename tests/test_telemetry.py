@@ -3,8 +3,8 @@ import platform
 import pytest
 
 from exporter import __version__
-from exporter.render import Format
-from exporter.telemetry import Telemetry
+from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.text_format import Format
 from tests.oracle import END, assert_valid
 
 BUILD = f'{{pythonversion="{platform.python_version()}",version="{__version__}"}}'

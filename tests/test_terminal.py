@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.terminal import printable
+from exporter.runtime.terminal import printable
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter import threads
-from exporter.threads import DaemonThreads
+from exporter.runtime import threads
+from exporter.runtime.threads import DaemonThreads
 from tests.program import ROOT
 
 HANGING = """\
 import asyncio, os, sys
-from exporter import threads
+from exporter.runtime import threads
 
 async def main():
     reading, _ = os.pipe()

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from exporter.config import Tls
+from exporter.config.client_tls import tls_context
+from exporter.config.schema import Tls
 from exporter.errors import ConfigError
-from exporter.tls import tls_context
 from tests.wire import (
     TARGET,
     Listener,

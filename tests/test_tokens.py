@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.config.tokens import EnvToken, FileToken, LiteralToken, Token, TokenSource
 from exporter.errors import TokenError
-from exporter.terminal import printable
-from exporter.tokens import EnvToken, FileToken, LiteralToken, Token, TokenSource
+from exporter.runtime.terminal import printable
 
 CANARY = "s3cret/canary+é%2F"
 

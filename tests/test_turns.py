@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from exporter.turns import Turns
+from exporter.vspark.fair_slots import Turns
 from tests.wire import until
 
 

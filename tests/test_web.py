@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import aiohttp
 import pytest
 
-from exporter.endpoints import ListenAddress, check_metrics_path
 from exporter.errors import ListenError
-from exporter.render import Format
+from exporter.exposition.text_format import Format
+from exporter.web.endpoints import ListenAddress, check_metrics_path
 from tests.oracle import assert_valid
 from tests.served import GET, LOOPBACK, OPENMETRICS, Served, publish, serving
 

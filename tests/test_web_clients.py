@@ -11,8 +11,8 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from exporter.families import AGENT_CALLS, FOLDER_CALLS_TOTAL, Family
-from exporter.render import Format
+from exporter.exposition.families import AGENT_CALLS, FOLDER_CALLS_TOTAL, Family
+from exporter.exposition.text_format import Format
 from tests.served import GET, OPENMETRICS, Served, publish, serving
 from tests.wire import until
 

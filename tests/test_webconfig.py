@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import WebConfigError
-from exporter.webconfig import Headers, HttpServer, PrivateKey, RateLimit, TlsServer, WebConfig
-from exporter.webfile import WebFile
+from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.schema import Headers, HttpServer, PrivateKey, RateLimit, TlsServer, WebConfig
 from tests.secured import HASH, PASSWORD, equip, write
 
 SECRETS = (HASH, PASSWORD, "canary")

@@ -10,7 +10,7 @@ import structlog
 import trustme
 from structlog.testing import LogCapture
 
-from exporter.webfile import WebFile
+from exporter.web.toolkit.file import WebFile
 from tests.fake_clock import NOON, FakeClock
 from tests.secured import HASH, TLS, USERS, equip, issue, s_client, write
 from tests.served import GET, serving

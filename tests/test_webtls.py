@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 import trustme
 
-from exporter.gotls import CIPHER_SUITES, VERSIONS
-from exporter.webfile import WebFile
+from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.tls_names import CIPHER_SUITES, VERSIONS
 from tests.secured import REQUEST, equip, issue, s_client, write
 from tests.served import serving
 from tests.tools import tool

@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.wording import clock, rfc3339, span, visible
+from exporter.status.formatting import clock, rfc3339, span, visible
 
 
 @pytest.mark.parametrize(

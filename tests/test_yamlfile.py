@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from exporter import yamlfile
+from exporter.config import yaml_file
 from exporter.errors import ConfigError
 
 LEVELS = 40
@@ -14,7 +14,7 @@ LEVELS = 40
 
 def without_libyaml() -> ModuleType:
     """Give the module as it is where PyYAML was built without libyaml."""
-    spec = importlib.util.find_spec("exporter.yamlfile")
+    spec = importlib.util.find_spec("exporter.config.yaml_file")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -24,7 +24,7 @@ def without_libyaml() -> ModuleType:
     return module
 
 
-@pytest.fixture(params=[yamlfile, without_libyaml()], ids=["libyaml", "python"])
+@pytest.fixture(params=[yaml_file, without_libyaml()], ids=["libyaml", "python"])
 def module(request: pytest.FixtureRequest) -> ModuleType:
     assert isinstance(request.param, ModuleType)
     return request.param

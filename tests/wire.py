@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 
-from exporter.client import Client
-from exporter.config import Tls, Vspark
+from exporter.config.schema import Tls, Vspark
+from exporter.config.targets import Target
+from exporter.config.tokens import LiteralToken
+from exporter.config.units import Duration, Size
 from exporter.errors import PollError
-from exporter.quantities import Duration, Size
-from exporter.targets import Target
-from exporter.tokens import LiteralToken
+from exporter.vspark.client import Client
 
 CANARY = "canary/T0k€n+%26&=ü"
 """A token of characters that encodings change."""

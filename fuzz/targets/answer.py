@@ -5,9 +5,9 @@ An input is a status in two bytes, Location and Retry-After in a line each, and 
 
 from typing import Final
 
-from exporter.answer import Answer, excerpt, retry_after_seconds, status_error
+from exporter.config.tokens import Token
 from exporter.errors import StatusError
-from exporter.tokens import Token
+from exporter.vspark.response import Answer, excerpt, retry_after_seconds, status_error
 
 _CANARY: Final = "s3cret-canary%1"
 WORDS: Final = (

@@ -8,8 +8,8 @@ import zlib
 from types import SimpleNamespace
 from typing import Any, Final
 
-from exporter.body import read_body
 from exporter.errors import BodyError
+from exporter.vspark.body import read_body
 
 WORDS: Final = ("\x1f", "\x08", "\x00\x00")
 _ENCODINGS: Final = ("gzip", "deflate", "x-gzip", "", "identity", "br")

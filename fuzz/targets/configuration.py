@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from exporter.agents import AgentRules
-from exporter.check import describe, zone_warnings
-from exporter.config import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark, load_config
+from exporter.cli.check import describe, zone_warnings
+from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark, load_config
+from exporter.config.targets import make_targets, shard
+from exporter.config.units import Duration, format_duration, format_size
 from exporter.errors import ConfigError
-from exporter.fields import Layouts
-from exporter.quantities import Duration, format_duration, format_size
-from exporter.targets import make_targets, shard
+from exporter.exposition.agent_rules import AgentRules
+from exporter.stats.field_names import Layouts
 from fuzz.targets import AnyBytes
 from fuzz.trees import Gardener
 

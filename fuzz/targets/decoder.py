@@ -11,18 +11,19 @@ from random import Random
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from exporter import families, fields
-from exporter.agents import AgentRules
-from exporter.decode import Asked, Reader
+from exporter.config.targets import Target
+from exporter.config.tokens import LiteralToken
 from exporter.errors import DecodeError
-from exporter.fields import Layouts
-from exporter.ledger import Ledger, OrgDay
-from exporter.model import AgentDays, FolderDay
-from exporter.reading import Reading
-from exporter.render import Format
-from exporter.store import Store
-from exporter.targets import Target
-from exporter.tokens import LiteralToken
+from exporter.exposition import families
+from exporter.exposition.agent_rules import AgentRules
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import Format
+from exporter.polling.target_series import Ledger, OrgDay
+from exporter.stats import field_names
+from exporter.stats.field_names import Layouts
+from exporter.stats.incremental import Reading
+from exporter.stats.model import AgentDays, FolderDay
+from exporter.stats.parser import Asked, Reader
 from fuzz import reference
 from fuzz.figures import RefusedError
 from fuzz.targets import AnyBytes
@@ -37,8 +38,22 @@ ANY_DIGITS: Final = 4000
 """Beyond it Python reads no integer."""
 
 _NAMES: Final = (
-    *(*fields.COUNTS, *fields.AVERAGES, *fields.TOTALS, *fields.AGENTS, *fields.AGENT_IDS, *fields.FOLDERS),
-    *(*fields.DAYS, *fields.OVERALL, *sorted(fields.WRAPPERS), *sorted(fields.ERRORS), "status", "count"),
+    *(
+        *field_names.COUNTS,
+        *field_names.AVERAGES,
+        *field_names.TOTALS,
+        *field_names.AGENTS,
+        *field_names.AGENT_IDS,
+        *field_names.FOLDERS,
+    ),
+    *(
+        *field_names.DAYS,
+        *field_names.OVERALL,
+        *sorted(field_names.WRAPPERS),
+        *sorted(field_names.ERRORS),
+        "status",
+        "count",
+    ),
 )
 _KEYS: Final = (*_NAMES, "A", "B", "001", "20261123", "2026-11-23", "20261122", "", "_other", 'a"\\\n}', "é\u2028")
 _LEAVES: Final[tuple[Any, ...]] = (

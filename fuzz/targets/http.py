@@ -12,7 +12,7 @@ import re
 from random import Random
 from typing import Any, Final
 
-from exporter.render import Format
+from exporter.exposition.text_format import Format
 from fuzz.targets import AnyBytes
 from tests.served import Served, publish, serving
 

@@ -8,8 +8,8 @@ import re
 from random import Random
 from typing import Final, NamedTuple
 
-from exporter.negotiation import accepts_gzip, choose_format
-from exporter.render import Format
+from exporter.exposition.text_format import Format
+from exporter.web.negotiation import accepts_gzip, choose_format
 from fuzz.targets import AnyBytes
 
 WORDS: Final = (

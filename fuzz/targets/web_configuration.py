@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from exporter.errors import WebConfigError, config_errors
-from exporter.webfile import WebFile
+from exporter.web.toolkit.file import WebFile
 from fuzz.targets import AnyBytes
 from fuzz.trees import Gardener
 

@@ -12,9 +12,9 @@ from time import monotonic
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.client import Client
-from exporter.config import Tls
-from exporter.tokens import FileToken
+from exporter.config.schema import Tls
+from exporter.config.tokens import FileToken
+from exporter.vspark.client import Client
 from simulator import Fault, Simulator
 from tests.fake_clock import NOON, FakeClock, Polling, polling, site_of, target_of
 from tests.wire import CANARY, Pauses, client_of, until

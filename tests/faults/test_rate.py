@@ -20,14 +20,14 @@ import pytest
 import structlog
 
 from bench.measure import free_port
-from exporter.clock import SystemClock
-from exporter.config import Company, Config, Org, Poll, Vspark
-from exporter.endpoints import ListenAddress
-from exporter.plan import make_plan
-from exporter.quantities import Duration
-from exporter.render import Format
-from exporter.service import Serving, running
-from exporter.tokens import LiteralToken
+from exporter.app import Serving, running
+from exporter.config.loaded import make_plan
+from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.tokens import LiteralToken
+from exporter.config.units import Duration
+from exporter.exposition.text_format import Format
+from exporter.runtime.clock import SystemClock
+from exporter.web.endpoints import ListenAddress
 from simulator import Company as SimulatedCompany
 from simulator import Folder, Simulator, Site
 from simulator import Org as SimulatedOrg

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.render import Format
-from exporter.schedule import offset_seconds
-from exporter.targets import Target
+from exporter.config.targets import Target
+from exporter.exposition.text_format import Format
+from exporter.polling.schedule import offset_seconds
 from simulator import Fault, Folder, Org, Shape, Simulator, Site
 from simulator.answers import stats
 from simulator.calls import midnight

@@ -1,0 +1,133 @@
+"""The running exporter: a plan's targets polled and served until it is told to stop."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from exporter import __version__
+from exporter.config.loaded import Plan
+from exporter.errors import ListenError
+from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.store import Store
+from exporter.polling.manager import Polling
+from exporter.polling.reload import Reloader
+from exporter.runtime.clock import Clock, SystemClock
+from exporter.status.overview import ConfigState
+from exporter.web.endpoints import ListenAddress
+from exporter.web.limits import DEFAULT_REQUESTS, Limits
+from exporter.web.server import Web
+from exporter.web.status_routes import StatusWeb
+from exporter.web.toolkit.file import WebFile
+
+
+class Serving(Struct, frozen=True):
+    """How the exporter is served; `process_metrics`: with those of the Python process.
+
+    `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
+    None: never. `web_file`: who may ask, and how. `max_requests`: how many are answered at a time, 0: no limit.
+    """
+
+    addresses: tuple[ListenAddress, ...]
+    metrics_path: str = "/metrics"
+    process_metrics: bool = True
+    lifecycle: bool = False
+    auto_reload_seconds: float | None = None
+    web_file: WebFile | None = None
+    max_requests: int = DEFAULT_REQUESTS
+
+
+class Running(NamedTuple):
+    """What runs."""
+
+    web: Web
+    reloader: Reloader
+
+
+Load = Callable[[], Plan]
+Hello = Callable[[Web], None]
+
+
+@asynccontextmanager
+async def running(
+    plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, clock: Clock | None = None
+) -> AsyncIterator[Running]:
+    """Poll and serve while the block runs; `load` gives the plan anew, or raises ConfigErrors.
+
+    Raises ListenError where an address cannot be had.
+    """
+    clock = clock or SystemClock()
+    telemetry = Telemetry(process=serving.process_metrics)
+    store = Store()
+    polling = Polling(plan, store, telemetry, clock, log)
+    reloader = Reloader(plan, load, polling.follow, telemetry, clock, log)
+    web = Web(
+        store,
+        telemetry,
+        StatusWeb(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
+        ready=lambda: polling.poller.ready,
+        addresses=serving.addresses,
+        metrics_path=serving.metrics_path,
+        reload=reloader.reload if serving.lifecycle else None,
+        web_file=serving.web_file,
+        limits=Limits(requests=serving.max_requests),
+        log=log,
+    )
+    try:
+        await web.start()
+        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(plan.targets))
+        async with polling, asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(polling.poller.run(), name="poller")]
+            if serving.auto_reload_seconds is not None:
+                work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
+            if serving.web_file is not None:
+                following = serving.web_file.follow(clock, log, telemetry.web_config_read)
+                work.append(tasks.create_task(following, name="web file"))
+            try:
+                yield Running(web, reloader)
+            finally:
+                web.stop_being_ready()
+                for task in work:
+                    task.cancel()
+    finally:
+        await web.stop()
+
+
+def _config_state(reloader: Reloader) -> ConfigState:
+    return ConfigState(reloader.last.loaded_at, reloader.last.problems)
+
+
+async def serve(plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, hello: Hello | None = None) -> int:
+    """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
+
+    `hello` is called once it listens.
+    """
+    gc.freeze()  # What is loaded stays: looking through it for garbage now and then would hold the event loop.
+    stop, hang_up = asyncio.Event(), asyncio.Event()
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came during the start has waited for this
+    try:
+        async with running(plan, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
+            reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")
+            if hello is not None:
+                hello(web)
+            await stop.wait()
+            reloading.cancel()
+    except ListenError as error:
+        log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # the line says it all
+        return 1
+    log.info("stopped")
+    return 0
+
+
+async def _reload_on(event: asyncio.Event, reloader: Reloader) -> None:
+    while True:
+        await event.wait()
+        event.clear()
+        await reloader.reload()

@@ -1,0 +1,89 @@
+"""What `--config.check` says: what is asked of V-Spark, how often and for which day, and never a token."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from exporter.config.schema import Agents, Config
+from exporter.config.targets import Target
+from exporter.config.units import format_duration, format_size
+from exporter.runtime.terminal import printable
+from exporter.web.toolkit.schema import TlsServer, WebConfig
+
+_NO_ZONE = "no time zone, so no date is sent and the server's today counts"
+
+
+def describe(config: Config, targets: Sequence[Target]) -> str:
+    """Give the text of `--config.check`: every one of the configuration's `targets`, by company and organization."""
+    return "".join(f"{printable(line)}\n" for line in _lines(config, targets))
+
+
+def describe_web(config: WebConfig) -> str:
+    """Give what `--config.check` says of a web configuration: users by name, and never a hash or a key."""
+    return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
+
+
+def zone_warnings(config: Config) -> tuple[str, ...]:
+    """Give a line for the log for every organization without a time zone."""
+    return tuple(
+        f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {_NO_ZONE}"
+        for index, company in enumerate(config.companies)
+        for place, org in enumerate(company.orgs)
+        if org.timezone is None
+    )
+
+
+def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
+    vspark = config.vspark
+    yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
+    yield (
+        f"each poll within {format_duration(vspark.timeout_seconds)}, answers of at most "
+        f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} requests at a time"
+    )
+    yield _agents(config.agents)
+    for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
+        yield f"{company}, token from {token.origin}"
+        for (org, zone), of_org in groupby(of_company, lambda target: (target.org, target.zone)):
+            yield f"  {org}, {zone.key if zone else f'WARNING: {_NO_ZONE}'}"
+            for target in of_org:
+                times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
+                yield f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"
+
+
+def _agents(agents: Agents) -> str:
+    if not agents.enabled:
+        return "no series for agents"
+    ids = f"hashed with the key in {agents.hash_key_file}" if agents.hash_key_file else "as they are"
+    return (
+        f"series for the {agents.max_per_folder} busiest agents of each folder that match {agents.include!r} and not "
+        f"{agents.exclude!r}, their ids {ids}"
+    )
+
+
+def _web_lines(config: WebConfig) -> Iterator[str]:
+    if config.tls:
+        yield from _tls_lines(config.tls)
+    else:
+        yield "http, without TLS"
+    if config.users:
+        yield f"a password is asked of {', '.join(config.users)}; /-/healthy and /-/ready are open"
+    else:
+        yield "no password is asked"
+    if config.headers:
+        yield f"headers {', '.join(config.headers)}"
+    limit = config.rate_limit
+    if limit and limit.interval_seconds:
+        yield f"at most {limit.burst} requests at once, and one more each {limit.interval_seconds:g} s"
+
+
+def _tls_lines(tls: TlsServer) -> Iterator[str]:
+    lowest, highest = (f"{name[3]}.{name[4]}" for name in tls.versions)
+    versions = lowest if lowest == highest else f"{lowest} to {highest}"
+    yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
+    cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
+    yield {
+        "NoClientCert": "no client certificate is asked for",
+        "VerifyClientCertIfGiven": f"a client certificate is verified by the CAs in {cas}, none is required",
+        "RequireAndVerifyClientCert": f"a client certificate is required, verified by the CAs in {cas}",
+    }[tls.client_auth] + (
+        f", with one of the names {', '.join(tls.client_allowed_sans)}" if tls.client_allowed_sans else ""
+    )

@@ -1,0 +1,66 @@
+"""The demo: a simulated V-Spark and the exporter that polls it, in one process."""
+
+import os
+import sys
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.app import Serving, serve
+from exporter.config.loaded import make_plan
+from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.tokens import LiteralToken
+from exporter.config.units import Duration
+from exporter.web.server import Web
+from simulator import Simulator, Site, demo_site
+
+_INTERVAL_SECONDS = 5
+
+
+def demo_config(site: Site, url: str) -> Config:
+    """Configure every org of a simulated site: the first by its folders, the others as a whole."""
+    first = site.companies[0].orgs[0]
+    return Config(
+        vspark=Vspark(url=url),
+        poll=Poll(interval_seconds=Duration(_INTERVAL_SECONDS)),
+        companies=tuple(
+            Company(
+                name=company.name,
+                token=LiteralToken(company.token),
+                orgs=tuple(
+                    Org(
+                        name=org.name,
+                        timezone=org.timezone,
+                        folders=tuple(folder.name for folder in org.folders) if org is first else None,
+                    )
+                    for org in company.orgs
+                ),
+            )
+            for company in site.companies
+        ),
+    )
+
+
+async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
+    """Run until SIGTERM or SIGINT; give the exit code."""
+    async with Simulator(demo_site()) as simulator:
+        # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
+        plan = make_plan(demo_config(simulator.site, simulator.url))
+
+        def hello(web: Web) -> None:
+            metrics = f"{web.urls[0]}{serving.metrics_path}"
+            company = simulator.site.companies[0]
+            sys.stdout.write(
+                f"A simulated V-Spark answers at {simulator.url}, polled every {_INTERVAL_SECONDS} seconds.\n"
+                f"\n"
+                f"  open {metrics} to see today's calls, mean durations and agents; load it again, and they move\n"
+                f"  open {web.urls[0]}/ to see how every target is, and today's figures at a glance\n"
+                f"\n"
+                f"  what V-Spark says:  curl '{simulator.url}/stats/{company.name}/{company.orgs[0].name}"
+                f"?token={company.token}'\n"
+                f"\n"
+                f"Ctrl-C ends it.\n"
+            )
+            sys.stdout.flush()
+
+        return await serve(plan, lambda: plan, serving, log, hello)

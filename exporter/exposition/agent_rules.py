@@ -1,0 +1,89 @@
+"""Which agents are shown, and under which name: filters, keyed hash, cap."""
+
+import heapq
+import hmac
+import re
+from collections.abc import Generator, Iterator
+from itertools import chain
+from typing import Final
+
+from exporter.stats.model import AgentDay, AgentDays
+from exporter.stats.totals import Sum, merged
+
+OTHER: Final = "_other"
+_HASH_DIGITS: Final = 16
+_AT_A_TIME: Final = 2000
+
+
+class AgentRules:
+    """What the section `agents` of the configuration does to a folder's agents."""
+
+    def __init__(
+        self, *, enabled: bool, max_per_folder: int, include: str, exclude: str, hash_key: bytes | None = None
+    ) -> None:
+        self._enabled = enabled
+        self._max = max_per_folder
+        self._include = re.compile(include) if include != ".*" else None
+        self._exclude = re.compile(exclude) if exclude else None
+        self._hash_key = hash_key
+
+    def apply(self, agents: AgentDays) -> Generator[None, None, tuple[AgentDays, int]]:
+        """Give the agents to show, and how many are summed into `_other`: first the filters, then the cap.
+
+        It yields where a pause may be made.
+        """
+        if not self._enabled:
+            return AgentDays(), 0
+        if self._include or self._exclude or self._hash_key:
+            passed = []
+            for some in agents.slices(_AT_A_TIME):
+                passed.append(AgentDays.of(self._passed(some)))
+                yield
+            agents = yield from merged(passed)
+        return (yield from self._capped(agents))
+
+    def _passed(self, agents: AgentDays) -> Iterator[AgentDay]:
+        """Give what the filters let through, under its hash where there is a key."""
+        include, exclude, key = self._include, self._exclude, self._hash_key
+        for agent in agents:
+            if include is not None and not include.fullmatch(agent.agent):
+                continue
+            if exclude is not None and exclude.fullmatch(agent.agent):
+                continue
+            yield agent if key is None else AgentDay(_hash(key, agent.agent), agent.calls, agent.average_seconds)
+
+    def _capped(self, agents: AgentDays) -> Generator[None, None, tuple[AgentDays, int]]:
+        if len(agents) <= self._max:
+            return agents, 0
+        kept = yield from self._busiest(agents)
+        others, stays = Sum(), set(kept)
+        for index, (calls, average) in enumerate(zip(agents.calls, agents.average_seconds, strict=True)):
+            if index not in stays:
+                others.add(calls, average)
+            if index % _AT_A_TIME == 0:
+                yield
+        shown = [AgentDay(agents.agents[index], agents.calls[index], agents.average_seconds[index]) for index in kept]
+        other = AgentDay(OTHER, others.calls, others.average_seconds)
+        return (yield from merged([AgentDays.of([*shown, other])])), len(agents) - len(kept)
+
+    def _busiest(self, agents: AgentDays) -> Generator[None, None, list[int]]:
+        """Give the places of as many agents as may stay, those with most calls; of equals the first by their ids."""
+        spans = [range(start, min(start + _AT_A_TIME, len(agents))) for start in range(0, len(agents), _AT_A_TIME)]
+        most: list[int] = []
+        for span in spans:
+            most = heapq.nlargest(self._max, chain(most, agents.calls[span.start : span.stop]))
+            yield
+        least = most[-1]
+        kept = []
+        ties: list[int] = []
+        room = most.count(least)
+        for span in spans:
+            kept += [index for index in span if agents.calls[index] > least]
+            equals = (index for index in span if agents.calls[index] == least)
+            ties = heapq.nsmallest(room, chain(ties, equals), key=agents.agents.__getitem__)
+            yield
+        return kept + ties
+
+
+def _hash(key: bytes, agent: str) -> str:
+    return hmac.digest(key, agent.encode(), "sha256").hex()[:_HASH_DIGITS]

@@ -1,0 +1,84 @@
+"""The exporter's own metrics, by prometheus_client, on a registry of its own."""
+
+import platform
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from exporter import __version__
+from exporter.exposition.text_format import Format
+
+_REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Telemetry:
+    """The exporter's own metrics; `process` adds those of the Python process (`process_…`, `python_…`)."""
+
+    def __init__(self, *, process: bool) -> None:
+        # Text 0.0.4 has no creation times: as families of their own they would be no more than noise.
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        if process:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
+        self._request_seconds = Histogram(
+            "vspark_api_request_duration_seconds",
+            'Duration of requests to V-Spark, every try; code="none" where no status came.',
+            ["code"],
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        build = Gauge(
+            "vspark_exporter_build_info",
+            "Always 1; the labels say which build this is.",
+            ["version", "pythonversion"],
+            registry=self.registry,
+        )
+        build.labels(__version__, platform.python_version()).set(1)
+        self._reload_successful = Gauge(
+            "vspark_exporter_config_last_reload_successful",
+            "1 where the last attempt to load the configuration succeeded.",
+            registry=self.registry,
+        )
+        self._reload_timestamp_seconds = Gauge(
+            "vspark_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last loaded successfully, as a Unix time.",
+            registry=self.registry,
+        )
+
+        self._web_config_successful = Gauge(
+            "vspark_exporter_web_config_last_reload_successful",
+            "0 where the web configuration file, or a file that it names, has changed and could not be taken.",
+            registry=self.registry,
+        )
+        self._web_config_successful.set(1)
+
+    def observe_request(self, code: str, seconds: float) -> None:
+        """Count one try of a request that took `seconds`; `code` is its status, "none" where none came."""
+        self._request_seconds.labels(code).observe(seconds)
+
+    def config_loaded(self, now: float) -> None:
+        """Note that the configuration was loaded at `now`, a Unix time in seconds."""
+        self._reload_successful.set(1)
+        self._reload_timestamp_seconds.set(now)
+
+    def config_refused(self) -> None:
+        """Note that the configuration was to be loaded again, and could not be."""
+        self._reload_successful.set(0)
+
+    def web_config_read(self, taken: bool) -> None:  # noqa: FBT001 # it is what the gauge says
+        """Note whether a change of the web configuration file was taken."""
+        self._web_config_successful.set(taken)
+
+    def exposition(self, form: Format) -> bytes:
+        """Write the metrics; in OpenMetrics that includes the end of the page."""
+        write: Callable[[CollectorRegistry], bytes] = (
+            openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
+        )
+        return write(self.registry)

@@ -1,0 +1,72 @@
+"""What adds up: the calls of several parts, and what several records say of one agent (rule 7)."""
+
+from collections.abc import Generator, Sequence
+from itertools import chain, islice
+from typing import Final
+
+from exporter.stats.model import AgentDay, AgentDays
+
+_AT_A_TIME: Final = 2000
+
+
+class Sum:
+    """Calls that add up, and the mean duration of the parts that have one, weighted by their calls (rule 7)."""
+
+    __slots__ = ("_last", "_parts", "_seconds", "_weight", "calls")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._seconds = 0.0
+        self._weight = 0
+        self._parts = 0
+        self._last = 0.0
+
+    def add(self, calls: int, average_seconds: float | None) -> None:
+        """Add one part; an average of no calls weighs nothing."""
+        self.calls += calls
+        if average_seconds is not None and calls:
+            self._seconds += calls * average_seconds
+            self._weight += calls
+            self._parts += 1
+            self._last = average_seconds
+
+    @property
+    def average_seconds(self) -> float | None:
+        """The mean of all parts, None where no part has one; a single part's own, to the last bit."""
+        if self._parts == 1:
+            return self._last
+        return self._seconds / self._weight if self._parts else None
+
+
+def sum_of(agents: AgentDays) -> Generator[None, None, Sum]:
+    """Add up agents; it yields where a pause may be made."""
+    total = Sum()
+    for some in agents.slices(_AT_A_TIME):
+        for agent in some:
+            total.add(agent.calls, agent.average_seconds)
+        yield
+    return total
+
+
+def merged(parts: Sequence[AgentDays]) -> Generator[None, None, AgentDays]:
+    """Add up what several records say of one agent (rule 7); it yields where a pause may be made."""
+    if len(parts) == 1 and len(set(parts[0].agents)) == len(parts[0]):
+        return parts[0]
+    ids: set[str] = set()
+    together = AgentDays.of(())
+    for some in chain.from_iterable(part.slices(_AT_A_TIME) for part in parts):
+        ids.update(some.agents)
+        together.extend(some)
+        yield
+    if len(ids) == len(together):
+        return together
+    by_id: dict[str, Sum] = {}
+    for some in together.slices(_AT_A_TIME):
+        for agent in some:
+            by_id.setdefault(agent.agent, Sum()).add(agent.calls, agent.average_seconds)
+        yield
+    columns, sums = AgentDays.of(()), iter(by_id.items())
+    while added := [AgentDay(agent, part.calls, part.average_seconds) for agent, part in islice(sums, _AT_A_TIME)]:
+        columns.extend(AgentDays.of(added))
+        yield
+    return columns

@@ -1,0 +1,108 @@
+"""The status as JSON; docs/status.md has the schema, which is a promise."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from exporter.exposition.families import FolderFigures
+from exporter.status.formatting import rfc3339
+from exporter.status.overview import Figures, Overview, TargetStatus
+from exporter.status.query import Selected
+
+
+def pieces(overview: Overview, selected: Sequence[Selected]) -> Iterator[str]:
+    """Give the answer in small pieces, folder by folder."""
+    yield '{"status":"success","data":'
+    yield _json(_head(overview)).removesuffix("}")
+    yield ',"targets":['
+    for number, each in enumerate(selected):
+        yield "," if number else ""
+        yield _json(_target(each.status, overview.now)).removesuffix("}")
+        yield ',"folders":['
+        for position, (folder, figures) in enumerate(each.folders):
+            yield "," if position else ""
+            yield _json(_folder(each.status, folder, figures, overview.now))
+        yield "]}"
+    yield "]}}\n"
+
+
+def refusal(problems: Sequence[str]) -> str:
+    """Give the answer to a query that cannot be understood."""
+    return _json({"status": "error", "errorType": "bad_data", "error": "; ".join(problems)}) + "\n"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _head(overview: Overview) -> dict[str, Any]:
+    config, totals = overview.config, overview.totals
+    return {
+        "time": rfc3339(overview.now),
+        "version": overview.version,
+        "python_version": overview.python_version,
+        "started": rfc3339(overview.started_at),
+        "uptime_seconds": _rounded(overview.uptime_seconds),
+        "config": {
+            "loaded": rfc3339(config.loaded_at),
+            "last_reload_successful": not config.problems,
+            "problems": config.problems,
+        },
+        "totals": {
+            "targets": totals.targets,
+            **{state.value: count for state, count in totals.states.items()},
+            "without_values": totals.unknown,
+            "folders": totals.folders,
+            "calls_today": totals.calls,
+            "agents_today": totals.agents,
+        },
+    }
+
+
+def _target(status: TargetStatus, now: float) -> dict[str, Any]:
+    target, error = status.target, status.last_error
+    return {
+        "company": target.company,
+        "org": target.org,
+        "folder": target.folder,
+        "state": status.state.value,
+        "polling": status.polling,
+        "interval_seconds": target.interval_seconds,
+        "next_poll_seconds": _rounded(status.next_poll_seconds),
+        "last_success": None if status.last_success is None else rfc3339(status.last_success),
+        "last_success_age_seconds": _rounded(status.success_age_seconds),
+        "last_poll": None if status.last_poll is None else rfc3339(status.last_poll),
+        "last_poll_duration_seconds": _rounded(status.last_poll_duration_seconds),
+        "polls": status.polls,
+        "poll_failures": status.failures,
+        "last_error": error
+        and {
+            "reason": error.reason,
+            "text": error.text,
+            "hint": error.hint,
+            "time": rfc3339(error.at),
+            "age_seconds": _rounded(max(0.0, now - error.at)),
+            "recovered": status.recovered,
+        },
+        **_figures(status.figures),
+        "calls_by_half_hour": status.curve.half_hours(None, now),
+        "calls_by_half_hour_since": None if status.curve.since is None else rfc3339(status.curve.since),
+    }
+
+
+def _folder(status: TargetStatus, folder: str, figures: FolderFigures, now: float) -> dict[str, Any]:
+    return {"folder": folder, **_figures(figures), "calls_by_half_hour": status.curve.half_hours(folder, now)}
+
+
+def _figures(figures: Figures | FolderFigures | None) -> dict[str, Any]:
+    mean = figures.average_seconds if figures is not None and figures.calls else None
+    return {
+        "calls_today": figures and figures.calls,
+        "average_duration_seconds": _rounded(mean),
+        "agents_today": figures and figures.agents,
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
