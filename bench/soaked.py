@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from bench.hurry import HurriedClock
-from exporter.app import Serving, running
+from exporter.app import ServeOptions, running
 from exporter.config.loaded import load_plan
 from exporter.runtime import logs
 from exporter.web.endpoints import ListenAddress
@@ -44,7 +44,7 @@ async def serve(path: Path, clock: HurriedClock, port: int) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     # Slow scrapers beside as many others as would be answered at a time.
-    serving = Serving((ListenAddress("127.0.0.1", port),), max_requests=0)
+    serving = ServeOptions((ListenAddress("127.0.0.1", port),), max_requests=0)
     async with running(load(), load, serving, log, clock) as exporter:
         while not stop.is_set():
             _tell(tasks=len(asyncio.all_tasks()))

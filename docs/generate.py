@@ -18,7 +18,7 @@ from exporter.config.tokens import EnvToken, FileToken, LiteralToken
 from exporter.config.units import Duration, Size, format_duration, format_size
 from exporter.errors import REASONS
 from exporter.exposition.families import FAMILIES
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 
 DOCS: Final = Path(__file__).parent
 
@@ -149,7 +149,7 @@ def configuration_schema() -> str:
 
 def metrics_page() -> str:
     """Give docs/metrics.md."""
-    telemetry = Telemetry(process=False)
+    telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
     rows = [(family.name, family.type, family.labels, family.help) for family in FAMILIES]
     for metric in telemetry.registry.collect():

@@ -11,9 +11,9 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.config.loaded import Plan
+from exporter.config.loaded import LoadedConfig
 from exporter.errors import ListenError
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.manager import Polling
 from exporter.polling.reload import Reloader
@@ -21,12 +21,12 @@ from exporter.runtime.clock import Clock, SystemClock
 from exporter.status.overview import ConfigState
 from exporter.web.endpoints import ListenAddress
 from exporter.web.limits import DEFAULT_REQUESTS, Limits
-from exporter.web.server import Web
-from exporter.web.status_routes import StatusWeb
-from exporter.web.toolkit.file import WebFile
+from exporter.web.server import WebServer
+from exporter.web.status_routes import StatusRoutes
+from exporter.web.toolkit.file import WebConfigFile
 
 
-class Serving(Struct, frozen=True):
+class ServeOptions(Struct, frozen=True):
     """How the exporter is served; `process_metrics`: with those of the Python process.
 
     `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
@@ -38,38 +38,38 @@ class Serving(Struct, frozen=True):
     process_metrics: bool = True
     lifecycle: bool = False
     auto_reload_seconds: float | None = None
-    web_file: WebFile | None = None
+    web_file: WebConfigFile | None = None
     max_requests: int = DEFAULT_REQUESTS
 
 
 class Running(NamedTuple):
     """What runs."""
 
-    web: Web
+    web: WebServer
     reloader: Reloader
 
 
-Load = Callable[[], Plan]
-Hello = Callable[[Web], None]
+Load = Callable[[], LoadedConfig]
+Hello = Callable[[WebServer], None]
 
 
 @asynccontextmanager
 async def running(
-    plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, clock: Clock | None = None
+    plan: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
 ) -> AsyncIterator[Running]:
     """Poll and serve while the block runs; `load` gives the plan anew, or raises ConfigErrors.
 
     Raises ListenError where an address cannot be had.
     """
     clock = clock or SystemClock()
-    telemetry = Telemetry(process=serving.process_metrics)
+    telemetry = SelfMetrics(process=serving.process_metrics)
     store = Store()
     polling = Polling(plan, store, telemetry, clock, log)
     reloader = Reloader(plan, load, polling.follow, telemetry, clock, log)
-    web = Web(
+    web = WebServer(
         store,
         telemetry,
-        StatusWeb(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
+        StatusRoutes(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
         ready=lambda: polling.poller.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
@@ -102,7 +102,9 @@ def _config_state(reloader: Reloader) -> ConfigState:
     return ConfigState(reloader.last.loaded_at, reloader.last.problems)
 
 
-async def serve(plan: Plan, load: Load, serving: Serving, log: FilteringBoundLogger, hello: Hello | None = None) -> int:
+async def serve(
+    plan: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, hello: Hello | None = None
+) -> int:
     """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
 
     `hello` is called once it listens.

@@ -21,7 +21,7 @@ from exporter.exposition.text_format import Format
 from exporter.polling.poll import Upstream
 from exporter.polling.poller import Poller
 from exporter.stats.field_names import Layouts
-from exporter.stats.parser import Reader
+from exporter.stats.parser import Parser
 from simulator import Company, Folder, Org, Simulator, Site
 from tests.wire import CANARY, client_of, until
 
@@ -188,7 +188,7 @@ async def polling(clock: FakeClock, upstream: Upstream, *targets: Target) -> Asy
         targets,
         watched,
         store,
-        reader=Reader(Layouts((), (), ())),
+        reader=Parser(Layouts((), (), ())),
         rules=AgentRules(enabled=True, max_per_folder=1000, include=".*", exclude=""),
         clock=clock,
         log=log,

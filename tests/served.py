@@ -10,15 +10,16 @@ import structlog
 from structlog.testing import LogCapture
 
 from exporter.exposition.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import agent_samples, label_text, sample
-from exporter.status.overview import ConfigState, TargetStatus
+from exporter.polling.snapshot import TargetStatus
+from exporter.status.overview import ConfigState
 from exporter.web.endpoints import ListenAddress
 from exporter.web.limits import Limits
-from exporter.web.server import Web
-from exporter.web.status_routes import StatusWeb
-from exporter.web.toolkit.file import WebFile
+from exporter.web.server import WebServer
+from exporter.web.status_routes import StatusRoutes
+from exporter.web.toolkit.file import WebConfigFile
 from tests.fake_clock import NOON, FakeClock
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
@@ -48,10 +49,10 @@ class Served:
         addresses: Sequence[ListenAddress],
         metrics_path: str = "/metrics",
         limits: Limits | None = None,
-        web_file: WebFile | None = None,
+        web_file: WebConfigFile | None = None,
     ) -> None:
         self.store = Store()
-        self.telemetry = Telemetry(process=False)
+        self.telemetry = SelfMetrics(process=False)
         self.ready = False
         capture = LogCapture()
         self.logged = capture.entries
@@ -60,10 +61,10 @@ class Served:
         self.clock = FakeClock(NOON)
         self.targets: list[TargetStatus] = []
         self.config = ConfigState(self.clock.time())
-        self.web = Web(
+        self.web = WebServer(
             self.store,
             self.telemetry,
-            StatusWeb(lambda: self.targets, lambda: self.config, self.clock, metrics_path),
+            StatusRoutes(lambda: self.targets, lambda: self.config, self.clock, metrics_path),
             ready=lambda: self.ready,
             addresses=addresses,
             metrics_path=metrics_path,
@@ -126,7 +127,7 @@ async def serving(
     *addresses: ListenAddress,
     metrics_path: str = "/metrics",
     limits: Limits | None = None,
-    web_file: WebFile | None = None,
+    web_file: WebConfigFile | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Served]:
     served = Served(addresses or (LOOPBACK,), metrics_path, limits, web_file)

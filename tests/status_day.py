@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from exporter.app import Serving, running
+from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
 from exporter.config.loaded import make_plan
 from exporter.web.endpoints import ListenAddress
@@ -41,7 +41,7 @@ async def afternoon() -> AsyncIterator[str]:
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     async with Simulator(demo_site(), clock=clock.utc) as simulator:
         plan = make_plan(demo_config(simulator.site, simulator.url))
-        serving = Serving((ListenAddress("127.0.0.1", 0),))
+        serving = ServeOptions((ListenAddress("127.0.0.1", 0),))
         async with running(plan, lambda: plan, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
             (url,) = web.urls
             for step, seconds in enumerate(LONG_STEPS + SHORT_STEPS):

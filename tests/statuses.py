@@ -7,7 +7,7 @@ from exporter.config.targets import Target
 from exporter.exposition.families import FolderFigures
 from exporter.polling.day_curve import SLOT_SECONDS, DayCurve
 from exporter.polling.org_day import midnight
-from exporter.status.overview import Figures, LastError, State, TargetStatus
+from exporter.polling.snapshot import Figures, LastError, State, TargetStatus
 from tests.fake_clock import NOON, target_of
 
 NOW = NOON.timestamp()

@@ -1,9 +1,10 @@
 from pathlib import Path
 
-from exporter.cli.check import describe, describe_web, zone_warnings
+from exporter.cli.check import describe, describe_web
+from exporter.config.loaded import zone_warnings
 from exporter.config.schema import load_config
 from exporter.config.targets import make_targets
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from tests.secured import HASH, TLS, equip
 from tests.secured import write as write_web
 
@@ -85,7 +86,7 @@ def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> 
 
 
 def web(folder: Path, text: str) -> str:
-    said = describe_web(WebFile(write_web(folder, text)).config)
+    said = describe_web(WebConfigFile(write_web(folder, text)).config)
     assert HASH not in said
     return said.replace(str(folder), "{folder}")
 

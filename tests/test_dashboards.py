@@ -14,7 +14,7 @@ from dashboards.__main__ import CHART, FILES
 from dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
 from dashboards.page import written
 from exporter.exposition.families import FAMILIES
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from simulator import Fault, Simulator, demo_site
 from tests.call_history import AGES, at, load, minutes, openmetrics
 from tests.test_prometheus import demo, prometheus, query
@@ -59,7 +59,7 @@ def queries() -> Iterator[tuple[str, Any]]:
 
 def series() -> dict[str, set[str]]:
     """Give the labels of every metric that there is, those that Prometheus adds included."""
-    telemetry = Telemetry(process=True)
+    telemetry = SelfMetrics(process=True)
     telemetry.observe_request("200", 0.1)
     found = {family.name: set(family.labels) for family in FAMILIES} | {name: set() for name in OF_PROMETHEUS}
     for family in telemetry.registry.collect():

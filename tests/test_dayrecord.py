@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import DecodeError
-from exporter.stats.day_record import Findings, RecordReader
+from exporter.stats.day_record import DayRecordReader, Findings
 from exporter.stats.field_names import Layouts
 from exporter.stats.json_path import at
 from exporter.stats.model import AgentDay, FolderDay
@@ -29,7 +29,7 @@ def end(reading: Generator[None, None, FolderDay]) -> tuple[FolderDay, int]:
 
 
 def read(*records: dict[str, Any], names: Mapping[str, Sequence[str]] | None = None) -> FolderDay:
-    reader = RecordReader(Layouts(**(names or {})), {})
+    reader = DayRecordReader(Layouts(**(names or {})), {})
     return end(reader.read("F", ((f"$[{index}]", record) for index, record in enumerate(records))))[0]
 
 
@@ -391,7 +391,7 @@ def test_rule_11_extensions() -> None:
 )
 def test_findings_tell_what_was_read_by_which_rule(record: dict[str, Any], findings: list[str]) -> None:
     found: Findings = {}
-    end(RecordReader(Layouts(), found).read("F", [("$", record)]))
+    end(DayRecordReader(Layouts(), found).read("F", [("$", record)]))
     assert list(found) == findings
 
 
@@ -409,7 +409,7 @@ def agents_of(count: int) -> list[tuple[str, dict[str, Any]]]:
     ],
 )
 def test_many_agents_are_read_with_pauses_in_time_that_grows_with_their_number(record: dict[str, Any]) -> None:
-    day, pauses = end(RecordReader(Layouts(), {}).read("F", [("$", record)]))
+    day, pauses = end(DayRecordReader(Layouts(), {}).read("F", [("$", record)]))
     assert (day.calls, len(day.agents), pauses) == (5000, 5000, 6)
 
 

@@ -20,13 +20,13 @@ from exporter.stats.field_names import (
     WRAPPERS,
     Layouts,
 )
-from exporter.stats.incremental import Contents, Reading
+from exporter.stats.incremental import Contents, IncrementalParser
 from exporter.stats.model import AgentDay, FolderDay
-from exporter.stats.parser import Asked, Reader
+from exporter.stats.parser import Parser, Requested
 
 DAY = date(2026, 11, 23)
-ORG = Asked(None, DAY)
-FOLDER = Asked("A", DAY)
+ORG = Requested(None, DAY)
+FOLDER = Requested("A", DAY)
 A5 = FolderDay("A", 5)
 B7 = FolderDay("B", 7)
 READING = (Path(__file__).parent.parent / "docs" / "reading.md").read_text(encoding="utf-8")
@@ -45,16 +45,16 @@ def end(reading: Generator[FolderDay | None, None, Contents]) -> tuple[list[Fold
             days.append(step)
 
 
-def read(body: Any, asked: Asked) -> list[FolderDay]:
+def read(body: Any, asked: Requested) -> list[FolderDay]:
     """Read a JSON value, or bytes as they are; every folder of the contents is given, and no other."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    days, contents, _ = end(Reading(Reader(Layouts())).read(raw, asked))
+    days, contents, _ = end(IncrementalParser(Parser(Layouts())).read(raw, asked))
     assert contents.folders == {day.folder for day in days}
     assert len(contents.folders) == len(days)
     return days
 
 
-def refused(body: Any, asked: Asked) -> tuple[str, str, str]:
+def refused(body: Any, asked: Requested) -> tuple[str, str, str]:
     with pytest.raises(DecodeError) as caught:
         read(body, asked)
     return caught.value.reason, caught.value.path, caught.value.message
@@ -153,19 +153,19 @@ def test_rules_4_and_6_an_answer_to_a_request_for_a_folder(body: Any) -> None:
         ([{"folder": "A", "date": "20261122", "calls": 5}], ORG, []),
         ([{"date": "20261122", "calls": 5}], FOLDER, []),
         ([{"date": "20261122", "calls": 5}, {"folder": "B", "calls": 7}], FOLDER, []),
-        ([{"folder": "A", "date": "20261122", "calls": 5}], Asked(None, None), [A5]),
-        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, Asked(None, None), [A5]),
+        ([{"folder": "A", "date": "20261122", "calls": 5}], Requested(None, None), [A5]),
+        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, Requested(None, None), [A5]),
         (
             {"20261123": {"A": {"calls": 5}}, "20261122": {"A": {"calls": 1}, "B": {"calls": 7}}},
-            Asked(None, None),
+            Requested(None, None),
             [A5],
         ),
-        ({"20261123": {"B": {"calls": 5}}, "20261122": {"A": {"calls": 1}}}, Asked("A", None), []),
-        ({"A": {"calls": 5}, "B": {"calls": 7}}, Asked(None, None), [A5, B7]),
-        ({"calls": 5}, Asked("A", None), [A5]),
+        ({"20261123": {"B": {"calls": 5}}, "20261122": {"A": {"calls": 1}}}, Requested("A", None), []),
+        ({"A": {"calls": 5}, "B": {"calls": 7}}, Requested(None, None), [A5, B7]),
+        ({"calls": 5}, Requested("A", None), [A5]),
     ],
 )
-def test_rule_5_the_day(body: Any, asked: Asked, days: list[FolderDay]) -> None:
+def test_rule_5_the_day(body: Any, asked: Requested, days: list[FolderDay]) -> None:
     assert read(body, asked) == days
 
 
@@ -178,7 +178,7 @@ def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> No
     assert read(body, ORG) == [FolderDay("A", 8, 40.0, (AgentDay("x", 4, 40.0),))]
 
 
-@pytest.mark.parametrize("asked", [ORG, FOLDER, Asked(None, None), Asked("A", None)])
+@pytest.mark.parametrize("asked", [ORG, FOLDER, Requested(None, None), Requested("A", None)])
 @pytest.mark.parametrize(
     "body",
     [
@@ -190,7 +190,7 @@ def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> No
         *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"calls": None}),
     ],
 )
-def test_rule_9_an_empty_answer_means_no_calls(body: Any, asked: Asked) -> None:
+def test_rule_9_an_empty_answer_means_no_calls(body: Any, asked: Requested) -> None:
     assert read(body, asked) == []
 
 
@@ -204,8 +204,8 @@ def test_rule_9_an_empty_answer_means_no_calls(body: Any, asked: Asked) -> None:
 )
 def test_the_day_that_the_values_are_of(body: Any, day: date | None) -> None:
     raw = json.dumps(body).encode()
-    assert end(Reading(Reader(Layouts())).read(raw, Asked(None, None)))[1].day == day
-    assert end(Reading(Reader(Layouts())).read(raw, ORG))[1].day == DAY
+    assert end(IncrementalParser(Parser(Layouts())).read(raw, Requested(None, None)))[1].day == day
+    assert end(IncrementalParser(Parser(Layouts())).read(raw, ORG))[1].day == DAY
 
 
 NEITHER = "expected a day record, found an object without a call count or agents"
@@ -271,7 +271,7 @@ DEEP = "nested deeper than 16 levels"
         ({"day": "2026-11-22", "20261123": {"calls": 5}}, FOLDER, "$.day", 'contradicts the record at $["20261123"]'),
         (
             [{"folder": "A", "date": "20261123", "calls": 5}, {"folder": "B", "calls": 7}],
-            Asked(None, None),
+            Requested(None, None),
             "$[1]",
             "a day record without a date, among others that have one",
         ),
@@ -327,7 +327,7 @@ DEEP = "nested deeper than 16 levels"
         ({"code": 404, "data": []}, ORG, "$.code", IN_PLACE),
     ],
 )  # fmt: skip
-def test_what_the_rules_do_not_decide_is_refused(body: Any, asked: Asked, path: str, message: str) -> None:
+def test_what_the_rules_do_not_decide_is_refused(body: Any, asked: Requested, path: str, message: str) -> None:
     assert refused(body, asked) == ("unrecognized", path, message)
 
 
@@ -451,9 +451,9 @@ def test_commas_however_they_are_written_are_no_keys_that_stand_twice(body: byte
 def test_an_agent_that_stands_twice_in_any_spelling_among_very_many_is_refused(gap: int, first: bytes) -> None:
     between = ",".join(f'"agent{index}":{{"calls":1}}' for index in range(gap)).encode()
     body = b'[{"calls":5,"agents":{%b,"a":{%b:1},"a":{"calls":1}}}]' % (between, first)
-    reading = Reading(Reader(Layouts()))
+    reading = IncrementalParser(Parser(Layouts()))
     end(reading.read(b'[{"calls":5,"agents":{"b":{"calls":1}}}]', FOLDER))
-    for each in (reading, Reading(Reader(Layouts()))):
+    for each in (reading, IncrementalParser(Parser(Layouts()))):
         with pytest.raises(DecodeError) as caught:
             end(each.read(body, FOLDER))
         assert (caught.value.path, caught.value.message) == ("$[0].agents", DOUBLE)
@@ -551,7 +551,9 @@ def test_an_error_is_short_ascii_and_without_the_text_of_the_body(body: Any) -> 
 
 def test_a_million_agents_are_read_with_many_pauses() -> None:
     agents = b",".join(b'"%07d":{"calls":1,"avgduration":"0:01:00"}' % number for number in range(10**6))
-    (day,), _, pauses = end(Reading(Reader(Layouts())).read(b'{"calls":1000000,"agents":{' + agents + b"}}", FOLDER))
+    (day,), _, pauses = end(
+        IncrementalParser(Parser(Layouts())).read(b'{"calls":1000000,"agents":{' + agents + b"}}", FOLDER)
+    )
     assert (day.folder, day.calls, day.average_seconds, len(day.agents)) == ("A", 10**6, None, 10**6)
     assert list(day.agents)[-1] == AgentDay("0999999", 1, 60.0)
     assert pauses >= 500
@@ -559,7 +561,7 @@ def test_a_million_agents_are_read_with_many_pauses() -> None:
 
 @pytest.mark.parametrize("body", [b"[" + b"{}," * 20_000 + b"{}]", b'{"a":[' + b"[]," * 20_000 + b"[]]}"])
 def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
-    days, _, pauses = end(Reading(Reader(Layouts())).read(body, ORG))
+    days, _, pauses = end(IncrementalParser(Parser(Layouts())).read(body, ORG))
     assert days == []
     assert pauses >= 20_000
 
@@ -591,15 +593,15 @@ def test_more_than_anybody_has_is_refused_early(body: bytes, path: str, message:
 
 
 def test_findings_do_not_grow_for_ever() -> None:
-    reader = Reader(Layouts())
+    reader = Parser(Layouts())
     for number in range(3000):
-        end(Reading(reader).read(b'{"A":{"%scalls":1}}' % (b"_" * number), ORG))
+        end(IncrementalParser(reader).read(b'{"A":{"%scalls":1}}' % (b"_" * number), ORG))
     assert len(reader.findings) < 1100
 
 
 def test_many_folders_are_read_with_pauses() -> None:
     body = json.dumps({f"F{number:04}": {"calls": number} for number in reversed(range(3000))}).encode()
-    days, contents, pauses = end(Reading(Reader(Layouts())).read(body, ORG))
+    days, contents, pauses = end(IncrementalParser(Parser(Layouts())).read(body, ORG))
     assert [day.calls for day in days] == list(range(3000))
     assert len(contents.folders) == 3000
     assert pauses >= 3000
@@ -639,9 +641,9 @@ def test_many_folders_are_read_with_pauses() -> None:
         ([], ORG, ["rule 9: an empty list or object, so no calls"]),
     ],
 )
-def test_findings_tell_what_was_read_by_which_rule(body: Any, asked: Asked, findings: list[str]) -> None:
-    reader = Reader(Layouts())
-    end(Reading(reader).read(json.dumps(body).encode(), asked))
+def test_findings_tell_what_was_read_by_which_rule(body: Any, asked: Requested, findings: list[str]) -> None:
+    reader = Parser(Layouts())
+    end(IncrementalParser(reader).read(json.dumps(body).encode(), asked))
     assert list(reader.findings) == findings
 
 
@@ -653,7 +655,7 @@ def examples(section: str) -> list[str]:
 
 @pytest.mark.parametrize("section", ["## In short", "### 1. ", "### 2. ", "### 3. ", "### 6. "])
 def test_the_examples_of_the_documentation_are_read(section: str) -> None:
-    found = [read(example.encode(), Asked("Test01", DAY)) for example in examples(section)]
+    found = [read(example.encode(), Requested("Test01", DAY)) for example in examples(section)]
     assert {(day.folder, day.calls) for days in found for day in days} == {("Test01", 12)}
     assert all(map(len, found))
 
@@ -677,8 +679,8 @@ def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT0
 
     few, many = body(1000), body(40_000)
     assert len(few) < 2**20 < len(many)
-    (expected,), _, _ = end(Reading(Reader(Layouts())).read(few, FOLDER))
-    (read,), _, pauses = end(Reading(Reader(Layouts())).read(many, FOLDER))
+    (expected,), _, _ = end(IncrementalParser(Parser(Layouts())).read(few, FOLDER))
+    (read,), _, pauses = end(IncrementalParser(Parser(Layouts())).read(many, FOLDER))
     assert list(read.agents)[: len(expected.agents)] == list(expected.agents)
     assert len(read.agents) == sum(index % 7 > 0 for index in range(40_000))
     assert pauses >= 20
@@ -696,5 +698,5 @@ def test_one_of_very_many_agents_that_is_refused(last: str, message: str) -> Non
     agents = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(40_000))
     body = f'[{{"calls":5,"agents":{{{agents},"last":{last}}}}}]'.encode()
     with pytest.raises(DecodeError) as caught:
-        end(Reading(Reader(Layouts())).read(body, FOLDER))
+        end(IncrementalParser(Parser(Layouts())).read(body, FOLDER))
     assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)

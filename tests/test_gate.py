@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.web.auth import Gate
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from tests import secured
 from tests.secured import HASH, PASSWORD, USERS, write
 from tests.served import Served, publish, serving
@@ -37,8 +37,8 @@ def basic(user: str, password: str, scheme: str = "Basic") -> str:
 
 
 @asynccontextmanager
-async def guarded(folder: Path, text: str) -> AsyncIterator[tuple[Served, WebFile]]:
-    file = WebFile(write(folder, text))
+async def guarded(folder: Path, text: str) -> AsyncIterator[tuple[Served, WebConfigFile]]:
+    file = WebConfigFile(write(folder, text))
     async with serving(web_file=file) as served:
         publish(served.store, 1, 1, 1)
         yield served, file

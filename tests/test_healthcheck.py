@@ -10,7 +10,7 @@ import pytest
 
 from exporter.cli.healthcheck import healthcheck
 from exporter.web.endpoints import ListenAddress
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from tests.secured import TLS, USERS, equip, write
 from tests.served import serving
 
@@ -83,7 +83,7 @@ def test_a_host_that_is_none(capsys: Captured) -> None:
 
 async def test_a_server_that_speaks_tls(tmp_path: Path, capsys: Captured) -> None:
     equip(tmp_path)
-    async with serving(web_file=WebFile(write(tmp_path, TLS))) as served:
+    async with serving(web_file=WebConfigFile(write(tmp_path, TLS))) as served:
         address = ListenAddress("127.0.0.1", served.port)
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
         assert capsys.readouterr() == (f"healthy: https://127.0.0.1:{served.port}/-/healthy\n", "")
@@ -91,7 +91,7 @@ async def test_a_server_that_speaks_tls(tmp_path: Path, capsys: Captured) -> Non
 
 
 async def test_a_web_configuration_without_tls(tmp_path: Path, capsys: Captured) -> None:
-    async with serving(web_file=WebFile(write(tmp_path, USERS))) as served:
+    async with serving(web_file=WebConfigFile(write(tmp_path, USERS))) as served:
         address = ListenAddress("127.0.0.1", served.port)
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
     assert capsys.readouterr() == (f"healthy: http://127.0.0.1:{address.port}/-/healthy\n", "")
@@ -111,7 +111,7 @@ async def test_a_web_configuration_without_tls(tmp_path: Path, capsys: Captured)
 )
 async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Captured, more: str, reason: str) -> None:
     equip(tmp_path)
-    async with serving(web_file=WebFile(write(tmp_path, TLS.replace("}", f"{more}}}")))) as served:
+    async with serving(web_file=WebConfigFile(write(tmp_path, TLS.replace("}", f"{more}}}")))) as served:
         address = ListenAddress("127.0.0.1", served.port)
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
     assert capsys.readouterr() == (

@@ -12,9 +12,10 @@ from exporter.errors import DecodeError
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format
-from exporter.polling.target_series import Ledger, OrgDay
+from exporter.polling.org_day import OrgDay
+from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
-from exporter.stats.parser import Reader
+from exporter.stats.parser import Parser
 from tests.fake_clock import target_of
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)
@@ -38,7 +39,7 @@ class Book:
     def __init__(self, target: Target, store: Store | None = None, org_day: OrgDay | None = None) -> None:
         self.store = store or Store()
         rules = AgentRules(enabled=True, max_per_folder=2, include=".*", exclude="")
-        self.ledger = Ledger(target, Reader(Layouts((), (), ())), rules, org_day or OrgDay())
+        self.ledger = TargetSeries(target, Parser(Layouts((), (), ())), rules, org_day or OrgDay())
 
     def take(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> None:
         draft = self.store.draft()

@@ -13,7 +13,7 @@ from exporter.errors import INTERNAL, REASONS
 from exporter.exposition.store import Draft
 from exporter.polling.poll import Upstream
 from exporter.polling.schedule import offset_seconds
-from exporter.polling.target_series import Ledger
+from exporter.polling.target_series import TargetSeries
 from simulator import Fault, Simulator
 from tests.fake_clock import NOON, FakeClock, polling, site_of, target_of, watching
 from tests.wire import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until
@@ -342,14 +342,14 @@ async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
 
 
 async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    put_polls = Ledger.put_polls
+    put_polls = TargetSeries.put_polls
 
-    def broken(self: Ledger, draft: Draft) -> None:
+    def broken(self: TargetSeries, draft: Draft) -> None:
         if self.target.folder == "B":
             raise RuntimeError(f"no place for {CANARY}")
         put_polls(self, draft)
 
-    monkeypatch.setattr(Ledger, "put_polls", broken)
+    monkeypatch.setattr(TargetSeries, "put_polls", broken)
     async with watching(target_of("US/Eastern", "A"), target_of("US/Eastern", "B")) as (_, _, watched):
         await until(lambda: watched.poller.ready)
         for _ in range(2):

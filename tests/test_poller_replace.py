@@ -11,9 +11,9 @@ import pytest
 from exporter.config.tokens import LiteralToken
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
-from exporter.polling.target_series import Ledger
+from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
-from exporter.stats.parser import Reader
+from exporter.stats.parser import Parser
 from simulator import Fault
 from tests.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
 from tests.wire import answer, client_of, serving, until
@@ -34,7 +34,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, method: str) -> Iterator[None]:
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, method, broken)
+        patched.setattr(TargetSeries, method, broken)
         yield
 
 
@@ -277,7 +277,7 @@ async def test_a_target_whose_values_go_by_other_rules_is_polled_at_once() -> No
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         await watched.poller.replace(
-            [A], watched.upstream, reader=Reader(Layouts(("anzahl",))), rules=watched.poller._rules
+            [A], watched.upstream, reader=Parser(Layouts(("anzahl",))), rules=watched.poller._rules
         )
         await watched.replace(A, rules=HASHED)
         await until(lambda: len(watched.lines("vspark_agent_calls_today")) == 2)

@@ -6,9 +6,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.config.loaded import Plan, load_plan
+from exporter.config.loaded import LoadedConfig, load_plan
 from exporter.config.schema import Agents
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.manager import Polling, make_rules
 from exporter.stats.model import AgentDay, AgentDays
@@ -37,7 +37,7 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
 ) -> None:
     """A reload by HTTP may still be loading when the polling ends."""
 
-    def plan(concurrency: int) -> Plan:
+    def plan(concurrency: int) -> LoadedConfig:
         path = tmp_path / "config.yaml"
         path.write_text(
             'vspark: {url: "http://127.0.0.1:1", token: a-token}\n'
@@ -55,7 +55,7 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
 
     monkeypatch.setattr("exporter.polling.manager.Client", Remembered)
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
-    async with Polling(plan(1), Store(), Telemetry(process=False), FakeClock(NOON), log) as polling:
+    async with Polling(plan(1), Store(), SelfMetrics(process=False), FakeClock(NOON), log) as polling:
         await polling.follow(plan(2))
         async with polling.poller._publisher._lock:
             following = asyncio.create_task(polling.follow(plan(3)))

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from bench.measure import free_port
-from exporter.app import Serving, running
+from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
 from exporter.config.loaded import make_plan
 from exporter.runtime.clock import Clock, SystemClock
@@ -45,7 +45,7 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
     """Run the exporter with the demo's configuration; give its URL once it is ready."""
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
-    serving = Serving((ListenAddress("127.0.0.1", 0),))
+    serving = ServeOptions((ListenAddress("127.0.0.1", 0),))
     plan = make_plan(config)
     async with running(plan, lambda: plan, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -8,11 +8,11 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from exporter.app import Serving, running
+from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
 from exporter.config.loaded import make_plan
 from exporter.web.endpoints import ListenAddress
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from simulator import Simulator, demo_site
 from tests.secured import HASH, PASSWORD, TLS, equip, write
 from tests.test_prometheus import numbers, prometheus, query
@@ -34,14 +34,14 @@ def scraping(folder: Path, more: str) -> str:
 
 async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Path) -> None:
     equip(tmp_path)
-    file = WebFile(write(tmp_path, TLS.replace("}", REQUIRED) + USERS))
+    file = WebConfigFile(write(tmp_path, TLS.replace("}", REQUIRED) + USERS))
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     client = f", cert_file: {tmp_path}/client.crt, key_file: {tmp_path}/client.key"
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
     async with Simulator(demo_site()) as simulator:
         plan = make_plan(demo_config(simulator.site, simulator.url))
-        serving = Serving((ListenAddress("127.0.0.1", 0),), web_file=file)
+        serving = ServeOptions((ListenAddress("127.0.0.1", 0),), web_file=file)
         async with (
             running(plan, lambda: plan, serving, log) as (web, _),
             prometheus(web.urls[0], tmp_path / "with", scraping(tmp_path, client)) as one,

@@ -24,12 +24,12 @@ from exporter.stats.field_names import (
     Layouts,
     normalize,
 )
-from exporter.stats.incremental import Contents, Reading
+from exporter.stats.incremental import Contents, IncrementalParser
 from exporter.stats.model import AgentDay, FolderDay
-from exporter.stats.parser import Asked, Reader
+from exporter.stats.parser import Parser, Requested
 
 YESTERDAY, DAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
-ORG = Asked(None, DAY)
+ORG = Requested(None, DAY)
 
 
 def end(reading: Generator[FolderDay | None, None, Contents]) -> tuple[dict[str, FolderDay], Contents]:
@@ -44,8 +44,8 @@ def end(reading: Generator[FolderDay | None, None, Contents]) -> tuple[dict[str,
             days[step.folder] = step
 
 
-def fresh() -> Reading:
-    return Reading(Reader(Layouts()))
+def fresh() -> IncrementalParser:
+    return IncrementalParser(Parser(Layouts()))
 
 
 def as_bytes(body: Any) -> bytes:
@@ -97,14 +97,14 @@ def test_what_was_left_out_is_new_when_its_day_has_come() -> None:
     reading = fresh()
     body = as_bytes([record("A", 1, DAY), record("A", 2, TOMORROW), record("B", 3)])
     assert end(reading.read(body, ORG))[0] == {"A": FolderDay("A", 1), "B": FolderDay("B", 3)}
-    assert end(reading.read(body, Asked(None, TOMORROW))) == (
+    assert end(reading.read(body, Requested(None, TOMORROW))) == (
         {"A": FolderDay("A", 2), "B": FolderDay("B", 3)},
         Contents(TOMORROW, frozenset("AB")),
     )
 
 
 def test_the_latest_day_may_go_away_again() -> None:
-    reading, asked = fresh(), Asked(None, None)
+    reading, asked = fresh(), Requested(None, None)
     early, both = [record("A", 1, DAY)], [record("A", 1, DAY), record("A", 2, TOMORROW)]
     assert end(reading.read(as_bytes(early), asked)) == ({"A": FolderDay("A", 1)}, Contents(DAY, frozenset("A")))
     assert end(reading.read(as_bytes(both), asked)) == ({"A": FolderDay("A", 2)}, Contents(TOMORROW, frozenset("A")))
@@ -134,18 +134,18 @@ def test_a_reading_that_is_left_in_the_middle_changes_nothing() -> None:
 
 def test_records_that_do_not_count_are_checked_and_not_given() -> None:
     body = [record("A", 1), record("B", 2), record("A", 3, YESTERDAY)]
-    assert end(fresh().read(as_bytes(body), Asked("A", DAY))) == (
+    assert end(fresh().read(as_bytes(body), Requested("A", DAY))) == (
         {"A": FolderDay("A", 1)},
         Contents(DAY, frozenset("A")),
     )
     with pytest.raises(DecodeError, match=r"^\$\[3\]\.calls: "):
-        end(fresh().read(as_bytes([*body, record("C", 0.5, YESTERDAY)]), Asked("A", DAY)))
+        end(fresh().read(as_bytes([*body, record("C", 0.5, YESTERDAY)]), Requested("A", DAY)))
 
 
 Outcome = tuple[dict[str, FolderDay], Contents] | tuple[str, str, str]
 
 
-def outcome(reading: Reading, body: bytes, asked: Asked, known: Mapping[str, FolderDay]) -> Outcome:
+def outcome(reading: IncrementalParser, body: bytes, asked: Requested, known: Mapping[str, FolderDay]) -> Outcome:
     """Read as a caller does who keeps the folders and throws away what came of a failure."""
     try:
         days, contents = end(reading.read(body, asked))
@@ -167,13 +167,15 @@ some_records = st.sampled_from(
         ),
     ]
 )
-some_asked = st.sampled_from([ORG, Asked(None, None), Asked("A", DAY), Asked("A", YESTERDAY), Asked("A", None)])
+some_asked = st.sampled_from(
+    [ORG, Requested(None, None), Requested("A", DAY), Requested("A", YESTERDAY), Requested("A", None)]
+)
 some_steps = st.tuples(st.lists(some_records, max_size=4), some_asked, st.booleans())
 
 
 @given(st.lists(some_steps, min_size=2, max_size=8))
 @settings(max_examples=250, deadline=None)
-def test_answers_one_after_the_other_are_read_as_each_alone(steps: list[tuple[list[Any], Asked, bool]]) -> None:
+def test_answers_one_after_the_other_are_read_as_each_alone(steps: list[tuple[list[Any], Requested, bool]]) -> None:
     reading = fresh()
     known: dict[str, FolderDay] = {}
     for body, asked, forgets in steps:
@@ -225,20 +227,21 @@ of_agents = st.fixed_dictionaries({"agents": some_of_agents}, optional={"calls":
 @given(st.lists(st.dictionaries(st.sampled_from("AB"), of_agents, min_size=1), min_size=1, max_size=5))
 @settings(max_examples=400, deadline=None)
 def test_what_was_read_before_does_not_change_what_is_read(bodies: list[Any]) -> None:
-    reader = Reader(Layouts())
+    reader = Parser(Layouts())
     for body in bodies:
         alone = outcome(fresh(), as_bytes(body), ORG, {})
-        assert outcome(Reading(reader), as_bytes(body), ORG, {}) == alone
+        assert outcome(IncrementalParser(reader), as_bytes(body), ORG, {}) == alone
 
 
 def test_depth_is_refused_by_a_reader_that_knows_the_keys_too() -> None:
     def body(other: str) -> bytes:
         return b'{"A":{"calls":1,"agents":{"x":{"calls":1,"duration":"0:01:00","score":%s}}}}' % other.encode()
 
-    reader = Reader(Layouts())
-    end(Reading(reader).read(body("1"), ORG))
+    reader = Parser(Layouts())
+    end(IncrementalParser(reader).read(body("1"), ORG))
     results = [
-        outcome(Reading(reader), body("[" * depth + "]" * depth), ORG, {}) for depth in [*range(700, 1100), 100_000]
+        outcome(IncrementalParser(reader), body("[" * depth + "]" * depth), ORG, {})
+        for depth in [*range(700, 1100), 100_000]
     ]
     assert results[0] == ({"A": FolderDay("A", 1, None, (AgentDay("x", 1, 60.0),))}, Contents(DAY, frozenset("A")))
     assert results[-1] == ("unrecognized", "$", "nested too deeply")
@@ -408,7 +411,7 @@ def in_order(day: FolderDay) -> FolderDay:
 @settings(max_examples=300, deadline=None)
 def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: list[FolderDay], random: Random) -> None:
     writer = Writer(random)
-    asked = Asked(writer.one_of(None, None, model[0].folder), writer.one_of(DAY, DAY, None))
+    asked = Requested(writer.one_of(None, None, model[0].folder), writer.one_of(DAY, DAY, None))
     today = writer.one_of("20261123", "2026-11-23")
     dated = writer.one_of(
         {"": model}, {today: model}, {today: model, "20261122": other}, {"20261122": other, today: model}
@@ -424,7 +427,7 @@ def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: li
 @settings(max_examples=50, deadline=None)
 def test_a_bare_record_is_read_back(day: FolderDay, random: Random) -> None:
     body = Writer(random).record(day, {})
-    days, _ = end(fresh().read(as_bytes(body), Asked(day.folder, DAY)))
+    days, _ = end(fresh().read(as_bytes(body), Requested(day.folder, DAY)))
     assert {folder: in_order(day) for folder, day in days.items()} == {day.folder: in_order(day)}
 
 
@@ -514,9 +517,9 @@ def says_something(value: Any, key: str = "") -> bool:
     return value is not None and value is not True and (value is False or value != 0)
 
 
-@given(near | anything, st.sampled_from([ORG, Asked("A", DAY), Asked(None, None), Asked("A", None)]))
+@given(near | anything, st.sampled_from([ORG, Requested("A", DAY), Requested(None, None), Requested("A", None)]))
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_json_is_an_answer_or_refused_and_garbage_is_never_a_zero(body: Any, asked: Asked) -> None:
+def test_any_json_is_an_answer_or_refused_and_garbage_is_never_a_zero(body: Any, asked: Requested) -> None:
     try:
         days, contents = end(fresh().read(as_bytes(body), asked))
     except DecodeError as error:
@@ -554,7 +557,7 @@ def test_an_answer_that_is_cut_off_is_not_json(length: int) -> None:
 
 
 def check_bytes(body: bytes) -> None:
-    for asked in (ORG, Asked("A", None)):
+    for asked in (ORG, Requested("A", None)):
         try:
             end(fresh().read(body, asked))
         except DecodeError as error:

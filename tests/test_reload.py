@@ -16,8 +16,8 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.app import Running, Serving, running
-from exporter.config.loaded import Plan, checksum, load_plan
+from exporter.app import Running, ServeOptions, running
+from exporter.config.loaded import LoadedConfig, checksum, load_plan
 from exporter.web.endpoints import ListenAddress
 from simulator import Simulator, demo_site
 from tests.fake_clock import NOON, FakeClock
@@ -249,7 +249,7 @@ async def exporting(
 ) -> AsyncIterator[tuple[Running, FakeClock, LogCapture]]:
     clock, capture = FakeClock(NOON), LogCapture()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
-    serving = Serving((ListenAddress("127.0.0.1", 0),), lifecycle=True, auto_reload_seconds=watched_every)
+    serving = ServeOptions((ListenAddress("127.0.0.1", 0),), lifecycle=True, auto_reload_seconds=watched_every)
     async with running(load_plan(path), lambda: load_plan(path), serving, log, clock) as exporter:
         yield exporter, clock, capture
 
@@ -321,7 +321,7 @@ async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
 
 
 async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> None:
-    async def apply(_: Plan) -> object:
+    async def apply(_: LoadedConfig) -> object:
         raise RuntimeError(TOKEN)
 
     async with exporting(files.path) as (exporter, _, capture):
@@ -338,7 +338,7 @@ async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> No
 
 
 async def test_a_bug_that_is_met_again_each_time_is_told_once(files: Files) -> None:
-    async def apply(_: Plan) -> object:
+    async def apply(_: LoadedConfig) -> object:
         raise RuntimeError
 
     async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):

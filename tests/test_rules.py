@@ -12,7 +12,7 @@ import yaml
 
 from exporter.errors import REASONS
 from exporter.exposition.families import FAMILIES
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.polling.org_day import midnight
 from tests.tools import tool
 
@@ -42,7 +42,7 @@ def promtool(*arguments: str | Path) -> tuple[int, str]:
 
 
 def labels_of_families() -> dict[str, set[str]]:
-    telemetry = Telemetry(process=False)
+    telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
     own = {metric.name: set(metric.samples[0].labels) for metric in telemetry.registry.collect()}
     return own | {family.name: set(family.labels) for family in FAMILIES}

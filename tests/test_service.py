@@ -10,14 +10,14 @@ import structlog
 from msgspec.structs import replace
 from structlog.testing import LogCapture
 
-from exporter.app import Serving, running, serve
+from exporter.app import ServeOptions, running, serve
 from exporter.config.loaded import make_plan
 from exporter.config.schema import Company, Config, Org, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.exposition.text_format import Format
 from exporter.runtime.clock import Clock
 from exporter.web.endpoints import ListenAddress
-from exporter.web.server import Web
+from exporter.web.server import WebServer
 from simulator import Company as SimulatedCompany
 from simulator import Fault, Folder, Simulator, Site
 from simulator import Org as SimulatedOrg
@@ -43,7 +43,7 @@ SITE = Site(
         ),
     )
 )
-SERVING = Serving((ListenAddress("127.0.0.1", 0),), process_metrics=False)
+SERVING = ServeOptions((ListenAddress("127.0.0.1", 0),), process_metrics=False)
 
 SAMPLES = r"""
 vspark_folder_calls_today{company="Co",folder="Süd & \"A\"",org="Co-East"} 7.0
@@ -99,7 +99,7 @@ vspark_folder_calls_created{company="Co",folder="Test01",org="Co-East"} 1.79541e
 class Running:
     """An exporter at work, and what it logs."""
 
-    def __init__(self, web: Web, session: aiohttp.ClientSession, logged: LogCapture) -> None:
+    def __init__(self, web: WebServer, session: aiohttp.ClientSession, logged: LogCapture) -> None:
         self.web = web
         self.session = session
         self.logged = logged
@@ -202,7 +202,7 @@ async def test_an_address_that_cannot_be_had(host: str) -> None:
         plan = make_plan(config_of(simulator.url, Org("Co-East", "US/Eastern")))
         capture = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
-        serving = Serving((ListenAddress("127.0.0.1", 0), ListenAddress(host, simulator.port)))
+        serving = ServeOptions((ListenAddress("127.0.0.1", 0), ListenAddress(host, simulator.port)))
         assert await serve(plan, lambda: plan, serving, log) == 1
         assert not simulator.requests
     (entry,) = capture.entries

@@ -2,7 +2,8 @@ import pytest
 
 from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
-from exporter.status.overview import Figures, LastError, State, TargetStatus, Totals
+from exporter.polling.snapshot import Figures, LastError, State, TargetStatus
+from exporter.status.overview import Totals
 from simulator import Fault
 from tests.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
 from tests.statuses import AUTH, status_of

@@ -9,7 +9,8 @@ from docs.generate import DOCS
 from exporter import __version__
 from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
-from exporter.status.overview import ConfigState, State
+from exporter.polling.snapshot import State
+from exporter.status.overview import ConfigState
 from exporter.status.query import Sort
 from tests.served import serving
 from tests.statuses import AUTH, NOW, curve_of, status_of

@@ -8,7 +8,8 @@ from zipfile import ZipFile
 import pytest
 
 from exporter.exposition.families import FolderFigures
-from exporter.status.overview import ConfigState, LastError, State, TargetStatus
+from exporter.polling.snapshot import LastError, State, TargetStatus
+from exporter.status.overview import ConfigState
 from tests.served import serving
 from tests.statuses import AUTH, NOW, curve_of, status_of
 
@@ -245,6 +246,6 @@ def test_an_installed_exporter_has_its_templates(tmp_path: Path) -> None:
     (wheel,) = tmp_path.iterdir()
     names = ZipFile(wheel).namelist()
     assert [name for name in names if "templates" in name] == [
-        "exporter/templates/status.css",
-        "exporter/templates/status.html",
+        "exporter/status/templates/status.css",
+        "exporter/status/templates/status.html",
     ]

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.exposition.families import FolderFigures
 from exporter.exposition.text_format import Format
-from exporter.status.overview import ConfigState, LastError, State, TargetStatus
+from exporter.polling.snapshot import LastError, State, TargetStatus
+from exporter.status.overview import ConfigState
 from tests.browser import Tab, browsing
 from tests.served import publish, serving
 from tests.statuses import AUTH, NOW, curve_of, status_of

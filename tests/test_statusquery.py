@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import pytest
 
 from exporter.exposition.families import FolderFigures
+from exporter.polling.snapshot import State, TargetStatus
 from exporter.runtime.clock import Pauses
-from exporter.status.overview import State, TargetStatus
 from exporter.status.query import Sort, StatusQuery
 from tests.statuses import status_of
 

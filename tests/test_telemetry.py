@@ -3,7 +3,7 @@ import platform
 import pytest
 
 from exporter import __version__
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.text_format import Format
 from tests.oracle import END, assert_valid
 
@@ -62,7 +62,7 @@ vspark_exporter_web_config_last_reload_successful 1.0
     [(Format.TEXT, PAGE), (Format.OPENMETRICS, PAGE.replace('"none" where', '\\"none\\" where') + END.decode())],
 )
 def test_the_page(form: Format, expected: str) -> None:
-    telemetry = Telemetry(process=False)
+    telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 0.0078125)
     telemetry.observe_request("200", 0.25)
     telemetry.observe_request("none", 31.0)
@@ -73,7 +73,7 @@ def test_the_page(form: Format, expected: str) -> None:
 
 
 def test_what_is_there_before_anything_has_happened() -> None:
-    page = Telemetry(process=False).exposition(Format.TEXT)
+    page = SelfMetrics(process=False).exposition(Format.TEXT)
     assert {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()} == {
         "vspark_exporter_build_info": 1.0,
         "vspark_exporter_config_last_reload_successful": 0.0,
@@ -84,7 +84,7 @@ def test_what_is_there_before_anything_has_happened() -> None:
 
 @pytest.mark.parametrize("form", list(Format))
 def test_the_process(form: Format) -> None:
-    page = Telemetry(process=True).exposition(form)
+    page = SelfMetrics(process=True).exposition(form)
     assert {name for name, _ in assert_valid(page, form) if not name.startswith("vspark_")} == {
         "process_cpu_seconds_total",
         "process_max_fds",
@@ -100,7 +100,7 @@ def test_the_process(form: Format) -> None:
 
 
 def test_two_do_not_share_anything() -> None:
-    one, other = Telemetry(process=True), Telemetry(process=True)
+    one, other = SelfMetrics(process=True), SelfMetrics(process=True)
     one.observe_request("200", 1.0)
     assert b'code="200"' in one.exposition(Format.TEXT)
     assert b'code="200"' not in other.exposition(Format.TEXT)

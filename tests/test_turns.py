@@ -5,19 +5,19 @@ from random import Random
 
 import pytest
 
-from exporter.vspark.fair_slots import Turns
+from exporter.vspark.fair_slots import FairSlots
 from tests.wire import until
 
 
 class Visitor:
     """Somebody who takes a place and goes when told."""
 
-    def __init__(self, turns: Turns, group: str, *, slow: bool = False) -> None:
+    def __init__(self, turns: FairSlots, group: str, *, slow: bool = False) -> None:
         self.group, self.slow, self.inside = group, slow, False
         self._go = asyncio.Event()
         self.task = asyncio.create_task(self._visit(turns))
 
-    async def _visit(self, turns: Turns) -> None:
+    async def _visit(self, turns: FairSlots) -> None:
         async with turns.take(self.group, slow=self.slow):
             self.inside = True
             try:
@@ -40,7 +40,7 @@ def inside(*visitors: Visitor) -> list[bool]:
 
 
 async def test_a_place_goes_to_the_group_with_the_fewest_and_there_to_the_first() -> None:
-    turns = Turns(2)
+    turns = FairSlots(2)
     first, second, third, fourth, other = (Visitor(turns, group) for group in ("a", "a", "a", "a", "b"))
     await settled()
     assert inside(first, second, third, fourth, other) == [True, True, False, False, False]
@@ -55,7 +55,7 @@ async def test_a_place_goes_to_the_group_with_the_fewest_and_there_to_the_first(
 
 
 async def test_with_as_many_groups_as_places_another_one_still_has_its_turn() -> None:
-    turns = Turns(2)
+    turns = FairSlots(2)
     visitors = [Visitor(turns, group) for group in "abab"]
     await settled()
     other = Visitor(turns, "c")
@@ -70,7 +70,7 @@ async def test_with_as_many_groups_as_places_another_one_still_has_its_turn() ->
 
 @pytest.mark.parametrize(("places", "for_slow"), [(1, 1), (2, 1), (5, 2)])
 async def test_who_is_slow_has_half_of_the_places_at_most(places: int, for_slow: int) -> None:
-    turns = Turns(places)
+    turns = FairSlots(places)
     visitors = [Visitor(turns, "a", slow=True) for _ in range(6)]
     await settled()
     assert sum(inside(*visitors)) == for_slow
@@ -83,7 +83,7 @@ async def test_who_is_slow_has_half_of_the_places_at_most(places: int, for_slow:
 
 @pytest.mark.parametrize("seed", range(50))
 async def test_no_place_is_lost_or_taken_twice_whoever_is_cancelled(seed: int) -> None:
-    random, turns = Random(seed), Turns(3)  # noqa: S311 # nothing secret
+    random, turns = Random(seed), FairSlots(3)  # noqa: S311 # nothing secret
     visitors: list[Visitor] = []
     for _ in range(60):
         step = random.random()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import WebConfigError
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from exporter.web.toolkit.schema import Headers, HttpServer, PrivateKey, RateLimit, TlsServer, WebConfig
 from tests.secured import HASH, PASSWORD, equip, write
 
@@ -23,7 +23,7 @@ def refusals(folder: Path, text: str) -> list[str]:
     """Give what is wrong with a file."""
     path = write(folder, text)
     with pytest.raises(ExceptionGroup) as caught:
-        WebFile(path)
+        WebConfigFile(path)
     assert [type(error) for error in caught.value.exceptions] == [WebConfigError] * len(caught.value.exceptions)
     messages = [str(error).replace(str(folder), "{folder}") for error in caught.value.exceptions]
     assert [message for message in messages for secret in SECRETS if secret in message] == []
@@ -62,7 +62,7 @@ rate_limit:
 
 
 def test_every_key(folder: Path) -> None:
-    config = WebFile(write(folder, EVERYTHING.replace("{folder}", str(folder)))).config
+    config = WebConfigFile(write(folder, EVERYTHING.replace("{folder}", str(folder)))).config
     assert config.tls == TlsServer(
         cert_file=folder / "server.crt",
         key_file=folder / "server.key",
@@ -130,11 +130,11 @@ def test_every_key(folder: Path) -> None:
     ],
 )
 def test_files_that_exist_are_taken(folder: Path, text: str) -> None:
-    WebFile(write(folder, text))
+    WebConfigFile(write(folder, text))
 
 
 def test_nothing_is_neither_tls_nor_users(folder: Path) -> None:
-    file = WebFile(write(folder, "tls_server_config: {}\nbasic_auth_users:\nhttp_server_config: {headers: }\n"))
+    file = WebConfigFile(write(folder, "tls_server_config: {}\nbasic_auth_users:\nhttp_server_config: {headers: }\n"))
     assert file.tls is None
     assert (file.config.tls, file.config.users, file.config.headers) == (None, {}, {})
 
@@ -144,7 +144,7 @@ def test_nothing_is_neither_tls_nor_users(folder: Path) -> None:
     [("0", 0), ("0s", 0), ("1s", 1), ("500ms", 0.5), ("1.5h", 5400), (".5s", 0.5), ("1h1m1s", 3661), ("2us", 2e-6)],
 )
 def test_intervals_as_go_writes_them(folder: Path, text: str, seconds: float) -> None:
-    limit = WebFile(write(folder, f"rate_limit: {{interval: {text}, burst: 1}}")).config.rate_limit
+    limit = WebConfigFile(write(folder, f"rate_limit: {{interval: {text}, burst: 1}}")).config.rate_limit
     assert limit is not None
     assert limit.interval_seconds == pytest.approx(seconds)
 
@@ -154,7 +154,7 @@ def test_the_documentation_has_every_key_and_its_example_loads(folder: Path) -> 
     for block in (WebConfig, TlsServer, HttpServer, Headers, RateLimit):
         assert [key for key in block.__struct_encode_fields__ if f"`{key}`" not in page] == []
     example = page.partition("```yaml\n")[2].partition("```")[0]
-    assert [*WebFile(write(folder, example)).config.users] == ["prometheus"]
+    assert [*WebConfigFile(write(folder, example)).config.users] == ["prometheus"]
 
 
 # What is refused, in whole messages
@@ -389,7 +389,7 @@ def test_all_problems_at_once(folder: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        WebFile(tmp_path / "web.yml")
+        WebConfigFile(tmp_path / "web.yml")
     assert [str(error) for error in caught.value.exceptions] == [
         f"cannot read '{tmp_path}/web.yml': No such file or directory"
     ]
@@ -400,7 +400,7 @@ def test_secrets_do_not_show(folder: Path) -> None:
         f"  {key}: |\n" + "".join(f"    {line}\n" for line in (folder / name).read_text().splitlines())
         for key, name in (("cert", "server.crt"), ("key", "server.key"))
     )
-    file = WebFile(write(folder, f"tls_server_config:\n{inline}basic_auth_users: {{alice: '{HASH}'}}\n"))
+    file = WebConfigFile(write(folder, f"tls_server_config:\n{inline}basic_auth_users: {{alice: '{HASH}'}}\n"))
     key = (folder / "server.key").read_text().splitlines()[1]
     for shown in (repr(file.config), str(file.config), repr(file), repr(file.config.users)):
         assert HASH not in shown

@@ -10,7 +10,7 @@ import structlog
 import trustme
 from structlog.testing import LogCapture
 
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from tests.fake_clock import NOON, FakeClock
 from tests.secured import HASH, TLS, USERS, equip, issue, s_client, write
 from tests.served import GET, serving
@@ -39,12 +39,12 @@ async def shown(port: int) -> bytes:
     return der
 
 
-def looks(file: WebFile) -> list[bool]:
+def looks(file: WebConfigFile) -> list[bool]:
     """Look as often as it takes for a change to be taken."""
     return [file.look(), file.look()]
 
 
-def refused(file: WebFile) -> list[str]:
+def refused(file: WebConfigFile) -> list[str]:
     """Look until a change is refused; give its problems."""
     assert not file.look()
     with pytest.raises(ExceptionGroup) as caught:
@@ -54,7 +54,7 @@ def refused(file: WebFile) -> list[str]:
 
 
 async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
-    file = WebFile(write(tmp_path, TLS))
+    file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         first = certificate(tmp_path)
         assert await shown(served.port) == first
@@ -67,7 +67,7 @@ async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca:
 
 
 async def test_a_request_under_way_is_not_dropped(tmp_path: Path, ca: trustme.CA) -> None:
-    file = WebFile(write(tmp_path, TLS))
+    file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
@@ -82,7 +82,7 @@ async def test_a_request_under_way_is_not_dropped(tmp_path: Path, ca: trustme.CA
 
 
 async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.CA) -> None:
-    file = WebFile(write(tmp_path, TLS))
+    file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         first, good = certificate(tmp_path), (tmp_path / "server.crt").read_text()
         issue(ca, tmp_path, "other", "127.0.0.1")
@@ -113,7 +113,7 @@ async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.C
 
 async def test_every_setting_is_that_of_the_file_for_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
-    file = WebFile(write(tmp_path, TLS))
+    file = WebConfigFile(write(tmp_path, TLS))
     client = ("-cert", str(tmp_path / "client.crt"), "-key", str(tmp_path / "client.key"))
     async with serving(web_file=file) as served:
         assert "Healthy." in await s_client(served.port, "-tls1_2")
@@ -138,7 +138,7 @@ async def test_a_session_of_before_is_not_resumed(tmp_path: Path, ca: trustme.CA
         ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [10.1.2.3]}"
     )
     text = TLS.replace("}", required)
-    file = WebFile(write(tmp_path, text))
+    file = WebConfigFile(write(tmp_path, text))
     client = ("-cert", str(tmp_path / "client.crt"), "-key", str(tmp_path / "client.key"))
     session = str(tmp_path / "session")
     async with serving(web_file=file) as served:
@@ -160,7 +160,7 @@ async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> N
     (folder / "..data").symlink_to("v1")
     for name in ("server.crt", "server.key", "web.yml"):
         (folder / name).symlink_to(f"..data/{name}")
-    file = WebFile(folder / "web.yml")
+    file = WebConfigFile(folder / "web.yml")
     async with serving(web_file=file) as served:
         assert await shown(served.port) == certificate(folder / "v1")
         (folder / "..data_tmp").symlink_to("v2")
@@ -172,7 +172,7 @@ async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> N
 @pytest.mark.parametrize(("before", "after", "word"), [(TLS + USERS, USERS, "off"), (USERS, TLS + USERS, "on")])
 def test_tls_stays_as_it_was_at_first(tmp_path: Path, ca: trustme.CA, before: str, after: str, word: str) -> None:
     assert ca
-    file = WebFile(write(tmp_path, before))
+    file = WebConfigFile(write(tmp_path, before))
     config = file.config
     write(tmp_path, after)
     assert refused(file) == [
@@ -209,7 +209,7 @@ def test_a_file_that_has_lost_its_end_lets_nobody_in(
     tmp_path: Path, ca: trustme.CA, before: str, after: str, problems: list[str]
 ) -> None:
     assert ca
-    file = WebFile(write(tmp_path, before))
+    file = WebConfigFile(write(tmp_path, before))
     config = file.config
     current = file.tls and file.tls.current
     write(tmp_path, after)
@@ -222,14 +222,14 @@ def test_a_file_that_has_lost_its_end_lets_nobody_in(
 
 def test_passwords_and_clients_certificates_can_be_turned_on(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
-    file = WebFile(write(tmp_path, TLS))
+    file = WebConfigFile(write(tmp_path, TLS))
     write(tmp_path, CLIENTS + USERS)
     assert looks(file) == [False, True]
 
 
 def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
     """A file that ends before its users would let everybody in."""
-    file = WebFile(write(tmp_path, f"rate_limit:\n{USERS}"))
+    file = WebConfigFile(write(tmp_path, f"rate_limit:\n{USERS}"))
     write(tmp_path, "rate_limit:\n")
     assert not file.look()
     write(tmp_path, f"rate_limit:\n{USERS.replace('alice', 'bob')}")
@@ -239,7 +239,7 @@ def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_takes_nothing_away(tmp_path: Path) -> None:
-    file = WebFile(write(tmp_path, USERS))
+    file = WebConfigFile(write(tmp_path, USERS))
     write(tmp_path, "")
     assert refused(file) == [f"'{tmp_path}/web.yml' is empty"]
     assert [*file.config.users] == ["alice"]
@@ -249,14 +249,14 @@ def test_an_empty_file_takes_nothing_away(tmp_path: Path) -> None:
 
 
 def test_who_may_read_a_file_counts_as_a_change(tmp_path: Path) -> None:
-    file = WebFile(write(tmp_path, USERS))
+    file = WebConfigFile(write(tmp_path, USERS))
     (tmp_path / "web.yml").chmod(0o600)
     assert looks(file) == [False, True]
 
 
 @asynccontextmanager
 async def followed(
-    file: WebFile, told: Callable[[bool], None] = lambda _: None
+    file: WebConfigFile, told: Callable[[bool], None] = lambda _: None
 ) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
     """Follow the file by a clock that the test moves; `told` hears whether changes are taken."""
     clock, capture = FakeClock(NOON), LogCapture()
@@ -270,7 +270,7 @@ async def followed(
 
 async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
-    file = WebFile(write(tmp_path, TLS + USERS))
+    file = WebConfigFile(write(tmp_path, TLS + USERS))
     told: list[bool] = []
     async with followed(file, told.append) as (clock, capture):
 
@@ -311,7 +311,7 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
 
 
 async def test_a_bug_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = WebFile(write(tmp_path, USERS))
+    file = WebConfigFile(write(tmp_path, USERS))
     looked = 0
 
     def look() -> bool:

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 import trustme
 
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from exporter.web.toolkit.tls_names import CIPHER_SUITES, VERSIONS
 from tests.secured import REQUEST, equip, issue, s_client, write
 from tests.served import serving
@@ -21,7 +21,7 @@ ANY_OLD = "ALL:@SECLEVEL=0"
 async def talk(folder: Path, tls: str, *arguments: str) -> str:
     """Serve with this under tls_server_config, and let openssl ask."""
     files = [str(folder / each) if each.endswith((".crt", ".key")) else each for each in arguments]
-    async with serving(web_file=WebFile(write(folder, f"tls_server_config: {{{tls}}}\n"))) as served:
+    async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{tls}}}\n"))) as served:
         assert served.web.urls == [f"https://127.0.0.1:{served.port}"]
         assert served.web.sockets == [f"https://127.0.0.1:{served.port}"]
         return await s_client(served.port, *files)
@@ -48,7 +48,7 @@ async def test_certificate_key_and_ca_in_the_file_itself(folder: Path) -> None:
     path = write(folder, f"tls_server_config:\n{inline}  client_auth_type: RequireAndVerifyClientCert\n")
     for name in ("server.crt", "server.key"):
         (folder / name).unlink()
-    async with serving(web_file=WebFile(path)) as served:
+    async with serving(web_file=WebConfigFile(path)) as served:
         shown = [str(folder / each) if "." in each else each for each in CLIENT]
         assert "Healthy." in await s_client(served.port, *shown)
         assert "alert certificate required" in await s_client(served.port)
@@ -161,7 +161,7 @@ async def test_who_is_let_in(folder: Path, tls: str, shown: tuple[str, ...], ver
 
 
 async def test_who_speaks_no_tls_is_not_left_waiting(folder: Path) -> None:
-    async with serving(web_file=WebFile(write(folder, f"tls_server_config: {{{BASE}}}\n"))) as served:
+    async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{BASE}}}\n"))) as served:
         for said in (REQUEST, b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05canary", b"\0" * 100):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             writer.write(said)
@@ -173,7 +173,7 @@ async def test_who_speaks_no_tls_is_not_left_waiting(folder: Path) -> None:
 
 
 async def test_a_handshake_that_hangs_does_not_keep_it_from_stopping(folder: Path) -> None:
-    async with serving(web_file=WebFile(write(folder, f"tls_server_config: {{{REQUIRED}}}\n"))) as served:
+    async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{REQUIRED}}}\n"))) as served:
         _, silent = await asyncio.open_connection("127.0.0.1", served.port)
         assert "Healthy." in await s_client(
             served.port, *(str(folder / each) if "." in each else each for each in CLIENT)
@@ -201,7 +201,7 @@ def test_what_openssl_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatc
     messages = []
     for more in ("min_version: TLS10", f"cipher_suites: [{suite}]"):
         with pytest.raises(ExceptionGroup) as caught:
-            WebFile(write(folder, f"tls_server_config: {{{BASE}, {more}}}"))
+            WebConfigFile(write(folder, f"tls_server_config: {{{BASE}, {more}}}"))
         messages += [str(error) for error in caught.value.exceptions]
     assert messages == [
         "tls_server_config.min_version: OpenSSL on this machine has no TLS10",

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from exporter.config.loaded import NO_ZONE
 from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
 from exporter.runtime.terminal import printable
 from exporter.web.toolkit.schema import TlsServer, WebConfig
-
-_NO_ZONE = "no time zone, so no date is sent and the server's today counts"
 
 
 def describe(config: Config, targets: Sequence[Target]) -> str:
@@ -20,16 +19,6 @@ def describe(config: Config, targets: Sequence[Target]) -> str:
 def describe_web(config: WebConfig) -> str:
     """Give what `--config.check` says of a web configuration: users by name, and never a hash or a key."""
     return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
-
-
-def zone_warnings(config: Config) -> tuple[str, ...]:
-    """Give a line for the log for every organization without a time zone."""
-    return tuple(
-        f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {_NO_ZONE}"
-        for index, company in enumerate(config.companies)
-        for place, org in enumerate(company.orgs)
-        if org.timezone is None
-    )
 
 
 def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
@@ -43,7 +32,7 @@ def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
         yield f"{company}, token from {token.origin}"
         for (org, zone), of_org in groupby(of_company, lambda target: (target.org, target.zone)):
-            yield f"  {org}, {zone.key if zone else f'WARNING: {_NO_ZONE}'}"
+            yield f"  {org}, {zone.key if zone else f'WARNING: {NO_ZONE}'}"
             for target in of_org:
                 times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
                 yield f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from exporter.app import Serving, serve
+from exporter.app import ServeOptions, serve
 from exporter.cli.check import describe, describe_web
 from exporter.cli.probe import probe
 from exporter.config.loaded import Share, load_plan
 from exporter.errors import ConfigError, WebConfigError, config_errors
 from exporter.runtime import logs, threads
 from exporter.runtime.terminal import printable
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 
 _One = TypeVar("_One")
 _Other = TypeVar("_Other")
@@ -92,13 +92,13 @@ def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _
     return first, other()
 
 
-def _serving(flags: argparse.Namespace) -> Serving:
-    return Serving(
+def _serving(flags: argparse.Namespace) -> ServeOptions:
+    return ServeOptions(
         addresses=tuple(flags.listen_addresses),
         metrics_path=flags.metrics_path,
         process_metrics=not flags.disable_exporter_metrics,
         lifecycle=flags.lifecycle,
         auto_reload_seconds=flags.auto_reload_seconds if flags.auto_reload else None,
-        web_file=WebFile(flags.web_config_file) if flags.web_config_file else None,
+        web_file=WebConfigFile(flags.web_config_file) if flags.web_config_file else None,
         max_requests=flags.max_requests,
     )

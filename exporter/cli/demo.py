@@ -5,12 +5,12 @@ import sys
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.app import Serving, serve
+from exporter.app import ServeOptions, serve
 from exporter.config.loaded import make_plan
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
-from exporter.web.server import Web
+from exporter.web.server import WebServer
 from simulator import Simulator, Site, demo_site
 
 _INTERVAL_SECONDS = 5
@@ -40,14 +40,14 @@ def demo_config(site: Site, url: str) -> Config:
     )
 
 
-async def demo(serving: Serving, log: FilteringBoundLogger) -> int:
+async def demo(serving: ServeOptions, log: FilteringBoundLogger) -> int:
     """Run until SIGTERM or SIGINT; give the exit code."""
     async with Simulator(demo_site()) as simulator:
         # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
         plan = make_plan(demo_config(simulator.site, simulator.url))
 
-        def hello(web: Web) -> None:
+        def hello(web: WebServer) -> None:
             metrics = f"{web.urls[0]}{serving.metrics_path}"
             company = simulator.site.companies[0]
             sys.stdout.write(

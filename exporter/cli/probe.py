@@ -12,9 +12,9 @@ from exporter.config.targets import Target, make_targets
 from exporter.errors import DecodeError, PollError
 from exporter.polling.manager import make_reader
 from exporter.runtime.terminal import printable
-from exporter.stats.incremental import Reading
+from exporter.stats.incremental import IncrementalParser
 from exporter.stats.model import AgentDay, FolderDay
-from exporter.stats.parser import Asked, Reader
+from exporter.stats.parser import Parser, Requested
 from exporter.vspark.client import Client
 from exporter.vspark.response import Answer, status_error
 
@@ -44,7 +44,7 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
         for target in targets:
             out.write(f"{printable(target.name)}\n")
             lines: list[str] = []
-            asked = Asked(target.folder, now.astimezone(target.zone).date() if target.zone else None)
+            asked = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
             failed += not await _probe_target(client, target, asked, make_reader(config.stats_fields), lines)
             out.writelines(f"  {printable(line)}\n" for line in lines)
             out.write("\n")
@@ -52,7 +52,7 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
     return 1 if failed else 0
 
 
-async def _probe_target(client: Client, target: Target, asked: Asked, reader: Reader, lines: list[str]) -> bool:
+async def _probe_target(client: Client, target: Target, asked: Requested, reader: Parser, lines: list[str]) -> bool:
     try:
         answer = await client.ask(target, asked.day)
         lines += _shown_answer(answer)
@@ -81,18 +81,18 @@ def _shown_answer(answer: Answer) -> Iterator[str]:
     yield f"body      {text}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
 
 
-def _shown_findings(reader: Reader) -> Iterator[str]:
+def _shown_findings(reader: Parser) -> Iterator[str]:
     for title, finding in zip(
         ("read by   ", *[" " * 10] * len(reader.findings)), sorted(reader.findings), strict=False
     ):
         yield f"{title}{finding}"
 
 
-def _records(body: bytes, asked: Asked, reader: Reader) -> list[str]:
+def _records(body: bytes, asked: Requested, reader: Parser) -> list[str]:
     """Give the records as the lines of a table; raises DecodeError."""
     parts = _result(reader.split(body, asked))
     days: list[FolderDay] = []
-    contents = _result(Reading(reader).read(body, asked), days)
+    contents = _result(IncrementalParser(reader).read(body, asked), days)
     left_out = sum(part.folder not in contents.folders or part.day != contents.day for part in parts)
     title = f"records   of {contents.day or 'today, by the clock of V-Spark'}"
     rows = [("folder", "calls", "mean", "agents")]

@@ -27,8 +27,10 @@ class Share(NamedTuple):
 
 ALL: Final = Share()
 
+NO_ZONE: Final = "no time zone, so no date is sent and the server's today counts"
 
-class Plan(Struct, frozen=True):
+
+class LoadedConfig(Struct, frozen=True):
     """A configuration and its targets; `checksums` are those of its file and of the files that are read with it.
 
     The tokens' files are not among them: they are read again whenever they have changed.
@@ -54,7 +56,7 @@ class Plan(Struct, frozen=True):
         return agents, self.checksums.get(agents.hash_key_file) if agents.hash_key_file else None
 
 
-def differences(before: Plan, after: Plan) -> tuple[str, ...]:
+def differences(before: LoadedConfig, after: LoadedConfig) -> tuple[str, ...]:
     """Name the sections of the configuration that are not the same in both, and the files that it names."""
     was, now = before.config, after.config
     sections = [each for each in Config.__struct_fields__ if getattr(was, each) != getattr(now, each)]
@@ -63,12 +65,12 @@ def differences(before: Plan, after: Plan) -> tuple[str, ...]:
     return (*sections, *files)
 
 
-def make_plan(config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> Plan:
+def make_plan(config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> LoadedConfig:
     """Give the plan of a configuration."""
-    return Plan(config, shard(make_targets(config), *share), checksums or {})
+    return LoadedConfig(config, shard(make_targets(config), *share), checksums or {})
 
 
-def load_plan(path: Path, share: Share = ALL) -> Plan:
+def load_plan(path: Path, share: Share = ALL) -> LoadedConfig:
     """Give the plan of the configuration in the file `path`.
 
     Raises ConfigErrors, alone or in an ExceptionGroup, where it cannot be accepted.
@@ -79,6 +81,16 @@ def load_plan(path: Path, share: Share = ALL) -> Plan:
     tls_context(tls)
     named = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
     return make_plan(config, share, {path: read} | {each: checksum(each) for each in named if each is not None})
+
+
+def zone_warnings(config: Config) -> tuple[str, ...]:
+    """Give a line for the log for every organization without a time zone."""
+    return tuple(
+        f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {NO_ZONE}"
+        for index, company in enumerate(config.companies)
+        for place, org in enumerate(company.orgs)
+        if org.timezone is None
+    )
 
 
 def checksum(path: Path) -> str:

@@ -16,7 +16,7 @@ from exporter.exposition.text_format import Format
 _REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Telemetry:
+class SelfMetrics:
     """The exporter's own metrics; `process` adds those of the Python process (`process_…`, `python_…`)."""
 
     def __init__(self, *, process: bool) -> None:

@@ -6,16 +6,16 @@ from typing import Self
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config.loaded import Plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Agents, StatsFields
 from exporter.exposition.agent_rules import AgentRules
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.poller import Poller, Replaced
 from exporter.runtime.clock import Clock
 from exporter.runtime.files import read_secret
 from exporter.stats.field_names import Layouts
-from exporter.stats.parser import Reader
+from exporter.stats.parser import Parser
 from exporter.vspark.client import Client
 
 
@@ -25,7 +25,9 @@ class Polling:
     The poller has to be run beside it. Raises ConfigError where a file of `vspark.tls` cannot be used.
     """
 
-    def __init__(self, plan: Plan, store: Store, telemetry: Telemetry, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, plan: LoadedConfig, store: Store, telemetry: SelfMetrics, clock: Clock, log: FilteringBoundLogger
+    ) -> None:
         self._plan = plan
         self._stopped = False
         self._telemetry = telemetry
@@ -46,7 +48,7 @@ class Polling:
         self._stopped = True
         await self._client.__aexit__(kind, error, traceback)
 
-    async def follow(self, plan: Plan) -> Replaced:
+    async def follow(self, plan: LoadedConfig) -> Replaced:
         """Poll by another plan; what is the same in both stays as it is, connections too.
 
         Raises ConfigError as above; nothing is changed then.
@@ -68,7 +70,7 @@ class Polling:
             self._plan, self._client, self._reader, self._rules = plan, client, reader, rules
         return replaced
 
-    def _make_client(self, plan: Plan) -> Client:
+    def _make_client(self, plan: LoadedConfig) -> Client:
         config = plan.config
         return Client(config.vspark, concurrency=config.poll.concurrency, observe=self._telemetry.observe_request)
 
@@ -84,6 +86,6 @@ def make_rules(agents: Agents) -> AgentRules:
     )
 
 
-def make_reader(fields: StatsFields) -> Reader:
+def make_reader(fields: StatsFields) -> Parser:
     """Make the reader for an installation's names."""
-    return Reader(Layouts(fields.calls, fields.average_duration, fields.agents))
+    return Parser(Layouts(fields.calls, fields.average_duration, fields.agents))

@@ -7,6 +7,11 @@ last in Newfoundland in 2010, the new day goes on; everywhere else the day is th
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from exporter.config.targets import Target
+from exporter.exposition.families import DAY_START
+from exporter.exposition.store import Draft
+from exporter.exposition.text_format import label_text, sample
+
 
 def midnight(zone: ZoneInfo, day: date) -> float:
     """Give when `day` began; where the clocks skip midnight, the moment of the change."""
@@ -34,3 +39,22 @@ class Days:
         """Give when the day ends that it is in `zone` at `now`."""
         self.today(zone, now)
         return self._bounds[zone][1]
+
+
+class OrgDay:
+    """The day start of one org, published while any of its targets has values."""
+
+    def __init__(self) -> None:
+        self.state: tuple[frozenset[Target], date | None] = (frozenset(), None)
+        """Which targets have values, and the day that is published."""
+
+    def put(self, target: Target, day: date | None, draft: Draft) -> None:
+        """Tell that a target's values are of `day`, None: that it has none."""
+        holders, published = self.state
+        holders = holders | {target} if day is not None else holders - {target}
+        day = day or (published if holders else None)
+        self.state = holders, day if target.zone is not None else published
+        if target.zone is not None and day != published:
+            labels = label_text({"company": target.company, "org": target.org})
+            text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
+            draft.put(DAY_START, (target.company, target.org), text)

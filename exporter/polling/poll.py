@@ -13,10 +13,10 @@ from exporter.config.targets import Target
 from exporter.errors import INTERNAL, PollError
 from exporter.exposition.store import Draft, Store
 from exporter.polling.org_day import Days
+from exporter.polling.snapshot import LastError
 from exporter.polling.target_series import Taken
-from exporter.polling.target_state import Polled
+from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock, paced
-from exporter.status.overview import LastError
 
 
 class Upstream(Protocol):
@@ -46,7 +46,7 @@ class Publisher:
             yield draft
             draft.publish()
 
-    async def poll(self, polled: Polled) -> None:
+    async def poll(self, polled: TargetState) -> None:
         """Poll a target, and again for as long as that is wanted when it has ended."""
         polled.again = True
         while polled.again:
@@ -59,7 +59,7 @@ class Publisher:
             polled.tried = True
         polled.task = None
 
-    async def _poll(self, polled: Polled) -> None:
+    async def _poll(self, polled: TargetState) -> None:
         begun, day = self._clock.monotonic(), polled.day
         polled.note_token()
         try:
@@ -71,7 +71,7 @@ class Publisher:
             trace = polled.mask(traceback.format_exc())
             await self._end_badly(polled, begun, INTERNAL, error="a bug of this program", traceback=trace)
 
-    async def _take(self, polled: Polled, body: bytes, day: date | None, begun: float) -> None:
+    async def _take(self, polled: TargetState, body: bytes, day: date | None, begun: float) -> None:
         """Publish what an answer says, unless its day is over."""
         ledger, zone = polled.ledger, polled.target.zone
         async with self._lock:
@@ -95,14 +95,14 @@ class Publisher:
         self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
         polled.tell_recovery(self._log, self._clock.monotonic())
 
-    async def _end_badly(self, polled: Polled, begun: float, reason: str, **told: str) -> None:
+    async def _end_badly(self, polled: TargetState, begun: float, reason: str, **told: str) -> None:
         polled.last_error = LastError.of(reason, told["error"], self._clock.time())
         async with self._lock:
             polled.ledger.polls.failures[reason] += 1
             self._publish_poll(polled, self._store.draft(), begun, up=False)
         polled.tell_failure(self._log, begun, self._clock.monotonic(), reason, told)
 
-    def _publish_poll(self, polled: Polled, draft: Draft, begun: float, *, up: bool) -> None:
+    def _publish_poll(self, polled: TargetState, draft: Draft, begun: float, *, up: bool) -> None:
         polls = polled.ledger.polls
         polls.up = up
         polls.polls += 1

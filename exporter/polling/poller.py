@@ -12,14 +12,14 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
-from exporter.polling.org_day import Days
+from exporter.polling.org_day import Days, OrgDay
 from exporter.polling.poll import Publisher, Upstream
 from exporter.polling.schedule import Schedule, offset_seconds
-from exporter.polling.target_series import Ledger, OrgDay
-from exporter.polling.target_state import Polled
+from exporter.polling.snapshot import TargetStatus
+from exporter.polling.target_series import TargetSeries
+from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock, paced
-from exporter.stats.parser import Reader
-from exporter.status.overview import TargetStatus
+from exporter.stats.parser import Parser
 
 _LONGEST_SLEEP_SECONDS: Final = 1.0
 """So that a clock that is set, and a machine that slept, are noticed."""
@@ -45,7 +45,7 @@ class Poller:
         upstream: Upstream,
         store: Store,
         *,
-        reader: Reader,
+        reader: Parser,
         rules: AgentRules,
         clock: Clock,
         log: FilteringBoundLogger,
@@ -101,7 +101,7 @@ class Poller:
                 self._tasks = None
 
     async def replace(
-        self, targets: Sequence[Target], upstream: Upstream, *, reader: Reader, rules: AgentRules
+        self, targets: Sequence[Target], upstream: Upstream, *, reader: Parser, rules: AgentRules
     ) -> Replaced:
         """Poll these targets from now on, by these rules.
 
@@ -138,7 +138,7 @@ class Poller:
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 
     async def _publish_change(
-        self, leaving: Sequence[Polled], staying: Sequence[Polled], reader: Reader, rules: AgentRules
+        self, leaving: Sequence[TargetState], staying: Sequence[TargetState], reader: Parser, rules: AgentRules
     ) -> None:
         """Let series go, and show others by other rules, all in one page, or nothing of it."""
         other_rules = staying if rules != self._rules else []
@@ -155,20 +155,20 @@ class Poller:
                 polled.ledger.read_by(reader)
         self._reader, self._rules = reader, rules
 
-    def _polled_anew(self, target: Target) -> Polled:
+    def _polled_anew(self, target: Target) -> TargetState:
         day = self._days.today(target.zone, self._clock.time()) if target.zone is not None else None
         org_day = self._org_days[target.company, target.org, target.zone]
         due = self._clock.monotonic() + offset_seconds(target)
-        return Polled(target, Ledger(target, self._reader, self._rules, org_day), day, due)
+        return TargetState(target, TargetSeries(target, self._reader, self._rules, org_day), day, due)
 
-    def _becomes(self, polled: Polled, target: Target) -> bool:
+    def _becomes(self, polled: TargetState, target: Target) -> bool:
         """Let it be polled as `target` says; tell whether that is another way than before."""
         was, polled.target = polled.target, target
         if was.interval_seconds != target.interval_seconds:
             polled.due = self._clock.monotonic() + offset_seconds(target)
         return was != target
 
-    def _assign(self, polled: Sequence[Polled]) -> None:
+    def _assign(self, polled: Sequence[TargetState]) -> None:
         self._polled = polled
         self._zones = {each.target.zone for each in polled if each.target.zone is not None}
         orgs = {_org_id(each.target) for each in polled}
@@ -176,7 +176,7 @@ class Poller:
             del self._org_days[gone]
         self._schedule.replace(polled)
 
-    def _begin(self, polled: Polled) -> None:
+    def _begin(self, polled: TargetState) -> None:
         """Poll a target now; once more, where a poll of it is under way."""
         if polled.task is not None:
             polled.again = True
@@ -217,7 +217,7 @@ class Poller:
             self._log.debug("day_began", target=polled.target.name, day=today.isoformat())
             self._begin(polled)
 
-    async def _expire(self) -> list[Polled]:
+    async def _expire(self) -> list[TargetState]:
         """Let the values go of targets that have not been polled successfully for too long; give these targets."""
         expired = [polled for polled in self._polled if polled.ledger.has_values and self._is_stale(polled)]
         if not expired:
@@ -229,10 +229,10 @@ class Poller:
                     await paced(polled.ledger.drop_values(draft))
         return expired
 
-    def _is_stale(self, polled: Polled) -> bool:
+    def _is_stale(self, polled: TargetState) -> bool:
         return self._success_age_seconds(polled) > polled.target.stale_after_seconds
 
-    def _success_age_seconds(self, polled: Polled) -> float:
+    def _success_age_seconds(self, polled: TargetState) -> float:
         """Tell by both clocks: one stands still while a machine sleeps, the other may be set back."""
         success = polled.ledger.polls.last_success_timestamp_seconds or 0.0
         return max(self._clock.monotonic() - polled.success_monotonic, self._clock.time() - success)
@@ -247,7 +247,7 @@ def _org_id(target: Target) -> _OrgId:
     return target.company, target.org, target.zone
 
 
-async def _break_off(several: Iterable[Polled]) -> list[Polled]:
+async def _break_off(several: Iterable[TargetState]) -> list[TargetState]:
     """Cancel the polls that are under way, and wait until they have ended; give the targets they were of."""
     running = {polled.task: polled for polled in several if polled.task is not None}
     for task in running:

@@ -9,11 +9,10 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from exporter.cli.check import zone_warnings
-from exporter.config.loaded import Plan, checksum, differences
+from exporter.config.loaded import LoadedConfig, checksum, differences, zone_warnings
 from exporter.config.schema import Config
 from exporter.errors import ConfigError, config_errors
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.polling.poller import Replaced
 from exporter.runtime.clock import Clock
 
@@ -46,10 +45,10 @@ class Reloader:
 
     def __init__(
         self,
-        plan: Plan,
-        load: Callable[[], Plan],
-        apply: Callable[[Plan], Awaitable[Replaced]],
-        telemetry: Telemetry,
+        plan: LoadedConfig,
+        load: Callable[[], LoadedConfig],
+        apply: Callable[[LoadedConfig], Awaitable[Replaced]],
+        telemetry: SelfMetrics,
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from exporter.config.targets import Target, stable_hash
-from exporter.polling.target_state import Polled
+from exporter.polling.target_state import TargetState
 
 _GOLDEN_RATIO: Final = 0x9E3779B97F4A7C15
 """2**64 by the golden ratio: a factor that lays close numbers far apart (Knuth, TAOCP volume 3, section 6.4)."""
@@ -15,10 +15,10 @@ class Schedule:
     """The targets in the order in which they are due."""
 
     def __init__(self) -> None:
-        self._polled: Sequence[Polled] = ()
+        self._polled: Sequence[TargetState] = ()
         self._heap: list[tuple[float, int]] = []
 
-    def replace(self, polled: Sequence[Polled]) -> None:
+    def replace(self, polled: Sequence[TargetState]) -> None:
         """Let these be the targets, each due when it says so."""
         self._polled = polled
         self._heap = [(each.due, index) for index, each in enumerate(polled)]
@@ -29,7 +29,7 @@ class Schedule:
         """When the next target is due; None without targets."""
         return self._heap[0][0] if self._heap else None
 
-    def take_due(self, now: float) -> Iterator[tuple[Polled, int]]:
+    def take_due(self, now: float) -> Iterator[tuple[TargetState, int]]:
         """Give those that are due, each with the number of its intervals that have begun since it was last given."""
         while self._heap and self._heap[0][0] <= now:
             at, index = self._heap[0]

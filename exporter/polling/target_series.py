@@ -16,7 +16,6 @@ from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import (
     AGENT_AVERAGE,
     AGENT_CALLS,
-    DAY_START,
     FOLDER_CALLS_TOTAL,
     FOLDER_VALUES,
     POLL_FAILURES,
@@ -28,10 +27,10 @@ from exporter.exposition.families import (
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.day_curve import DayCurve
-from exporter.polling.org_day import midnight
-from exporter.stats.incremental import Contents, Reading
+from exporter.polling.org_day import OrgDay, midnight
+from exporter.stats.incremental import Contents, IncrementalParser
 from exporter.stats.model import AgentDays, FolderDay
-from exporter.stats.parser import Asked, Reader
+from exporter.stats.parser import Parser, Requested
 
 _ABSENT_KEPT = 10_000
 """So many folders of a target are shown that its last answer does not name: V-Spark may name ever new ones."""
@@ -47,34 +46,15 @@ class Taken(Struct, frozen=True):
     figures: dict[str, FolderFigures]
 
 
-class OrgDay:
-    """The day start of one org, published while any of its targets has values."""
-
-    def __init__(self) -> None:
-        self.state: tuple[frozenset[Target], date | None] = (frozenset(), None)
-        """Which targets have values, and the day that is published."""
-
-    def put(self, target: Target, day: date | None, draft: Draft) -> None:
-        """Tell that a target's values are of `day`, None: that it has none."""
-        holders, published = self.state
-        holders = holders | {target} if day is not None else holders - {target}
-        day = day or (published if holders else None)
-        self.state = holders, day if target.zone is not None else published
-        if target.zone is not None and day != published:
-            labels = label_text({"company": target.company, "org": target.org})
-            text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
-            draft.put(DAY_START, (target.company, target.org), text)
-
-
-class Ledger:
+class TargetSeries:
     """The state of one target between its polls."""
 
-    def __init__(self, target: Target, reader: Reader, rules: AgentRules, org_day: OrgDay) -> None:
+    def __init__(self, target: Target, reader: Parser, rules: AgentRules, org_day: OrgDay) -> None:
         self.target = target
         self.polls = PollFigures()
         self.curve = DayCurve()
         """How the day's calls came in, where the time zone is known."""
-        self._reading = Reading(reader)
+        self._reading = IncrementalParser(reader)
         self._rules = rules
         self._org_day = org_day
         self._published: dict[str, FolderFigures] = {}
@@ -98,7 +78,7 @@ class Ledger:
         here, and the draft may be thrown away.
         """
         figures: dict[str, FolderFigures] = {}
-        reading = self._reading.read(body, Asked(self.target.folder, day))
+        reading = self._reading.read(body, Requested(self.target.folder, day))
         while True:
             try:
                 folder_day = next(reading)
@@ -198,9 +178,9 @@ class Ledger:
         taken = yield from self.read(body, asked.day, draft)
         yield from self.settle(taken, asked.day, now, draft)
 
-    def read_by(self, reader: Reader) -> None:
+    def read_by(self, reader: Parser) -> None:
         """Read the next answer with another reader."""
-        self._reading = Reading(reader)
+        self._reading = IncrementalParser(reader)
 
     def forget_answer(self) -> None:
         """Read the next answer whole, because what came of the last one is not published."""

@@ -12,17 +12,17 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config.targets import Target
 from exporter.config.tokens import Token
 from exporter.errors import TokenError
-from exporter.polling.target_series import Ledger
-from exporter.status.overview import LastError
+from exporter.polling.snapshot import LastError
+from exporter.polling.target_series import TargetSeries
 
 _TOKENS_KEPT: Final = 3
 _TOLD_AGAIN_SECONDS: Final = 3600.0
 
 
-class Polled:
+class TargetState:
     """One target between its polls; `day` is the org's current one, `due` when it is polled next."""
 
-    def __init__(self, target: Target, ledger: Ledger, day: date | None, due: float) -> None:
+    def __init__(self, target: Target, ledger: TargetSeries, day: date | None, due: float) -> None:
         self.target = target
         self.ledger = ledger
         self.day = day

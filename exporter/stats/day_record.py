@@ -13,7 +13,7 @@ from exporter.stats.json_path import at, at_agent, twice, unrecognized
 from exporter.stats.model import AgentDay, AgentDays, FolderDay
 from exporter.stats.raw_json import decode, is_composite
 from exporter.stats.totals import Sum, merged, sum_of
-from exporter.stats.uniform_agents import Alike
+from exporter.stats.uniform_agents import UniformAgents
 
 Findings = dict[str, None]
 """What was read by which rule, in the order in which it was first seen; for people."""
@@ -25,7 +25,7 @@ _AGENTS: Final = "an agent's"
 _AGENTS_OVERALL: Final = "an agent's overall"
 
 
-class RecordReader:
+class DayRecordReader:
     """Reads day records; `layouts` knows the names, `findings` collects what was read by which rule."""
 
     def __init__(self, layouts: Layouts, findings: Findings) -> None:
@@ -141,7 +141,7 @@ class RecordReader:
                     if sum(map(len, found)) > _MOST_AGENTS:
                         raise unrecognized(path, f"more than {_MOST_AGENTS} agents")
                     yield
-            case Alike() as alike:
+            case UniformAgents() as alike:
                 yield from self._some(key, alike, 0, found)
                 return found[0]
             case dict() | list() as all_of_them:
@@ -160,7 +160,7 @@ class RecordReader:
         return agents
 
     def _some(
-        self, key: str, agents: Alike | dict[str, Any] | list[Any], start: int, found: list[AgentDays]
+        self, key: str, agents: UniformAgents | dict[str, Any] | list[Any], start: int, found: list[AgentDays]
     ) -> Generator[None, None, int]:
         """Add what is under the key of the agents, or a piece of it from its place `start` on, to what has been found.
 
@@ -168,7 +168,7 @@ class RecordReader:
         """
         path = at("", key)
         match agents:
-            case Alike():
+            case UniformAgents():
                 self._findings[f"rule 3: agents from {key!r}, an object by their ids"] = None
                 self._note(_AGENTS, dict.fromkeys(agents.keys, ""))
                 found.append(_checked(agents.agents, path))

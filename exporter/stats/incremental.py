@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from exporter.stats.json_path import unrecognized
 from exporter.stats.model import FolderDay
-from exporter.stats.parser import Asked, Part, Reader
+from exporter.stats.parser import Parser, Part, Requested
 
 
 class Contents(Struct, frozen=True):
@@ -17,26 +17,26 @@ class Contents(Struct, frozen=True):
     folders: frozenset[str]
 
 
-class Reading:
+class IncrementalParser:
     """Reads the answers to one request; remembers the last one's bytes, so that only what differs is read again."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Parser) -> None:
         self._reader = reader
         self.forget()
 
     @property
-    def last(self) -> tuple[bytes, Asked] | None:
+    def last(self) -> tuple[bytes, Requested] | None:
         """The last answer that was read whole, and what it was asked for; None where it is forgotten."""
         return None if self._asked is None else (self._body, self._asked)
 
     def forget(self) -> None:
         """Let the next answer be read whole."""
         self._body = b""
-        self._asked: Asked | None = None
+        self._asked: Requested | None = None
         self._contents = Contents(None, frozenset())
         self._known: dict[tuple[str, date | None, bool], list[Raw]] = {}
 
-    def read(self, body: bytes, asked: Asked) -> Generator[FolderDay | None, None, Contents]:
+    def read(self, body: bytes, asked: Requested) -> Generator[FolderDay | None, None, Contents]:
         """Read a body; yields each folder that may have changed, and None where a pause may be made.
 
         Raises DecodeError; what was read before then stays what the next answer is compared with.

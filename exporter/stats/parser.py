@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exporter.stats import values
-from exporter.stats.day_record import Findings, RecordReader
+from exporter.stats.day_record import DayRecordReader, Findings
 from exporter.stats.field_names import ERRORS, OVERALL, SAYINGS, WRAPPERS, Layout, Layouts, normalize
 from exporter.stats.json_path import at, saying, unrecognized
 from exporter.stats.model import FolderDay
@@ -36,7 +36,7 @@ _FINE: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
 
 
-class Asked(Struct, frozen=True):
+class Requested(Struct, frozen=True):
     """What a request asked for: one folder, or with None the whole org; a day, or with None the server's today."""
 
     folder: str | None
@@ -65,16 +65,16 @@ class _Above(Struct, frozen=True):
     depth: int = 0
 
 
-class Reader:
+class Parser:
     """Reads answers; `layouts` knows the names of rules 1 to 3, `findings` tells what was read by which rule so far."""
 
     def __init__(self, layouts: Layouts) -> None:
         self.findings: Findings = {}
         self._layouts = layouts
         self._decoder = RecordDecoder(layouts)
-        self._records = RecordReader(layouts, self.findings)
+        self._records = DayRecordReader(layouts, self.findings)
 
-    def split(self, body: bytes, asked: Asked) -> Generator[None, None, list[Part]]:
+    def split(self, body: bytes, asked: Requested) -> Generator[None, None, list[Part]]:
         """Take a body apart into its day records, those of other days and folders too.
 
         It yields where a pause may be made. Raises DecodeError: `not_json`, or `unrecognized` where the rules do not
@@ -102,7 +102,7 @@ class Reader:
 class _Walk:
     """One way through one body; `parts` are the day records that were met."""
 
-    def __init__(self, asked: Asked, layouts: Layouts, records: RecordReader, findings: Findings) -> None:
+    def __init__(self, asked: Requested, layouts: Layouts, records: DayRecordReader, findings: Findings) -> None:
         self.parts: list[Part] = []
         self._places = 0
         self._asked = asked

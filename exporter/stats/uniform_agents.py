@@ -28,7 +28,7 @@ _LARGEST_AT_ONCE: Final = 2**20
 """Bytes of agents beyond which they are decoded some at a time, by who reads them, with pauses in between."""
 
 
-class Alike(Struct, frozen=True):
+class UniformAgents(Struct, frozen=True):
     """Agents with calls that have been read already; `keys` are those of their records.
 
     `size` is their number with those that have no calls.
@@ -39,7 +39,7 @@ class Alike(Struct, frozen=True):
     size: int
 
 
-Some = Alike | dict[str, Raw] | list[Raw]
+Some = UniformAgents | dict[str, Raw] | list[Raw]
 """Some of very many agents."""
 
 
@@ -60,7 +60,7 @@ class RecordDecoder:
         key = layout.agents[0] if layout.agents else None
         if key is None or not is_composite(inside[key]):
             return self._decode_whole(raw, path)
-        agents: Alike | Iterator[Some | None] | None = None
+        agents: UniformAgents | Iterator[Some | None] | None = None
         if len(inside[key]) > _LARGEST_AT_ONCE:
             agents = self._some_at_a_time(inside[key], at(path, key))
         elif first_byte(inside[key]) == "{":
@@ -87,7 +87,7 @@ class RecordDecoder:
                 self._learn(map(str, level(each, at_agent(path, n))) for n, each in few if first_byte(each) == "{")
                 agents = self._read(piece, path) or agents
             yield agents
-            start += agents.size if isinstance(agents, Alike) else len(agents)
+            start += agents.size if isinstance(agents, UniformAgents) else len(agents)
 
     def _learn(self, records: Iterable[Iterable[str]]) -> None:
         """Remember the keys of agents' records, since the next ones are probably built so, too."""
@@ -98,7 +98,7 @@ class RecordDecoder:
         record: dict[str, Any] = decode(raw, path)
         return record
 
-    def _read(self, raw: Raw, path: str) -> Alike | None:
+    def _read(self, raw: Raw, path: str) -> UniformAgents | None:
         """Read agents that are alike, and have the keys of those before them; None where they are or have not.
 
         Raises DecodeError for an id that stands there twice, unless it gives None.
@@ -124,7 +124,7 @@ class RecordDecoder:
         agents = AgentDays(list(records), calls, averages)
         if 0 in calls:
             agents = AgentDays.of(agent for agent in agents if agent.calls)
-        return Alike(agents, self._keys, len(calls))
+        return UniformAgents(agents, self._keys, len(calls))
 
     def _decoder(self, keys: tuple[str, ...], pair: tuple[str, str | None]) -> Callable[[Raw], dict[str, Any]]:
         decoder = self._decoders.get(keys)
@@ -137,7 +137,7 @@ class RecordDecoder:
             for key in keys:
                 fields.setdefault(key, (f"other_{len(fields)}", Raw, Raw()))
             record = msgspec.defstruct(
-                "Alike",
+                "UniformAgents",
                 list(fields.values()),
                 rename={name: key for key, (name, _, _) in fields.items()},
                 forbid_unknown_fields=True,

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from exporter.exposition.families import FolderFigures
+from exporter.polling.snapshot import Figures, TargetStatus
 from exporter.status.formatting import rfc3339
-from exporter.status.overview import Figures, Overview, TargetStatus
+from exporter.status.overview import Overview
 from exporter.status.query import Selected
 
 

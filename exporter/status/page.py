@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from exporter.exposition.families import FolderFigures
+from exporter.polling.snapshot import Figures, State, TargetStatus
 from exporter.status.formatting import clock, rfc3339, span, visible
-from exporter.status.overview import Figures, Overview, State, TargetStatus, Totals
+from exporter.status.overview import Overview, Totals
 from exporter.status.query import Selected, Sort, StatusQuery
 from exporter.status.sparkline import Sparkline, sparkline
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.exposition.families import FolderFigures
+from exporter.polling.snapshot import SEVERITY, State, TargetStatus
 from exporter.runtime.clock import Pauses
-from exporter.status.overview import SEVERITY, State, TargetStatus
 
 _LONGEST_FILTER: Final = 200
 _SORTED_AT_ONCE: Final = 1000

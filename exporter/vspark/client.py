@@ -32,7 +32,7 @@ from exporter.config.tokens import Token
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, place_of
-from exporter.vspark.fair_slots import Turns
+from exporter.vspark.fair_slots import FairSlots
 from exporter.vspark.response import Answer, is_success, status_error
 
 _TRIES = 4
@@ -65,7 +65,7 @@ class Client:
         self._concurrency = concurrency
         self._observe = observe
         self._sleep = sleep
-        self._turns = Turns(concurrency)
+        self._turns = FairSlots(concurrency)
         self._hanging: WeakSet[Target] = WeakSet()
 
     async def __aenter__(self) -> Self:

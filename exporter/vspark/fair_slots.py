@@ -16,7 +16,7 @@ class _Kind(NamedTuple):
     slow: bool
 
 
-class Turns:
+class FairSlots:
     """Hands out `places`: to the group that has the fewest, among such to the one whose turn is longest ago.
 
     Within a group it is first come, first served. Those who are slow have at most half of the places, or the only one,

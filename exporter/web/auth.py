@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from exporter.web.toolkit.passwords import Passwords, TooManyChecksError
 from exporter.web.toolkit.schema import RateLimit, WebConfig
 
@@ -39,7 +39,7 @@ class _Bucket:
 class Gate:
     """Stands before the routes of an aiohttp application; takes what `file` says at each request."""
 
-    def __init__(self, file: WebFile, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, file: WebConfigFile, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self._monotonic = monotonic
         self._config = WebConfig()

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from exporter.exposition.self_metrics import Telemetry
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.reload import Loading
 from exporter.runtime.terminal import printable
@@ -21,14 +21,14 @@ from exporter.web.incoming import guard
 from exporter.web.limits import Limits, Places
 from exporter.web.listener import listen
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.status_routes import StatusWeb
-from exporter.web.toolkit.file import WebFile
+from exporter.web.status_routes import StatusRoutes
+from exporter.web.toolkit.file import WebConfigFile
 
 _LARGEST_BODY = 1024  # of a request: none needs one
 _SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
 
 
-class Web:
+class WebServer:
     """Serves `store`, `telemetry` and `status`; `ready` tells whether every target has been tried once.
 
     `reload` loads the configuration again; None: nobody may ask for that by HTTP. `web_file` says who may ask for
@@ -38,15 +38,15 @@ class Web:
     def __init__(
         self,
         store: Store,
-        telemetry: Telemetry,
-        status: StatusWeb,
+        telemetry: SelfMetrics,
+        status: StatusRoutes,
         *,
         ready: Callable[[], bool],
         addresses: Sequence[ListenAddress],
         log: FilteringBoundLogger,
         metrics_path: str = "/metrics",
         reload: Callable[[], Awaitable[Loading]] | None = None,
-        web_file: WebFile | None = None,
+        web_file: WebConfigFile | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._store = store

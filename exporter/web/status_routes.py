@@ -11,9 +11,10 @@ from aiohttp import web
 from isal import isal_zlib
 
 from exporter import __version__
+from exporter.polling.snapshot import TargetStatus
 from exporter.runtime.clock import Clock, Pauses
 from exporter.status import api as json
-from exporter.status.overview import ConfigState, Overview, TargetStatus, Totals
+from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery
 from exporter.web.endpoints import TARGETS_PATH
 from exporter.web.negotiation import accepts_gzip
@@ -33,7 +34,7 @@ _EVERYWHERE: Final = {
 }
 
 
-class StatusWeb:
+class StatusRoutes:
     """Answers what is asked about the status.
 
     `targets` gives where the targets stand, `config` the state of the configuration, both as of now.

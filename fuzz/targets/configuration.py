@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from exporter.cli.check import describe, zone_warnings
+from exporter.cli.check import describe
+from exporter.config.loaded import zone_warnings
 from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark, load_config
 from exporter.config.targets import make_targets, shard
 from exporter.config.units import Duration, format_duration, format_size

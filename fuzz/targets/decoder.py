@@ -18,12 +18,13 @@ from exporter.exposition import families
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format
-from exporter.polling.target_series import Ledger, OrgDay
+from exporter.polling.org_day import OrgDay
+from exporter.polling.target_series import TargetSeries
 from exporter.stats import field_names
 from exporter.stats.field_names import Layouts
-from exporter.stats.incremental import Reading
+from exporter.stats.incremental import IncrementalParser
 from exporter.stats.model import AgentDays, FolderDay
-from exporter.stats.parser import Asked, Reader
+from exporter.stats.parser import Parser, Requested
 from fuzz import reference
 from fuzz.figures import RefusedError
 from fuzz.targets import AnyBytes
@@ -33,7 +34,7 @@ from tests.oracle import assert_valid
 SEPARATOR: Final = b"\x1e"
 DAY: Final = date(2026, 11, 23)
 NOW: Final = 1_795_453_200.0
-ASKED: Final = (Asked(None, DAY), Asked("A", DAY), Asked(None, None), Asked("A", None))
+ASKED: Final = (Requested(None, DAY), Requested("A", DAY), Requested(None, None), Requested("A", None))
 ANY_DIGITS: Final = 4000
 """Beyond it Python reads no integer."""
 
@@ -103,7 +104,7 @@ def check(data: bytes) -> None:
     asked = ASKED[data[0] % len(ASKED)] if data else ASKED[0]
     row = _Row(asked)
     for body in data[1:].split(SEPARATOR):
-        alone = _read(Reading(Reader(Layouts())), body, asked)
+        alone = _read(IncrementalParser(Parser(Layouts())), body, asked)
         _check_by_the_rules(body, asked, alone)
         row.take(body, alone)
 
@@ -136,7 +137,7 @@ def _exhausted(steps: Generator[Any, None, _T]) -> _T:
             return result
 
 
-def _read(reading: Reading, body: bytes, asked: Asked) -> _Outcome:
+def _read(reading: IncrementalParser, body: bytes, asked: Requested) -> _Outcome:
     """Read a body as a whole; None where it is refused as it should be."""
     days: dict[str, FolderDay] = {}
     steps = reading.read(body, asked)
@@ -155,7 +156,7 @@ def _read(reading: Reading, body: bytes, asked: Asked) -> _Outcome:
         return None
 
 
-def _check_by_the_rules(body: bytes, asked: Asked, outcome: _Outcome) -> None:
+def _check_by_the_rules(body: bytes, asked: Requested, outcome: _Outcome) -> None:
     """Compare with Python's own JSON and the rules written a second time."""
     if outcome is None:
         return
@@ -195,12 +196,12 @@ def _same(found: float | None, expected: Any) -> bool:
 class _Row:
     """A target whose answers come one after the other, and its page."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Requested) -> None:
         zone = ZoneInfo("US/Eastern") if asked.day else None
         target = Target('C"o', "O\\", asked.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
         self._asked = asked
-        self._ledger = Ledger(target, Reader(Layouts()), rules, OrgDay())
+        self._ledger = TargetSeries(target, Parser(Layouts()), rules, OrgDay())
         self._store = Store()
         self._published: dict[str, FolderDay] = {}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from exporter.errors import WebConfigError, config_errors
-from exporter.web.toolkit.file import WebFile
+from exporter.web.toolkit.file import WebConfigFile
 from fuzz.targets import AnyBytes
 from fuzz.trees import Gardener
 
@@ -60,7 +60,7 @@ def check(data: bytes) -> None:
         path = Path(folder) / "web.yaml"
         path.write_bytes(data)
         try:
-            assert _HASH not in repr(WebFile(path).config)
+            assert _HASH not in repr(WebConfigFile(path).config)
         except ExceptionGroup as group:
             errors = config_errors(group)
             assert errors

@@ -20,7 +20,7 @@ import pytest
 import structlog
 
 from bench.measure import free_port
-from exporter.app import Serving, running
+from exporter.app import ServeOptions, running
 from exporter.config.loaded import make_plan
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
@@ -280,7 +280,7 @@ async def test_a_prometheus_that_scrapes_over_midnight_and_a_restart(tmp_path: P
     clock = Shifted(datetime(2026, 11, 23, 22, 59, 50, tzinfo=UTC))
     begins = datetime(2026, 11, 23, 23, tzinfo=UTC).timestamp()
     port = free_port()
-    serving = Serving((ListenAddress("127.0.0.1", port),))
+    serving = ServeOptions((ListenAddress("127.0.0.1", port),))
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
 
     async with (

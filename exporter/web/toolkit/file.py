@@ -24,7 +24,7 @@ _LOOK_SECONDS: Final = 1.0
 _Signature = tuple[int, ...] | None
 
 
-class WebFile:
+class WebConfigFile:
     """The web configuration in the file `path`; an ExceptionGroup of WebConfigErrors where it cannot be accepted.
 
     `config` is what it says; `tls` is for the server, None where the file has no TLS, and gives every new connection
