@@ -12,16 +12,15 @@ ENV SOURCE_DATE_EPOCH=315532800 \
     PIP_NO_COMPILE=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY requirements-build.lock requirements.lock ./
+COPY requirements/build.lock requirements/run.lock requirements/
 # pip stays in the environment of the build.
 RUN python3 -m venv /build \
     && python3 -m venv --without-pip /opt/vspark-exporter \
-    && /build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock \
+    && /build/bin/pip install --require-hashes --only-binary :all: -r requirements/build.lock \
     && /build/bin/pip --python /opt/vspark-exporter/bin/python3 install \
-        --require-hashes --only-binary :all: -r requirements.lock
+        --require-hashes --only-binary :all: -r requirements/run.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-COPY simulator simulator
 # Nobody can write where the program runs: what is compiled here is valid whatever the date of its source.
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /build/bin/pip --python /opt/vspark-exporter/bin/python3 install \

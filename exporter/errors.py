@@ -134,7 +134,7 @@ REASONS: Final[Mapping[str, str]] = {
     "too_large": "The answer is larger than vspark.max_response_size, after decompression.",
     "bad_encoding": "The answer's compression is damaged or of a kind that was not asked for.",
     "not_json": "The answer is no JSON: an HTML page of a proxy or a login perhaps. `vspark-exporter probe` shows it.",
-    "unrecognized": "JSON that the rules of docs/reading.md do not decide. `vspark-exporter probe` shows where.",
+    "unrecognized": "JSON that the rules of docs/stats-format.md do not decide. `vspark-exporter probe` shows where.",
     INTERNAL: "A bug of this program. The log has the traceback; please report it.",
 }
 """Every value that the label `reason` can have, with what it means and what to do."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.tools import tool
+from tests.support.tools import tool
 
-GRAFANA = Path(__file__).parent / "grafana"
+GRAFANA = Path(__file__).parent / "dashboards" / "grafana"
 
 # How long an example takes is the machine's business.
 settings.register_profile("any-machine", deadline=None)

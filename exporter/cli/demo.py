@@ -10,8 +10,8 @@ from exporter.config.loaded import make_plan
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
+from exporter.simulator import Simulator, Site, demo_site
 from exporter.web.server import WebServer
-from simulator import Simulator, Site, demo_site
 
 _INTERVAL_SECONDS = 5
 

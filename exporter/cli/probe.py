@@ -1,4 +1,4 @@
-"""Ask targets once and show people what came, and what is read of it by which rule of docs/reading.md."""
+"""Ask targets once and show people what came, and what is read of it by which rule of docs/stats-format.md."""
 
 import json
 from collections.abc import Generator, Iterator, Sequence

@@ -208,7 +208,9 @@ class Agents(Block, frozen=True):
 
 
 class StatsFields(Block, frozen=True):
-    """Further names in the JSON of `/stats`, for an installation that has them; they win over those of docs/reading.md.
+    """Further names in the JSON of `/stats`, for an installation that has them.
+
+    They win over those of docs/stats-format.md.
 
     Case, `_`, `-` and spaces do not count.
     """

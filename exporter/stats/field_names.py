@@ -1,7 +1,7 @@
 """The names that the rules of the reader know, and which of them an object has.
 
 The rules of the reader are this project's contract about the JSON of `/stats`, which no edition of the V-Spark
-reference shows; docs/reading.md states them by number.
+reference shows; docs/stats-format.md states them by number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,1 +1,0 @@
-"""The Grafana dashboards as code; `python -m dashboards` writes the JSON that the chart ships."""

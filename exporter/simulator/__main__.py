@@ -1,0 +1,49 @@
+"""`python -m exporter.simulator`: the demo's V-Spark alone, until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from exporter.simulator.server import Simulator
+from exporter.simulator.shapes import Shape
+from exporter.simulator.site import demo_site
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code: 0, or 1 where the address cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m exporter.simulator", description="A simulated V-Spark.")
+    parser.add_argument("--listen", type=_address, default="127.0.0.1:3000", metavar="HOST:PORT", help="port 0: any")
+    parser.add_argument("--shape", type=Shape, default=Shape.LIST, choices=list(Shape), help="what /stats looks like")
+    parser.add_argument("--seed", type=int, default=1, help="another seed, other numbers")
+    options = parser.parse_args()
+    host, port = options.listen
+    try:
+        asyncio.run(_serve(Simulator(demo_site(options.seed), shape=options.shape, host=host, port=port)))
+    except OSError as error:
+        sys.stderr.write(f"cannot listen: {error.strerror or error}\n")
+        return 1
+    return 0
+
+
+async def _serve(simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with simulator:
+        lines = [f"listening on {simulator.url}", f"root token {simulator.site.root_token}"]
+        lines += [f"token of {company.name} {company.token}" for company in simulator.site.companies]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        await stopped.wait()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""V-Spark over HTTP: routes, tokens, gzip, and what can be changed while it runs."""
+
+import re
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiohttp import web
+from isal import igzip
+from yarl import URL
+
+from exporter.simulator import faults, shapes
+from exporter.simulator.answers import Refusal, Visitor, admit, config_of, stats
+from exporter.simulator.faults import Fault
+from exporter.simulator.shapes import Shape
+from exporter.simulator.site import Site
+
+_REMEMBERED_REQUESTS = 10_000
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+
+_Answer = Callable[[Visitor, web.Request], Any]
+
+
+def utc_now() -> datetime:
+    """Return the present, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: the path as on the wire (percent-encoded), the query decoded and unmasked, the headers."""
+
+    path: str
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class Simulator:
+    """A V-Spark that listens from `start()` to `stop()`, or as an async context manager.
+
+    `site` is who there is, `clock` returns the present (aware) and `shape` is what `/stats` looks like: all three are
+    attributes that may be set while it runs. `port` 0 is any free one; after `start()` `port` is the one it has, and
+    stays so over `stop()` and `start()`. `requests` holds the latest requests, oldest first, their tokens unmasked.
+    With `ssl_context` it speaks TLS only.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        shape: Shape = Shape.LIST,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.site = site
+        self.clock = clock
+        self.shape = shape
+        self.host = host
+        self.port = port
+        self.requests: deque[Request] = deque(maxlen=_REMEMBERED_REQUESTS)
+        self._ssl_context = ssl_context
+        self._troubles: dict[tuple[str, str, str | None], tuple[Fault, int | None]] = {}
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:3000`; raise RuntimeError before `start()` where `port` is 0."""
+        if not self.port:
+            raise RuntimeError("the simulator has no port before it is started")
+        return str(URL.build(scheme="https" if self._ssl_context else "http", host=self.host, port=self.port).origin())
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; raise OSError where the address cannot be had."""
+        self._runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port, ssl_context=self._ssl_context).start()
+        except OSError:
+            await self.stop()
+            raise
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the port and every connection, hanging ones included."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def fail(
+        self, company: str, org: str, folder: str | None = None, *, fault: Fault, times: int | None = None
+    ) -> None:
+        """Answer `/stats` of exactly this target with the fault, so many times or until healed.
+
+        Without `folder` the target is the request for the whole organization. It takes the place of a fault before.
+        """
+        self._troubles[company, org, folder] = (fault, times)
+
+    def override(
+        self, company: str, org: str, folder: str | None = None, *, body: bytes, content_type: str = "text/html"
+    ) -> None:
+        """Answer `/stats` of exactly this target with this body and status 200 until healed."""
+        self.fail(company, org, folder, fault=Fault.answer(body, content_type=content_type))
+
+    def heal(self, company: str, org: str, folder: str | None = None) -> None:
+        """Answer this target as usual again."""
+        self._troubles.pop((company, org, folder), None)
+
+    def heal_all(self) -> None:
+        """Answer every target as usual again."""
+        self._troubles.clear()
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._record])
+        app.add_routes(
+            [
+                web.get("/stats/{company}/{org}", self._stats),
+                web.get("/stats/{company}/{org}/{folder}", self._stats),
+                web.get("/list", self._known(_companies)),
+                web.get("/list/folders", self._known(_all_folders)),
+                web.get("/list/{company}", self._known(_orgs)),
+                web.get("/list/{company}/orgs", self._known(_orgs)),
+                web.get("/list/{company}/{org}", self._known(_folders)),
+                web.get("/list/{company}/{org}/folders", self._known(_folders)),
+                web.get("/config/orgs", self._known(_all_configs)),
+                web.get("/config/{company}/orgs", self._known(_config)),
+                web.get("/login", faults.login),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _record(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        self.requests.append(Request(request.raw_path.partition("?")[0], dict(request.query), request.headers))
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return web.Response(status=refusal.status, text=refusal.text, content_type="text/html")
+
+    async def _stats(self, request: web.Request) -> web.StreamResponse:
+        company, org, folder = (
+            request.match_info["company"],
+            request.match_info["org"],
+            request.match_info.get("folder"),
+        )
+        fault = self._next_fault((company, org, folder))
+        response = await faults.respond(fault, request) if fault else None
+        if response is not None:
+            return response
+        visitor = admit(self.site, request.query.get("token"))
+        found = visitor.org(company, org)
+        folders = found.folders if folder is None else (visitor.folder(company, org, folder),)
+        days = stats(self.site, found, folders, self.clock(), request.query.get("daterange"))
+        return _json(request, shapes.body(self.shape, days, folder))
+
+    def _next_fault(self, target: tuple[str, str, str | None]) -> Fault | None:
+        if target not in self._troubles:
+            return None
+        fault, times = self._troubles[target]
+        if times == 1:
+            del self._troubles[target]
+        elif times is not None:
+            self._troubles[target] = (fault, times - 1)
+        return fault
+
+    def _known(self, answer: _Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return _json(request, answer(admit(self.site, request.query.get("token")), request))
+
+        return handle
+
+
+def _companies(visitor: Visitor, _request: web.Request) -> Any:
+    return [company.name for company in visitor.companies]
+
+
+def _orgs(visitor: Visitor, request: web.Request) -> Any:
+    return [org.name for org in visitor.company(request.match_info["company"]).orgs]
+
+
+def _folders(visitor: Visitor, request: web.Request) -> Any:
+    return [folder.name for folder in visitor.org(request.match_info["company"], request.match_info["org"]).folders]
+
+
+def _all_folders(visitor: Visitor, _request: web.Request) -> Any:
+    return {
+        company.name: {org.name: [folder.name for folder in org.folders] for org in company.orgs}
+        for company in visitor.companies
+    }
+
+
+def _config(visitor: Visitor, request: web.Request) -> Any:
+    return config_of(visitor.company(request.match_info["company"]))
+
+
+def _all_configs(visitor: Visitor, _request: web.Request) -> Any:
+    return {company.name: config_of(company) for company in visitor.companies}
+
+
+def _json(request: web.Request, value: Any) -> web.Response:
+    """Answer with JSON, which V-Spark calls text/html, compressed where the client takes gzip."""
+    body = msgspec.json.encode(value)
+    response = web.Response(body=body, content_type="text/html")
+    response.headers["Vary"] = "Accept-Encoding"
+    if _GZIP.search(request.headers.get("Accept-Encoding", "")):
+        response.body = igzip.compress(body, 1, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+    return response

@@ -1,0 +1,84 @@
+"""The chart's objects before judges that know the Prometheus operator, and what is safe in a cluster."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.helm_chart import render, values
+from tests.support.tools import missing, tool
+
+OPERATOR = Path(__file__).parent / "prometheus_operator"
+
+
+def problems(objects: list[object]) -> str:
+    """Give what the operator's schemas find wrong, a line for each object."""
+    node = tool("node", "nodejs")
+    if not (OPERATOR / "node_modules").is_dir():
+        missing("the operator's schemas are missing: npm ci --ignore-scripts --prefix tests/chart/prometheus_operator")
+    done = subprocess.run(  # noqa: S603
+        [node, OPERATOR / "validate.js"], input=json.dumps(objects), capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["operator", "podmonitor", "web", "web-client"])
+def test_the_operator_takes_its_objects(name: str) -> None:
+    objects = [each for each in render("-f", values(name)) if each["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert objects != []
+    assert problems(objects) == ""
+
+
+def test_the_operators_schemas_find_what_is_wrong() -> None:
+    objects = render(
+        "-f", values("podmonitor"), "-s", "templates/podmonitor.yaml", "--set", "podMonitor.bodySizeLimit=x"
+    )
+    assert problems(objects).startswith("PodMonitor: data/spec/bodySizeLimit must match pattern")
+
+
+ENDS = "the pod of helm test ends by itself"
+EXPLAINED = {
+    ("CKV_K8S_11", "exporter"): "a CPU limit would only delay scrapes",
+    ("CKV_K8S_11", "test"): ENDS,
+    ("CKV_K8S_8", "test"): ENDS,
+    ("CKV_K8S_9", "test"): ENDS,
+    ("CKV2_K8S_6", "test"): ENDS,
+}
+EXPLAINED_BY_DEFAULT = EXPLAINED | {
+    ("CKV_K8S_43", "exporter"): "only who has pushed the image knows its digest",
+    ("CKV_K8S_43", "test"): "the same",
+    ("CKV_K8S_15", "exporter"): "a tag that stays the same need not be pulled again",
+    ("CKV_K8S_15", "test"): "the same",
+    ("CKV2_K8S_6", "exporter"): "only who installs it knows where Prometheus is: networkPolicy.enabled",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "explained"),
+    [
+        ("minimal", EXPLAINED_BY_DEFAULT),
+        ("inline-token", EXPLAINED_BY_DEFAULT),
+        ("web-client", EXPLAINED_BY_DEFAULT),
+        ("everything", EXPLAINED),
+    ],
+)
+def test_every_failure_that_checkov_finds_is_explained(
+    name: str, explained: dict[tuple[str, str], str], tmp_path: Path
+) -> None:
+    checkov = tool("checkov", "checkov", "pip install")
+    file = tmp_path / "objects.yaml"
+    file.write_text(yaml.safe_dump_all(render("-f", values(name))))
+    done = subprocess.run(  # noqa: S603
+        [checkov, "--framework", "kubernetes", "--skip-download", "--soft-fail", "-o", "json", "-f", file],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    results = json.loads(done.stdout)
+    assert results["summary"]["passed"] > 0
+    assert {
+        (each["check_id"], "test" if each["resource"].endswith("-test") else "exporter")
+        for each in results["results"]["failed_checks"]
+    } == set(explained)

@@ -1,0 +1,254 @@
+"""The chart, by the real helm.
+
+In testdata/manifests is what `helm template calls helm/vspark-exporter -n vspark -f FILE` renders for files of ci/.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import trustme
+import yaml
+
+from exporter import __version__
+from exporter.cli.main import main
+from exporter.config.schema import load_config
+from tests.support.helm_chart import files_of, helm, of_kind, refused, render, values
+from tests.support.web_server import serving
+from tools.docs.chart import CHART
+
+GOLDEN = Path(__file__).parent / "testdata" / "manifests"
+CI = sorted((CHART / "ci").glob("*.yaml"))
+KUBERNETES = ("1.25", kubernetes_validate.latest_version())
+OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+CANARY = "s3cret-canary"
+ETC = "/etc/vspark-exporter"
+
+
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_lint_finds_nothing(path: Path) -> None:
+    done = helm("lint", "--strict", CHART, "-f", path)
+    assert done.returncode == 0, done.stdout
+    assert [line for line in done.stdout.splitlines() if line.startswith(("[WARNING]", "[ERROR]"))] == []
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_every_object_is_one_of_kubernetes(path: Path, version: str) -> None:
+    for each in render("-f", path, "--kube-version", version):
+        if each["kind"] not in OPERATORS:
+            kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("minimal", None),
+        ("everything", None),
+        ("inline-token", None),
+        ("web", None),
+        ("web-client", None),
+        ("existing-configmap", "deployment"),
+        ("config", "deployment"),
+        ("operator", "servicemonitor"),
+        ("podmonitor", "podmonitor"),
+    ],
+)
+def test_what_is_rendered(name: str, template: str | None) -> None:
+    only = ("-s", f"templates/{template}.yaml") if template else ()
+    text = (GOLDEN / f"{name}.yaml").read_text("utf-8").replace("VERSION", __version__)
+    expected = list(filter(None, yaml.safe_load_all(text)))
+    assert render("-f", values(name), *only) == sorted(
+        expected, key=lambda each: (each["kind"], each["metadata"]["name"])
+    )
+
+
+def test_the_chart_installs_the_exporter_of_its_commit() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"] == __version__
+
+
+def test_kubernetes_that_is_too_old_is_refused() -> None:
+    message = refused("-f", values("minimal"), "--kube-version", "1.24.17")
+    assert "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.24.17" in message
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Hold every file that a configuration in ci/ names, in place of /etc/vspark-exporter."""
+    authority = trustme.CA()
+    client = authority.issue_cert("vspark.example.com")
+    contents = {
+        "ca/ca.pem": authority.cert_pem.bytes(),
+        "secrets/client/tls.crt": client.cert_chain_pems[0].bytes(),
+        "secrets/client/tls.key": client.private_key_pem.bytes(),
+        "secrets/hash/key": b"a key of 16 bytes",
+        "secrets/doctestco/token": b"token",
+        "secrets/vspark.tokens/all": b"token",
+        "secrets/vspark.tokens/doctestco": b"token",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CI if path != values("existing-configmap")], ids=lambda path: path.stem
+)
+def test_the_exporter_takes_the_configuration(
+    path: Path, etc: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKEN_42", "token")
+    (rendered,) = render("-f", path, "-s", "templates/config.yaml")
+    file = etc / "config.yaml"
+    file.write_text(files_of(rendered)["config.yaml"].replace(ETC, str(etc)))
+    assert main(["--config.file", str(file), "--config.check"]) == 0, capsys.readouterr().err
+    given = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
+    assert [
+        (company.name, [(org.name, org.folders) for org in company.orgs]) for company in load_config(file).companies
+    ] == [
+        (each["name"], [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]])
+        for each in given
+    ]
+
+
+def keys(text: Any) -> Iterator[str]:
+    if isinstance(text, dict):
+        for key, below in text.items():
+            yield key
+            yield from keys(below)
+    elif isinstance(text, list):
+        for below in text:
+            yield from keys(below)
+
+
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_changed_files_reach_the_exporter(path: Path) -> None:
+    assert {"subPath", "subPathExpr"} & set(keys(render("-f", path))) == set()
+
+
+def test_a_configuration_with_a_token_is_in_a_secret_only() -> None:
+    objects = render("-f", values("inline-token"))
+    assert CANARY not in yaml.safe_dump(objects)
+    assert yaml.safe_load(files_of(of_kind("Secret", objects))["config.yaml"]) == {
+        "vspark": {"url": "http://vspark.example.com:3000", "token": CANARY},
+        "companies": [
+            {"name": "DocTestCo", "orgs": [{"name": "DocTestCo-DocTesting"}]},
+            {"name": "Other", "token": f"{CANARY}-of-other", "orgs": [{"name": "Other-Org"}]},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "change", ["config.vspark.token=another", "config.companies[1].token=", "config.poll.interval=2m"]
+)
+def test_a_changed_configuration_leaves_the_pod_alone(change: str) -> None:
+    file = ("-f", values("inline-token"))
+    before, after = render(*file), render(*file, "--set", change)
+    assert of_kind("Deployment", before) == of_kind("Deployment", after)
+    assert of_kind("Secret", before) != of_kind("Secret", after)
+
+
+@pytest.mark.parametrize("change", ["secrets={doctestco,more}", "extraArgs={--log.level=debug}", "webConfig.key=other"])
+def test_what_the_exporter_does_not_read_again_replaces_the_pod(change: str) -> None:
+    file = ("-f", values("web"))
+    before, after = render(*file), render(*file, "--set", change)
+    assert of_kind("Deployment", before) != of_kind("Deployment", after)
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://vspark", 80),
+        ("https://vspark/prefix", 443),
+        ("HTTPS://vspark", 443),
+        ("https://vspark:3000", 3000),
+        ("https://[2001:db8::1]", 443),
+        ("https://[2001:db8::1]:3000/prefix", 3000),
+    ],
+)
+def test_the_network_policy_lets_out_to_the_port_of_the_url(url: str, port: int) -> None:
+    (policy,) = render(
+        *("-f", values("minimal"), "-s", "templates/networkpolicy.yaml"),
+        *("--set", f"config.vspark.url={url}", "--set", "networkPolicy.enabled=true"),
+    )
+    assert policy["spec"]["egress"][0] == {"ports": [{"port": port, "protocol": "TCP"}]}
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    """Copy the chart, with one file of rules and one dashboard in it."""
+    for path in sorted(CHART.rglob("*")):
+        if path.is_file() and path.parent.name not in ("rules", "dashboards"):
+            (tmp_path / path.relative_to(CHART)).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path.relative_to(CHART)).write_bytes(path.read_bytes())
+    for name, text in (
+        (
+            "rules/a.yaml",
+            "groups:\n  - name: a\n    rules: [{alert: A, expr: up == 0, annotations: {x: '{{ $value }}'}}]\n",
+        ),
+        ("rules/b.yaml", "groups:\n  - {name: b, rules: []}\n"),
+        ("dashboards/vspark-calls.json", '{"title": "{{ x }}"}\n'),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_rules_and_dashboards_are_taken_as_they_are(chart: Path) -> None:
+    objects = render("-f", values("operator"), chart=chart)
+    rule = of_kind("PrometheusRule", objects)
+    assert rule["spec"] == {
+        "groups": [
+            {"name": "a", "rules": [{"alert": "A", "expr": "up == 0", "annotations": {"x": "{{ $value }}"}}]},
+            {"name": "b", "rules": []},
+        ]
+    }
+    assert rule["metadata"]["namespace"] == "monitoring"
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    (dashboard,) = (each for each in objects if each["metadata"]["name"] == "calls-vspark-exporter-vspark-calls")
+    assert dashboard["data"] == {"vspark-calls.json": '{"title": "{{ x }}"}\n'}
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
+
+
+def test_alerts_lead_to_the_runbook_that_people_on_call_have() -> None:
+    url = "https://wiki.example.com/vspark"
+    objects = render("-f", values("operator"), "--set", f"prometheusRule.runbookUrl={url}")
+    groups = of_kind("PrometheusRule", objects)["spec"]["groups"]
+    alerts = {rule["alert"]: rule["annotations"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert {name: each["runbook_url"] for name, each in alerts.items()} == {
+        name: f"{url}#{name.lower()}" for name in alerts
+    }
+    assert len(alerts) > 0
+    assert not any("runbook" in each for each in alerts.values())
+
+
+def test_rules_and_dashboards_are_off_until_asked_for(chart: Path) -> None:
+    assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
+        *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
+    ]
+
+
+async def test_helm_test_reads_what_the_exporter_serves() -> None:
+    container = of_kind("Pod", render("-f", values("minimal")))["spec"]["containers"][0]
+    python, *script = container["command"]
+    url, *arguments = container["args"]
+    assert (python, url) == ("python3", "http://calls-vspark-exporter:10219")
+
+    async def run(url: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *script, url, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, error = await process.communicate()
+        return process.returncode, out.decode(), error.decode()
+
+    async with serving() as exporter:
+        url = f"http://127.0.0.1:{exporter.port}"
+        assert await run(url) == (1, "", "/-/ready: answered 503\n")
+        exporter.ready = True
+        assert await run(url) == (0, "/-/ready is there\n/metrics is there\n", "")

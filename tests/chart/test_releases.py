@@ -1,0 +1,56 @@
+"""What helm does with the chart from its installation to its removal, by either of its versions."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.helm_chart import HELMS, helm, render, values
+from tests.support.kubernetes_api import kubernetes_api
+from tools.docs.chart import CHART
+
+OBJECTS = {f"{kind}/calls-vspark-exporter" for kind in ("ConfigMap", "Deployment", "Service", "ServiceAccount")}
+
+
+@pytest.mark.parametrize("path", sorted((CHART / "ci").glob("*.yaml")), ids=lambda path: path.stem)
+def test_both_versions_render_the_same(path: Path) -> None:
+    assert render("-f", path, name="helm3") == render("-f", path)
+
+
+@pytest.mark.parametrize("name", HELMS)
+def test_a_release_is_installed_changed_and_removed(name: str) -> None:
+    with kubernetes_api() as (api, url):
+
+        def run(command: str, *arguments: str | Path) -> str:
+            done = helm(command, "calls", *arguments, "-n", "vspark", "--kube-apiserver", url, name=name)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        # The cluster has no schemas to compare with.
+        files = (CHART, "--disable-openapi-validation", "-f")
+        assert "WARNING: config holds a token." in run("install", *files, values("inline-token"))
+        assert api.names() == (OBJECTS - {"ConfigMap/calls-vspark-exporter"}) | {"Secret/calls-vspark-exporter"}
+        assert "WARNING" not in run(
+            "upgrade", *files, values("everything"), "--set", "fullnameOverride=null,nameOverride=null"
+        )
+        assert api.names() == (OBJECTS - {"ServiceAccount/calls-vspark-exporter"}) | {
+            *(
+                "ServiceAccount/calls",
+                "NetworkPolicy/calls-vspark-exporter",
+                "PodDisruptionBudget/calls-vspark-exporter",
+            ),
+        }
+        run("uninstall")
+        assert api.objects == {}
+
+
+@pytest.mark.parametrize("name", HELMS)
+def test_a_typo_is_found_before_anything_is_installed(name: str) -> None:
+    with kubernetes_api() as (api, url):
+        done = helm(
+            *("install", "calls", CHART, "-n", "vspark", "--kube-apiserver", url, "-f", values("minimal")),
+            *("--set", "config.companies[0].orgs[0].folder={Test01}"),
+            name=name,
+        )
+        assert done.returncode == 1
+        assert "at '/config/companies/0/orgs/0': additional properties 'folder' not allowed" in done.stderr
+        assert api.objects == {}

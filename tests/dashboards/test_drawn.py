@@ -1,0 +1,221 @@
+"""The dashboards in a browser: Grafana's own panel components draw what a real Prometheus answers."""
+
+import asyncio
+import html
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from exporter.simulator import Fault, Simulator, demo_site
+from tests.support.built_dashboards import built, filled
+from tests.support.call_history import AGES, load, openmetrics
+from tests.support.prometheus_process import demo, prometheus, query
+from tests.support.tools import tool
+
+ROW_PIXELS = 38
+DAY = timedelta(days=1)
+STEP = timedelta(minutes=5)
+CALLS, EXPORTER = "vspark-calls.json", "vspark-exporter.json"
+SPANS = {CALLS: (86400, 300, "15m"), EXPORTER: (30, 1, "20s")}
+"""By dashboard: seconds that are shown, seconds between points, and what rates are taken over."""
+FOLDERS = {
+    "DocTestCo-DocTesting / Sales East",
+    "DocTestCo-DocTesting / Test01",
+    "DocTestCo-DocTesting / Test02",
+    "DocTestCo-West / Sales West",
+    "DocTestCo-West / Voicemail",
+    "KauriBank-Cards / Credit limits",
+    "KauriBank-Cards / Lost cards",
+    "LotusTravel-Bookings / Changes & refunds",
+    "LotusTravel-Bookings / New bookings",
+    "Nordwind-Service / Kundenservice Süd",
+    "Nordwind-Service / Rückfragen & Lob",
+    "Nordwind-Service / Störungsannahme",
+    "Nordwind-Service / Zentrale",
+}
+ORGS = ["DocTestCo-DocTesting", "DocTestCo-West", "KauriBank-Cards", "LotusTravel-Bookings", "Nordwind-Service"]
+BROWSER = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"),
+    *("--hide-scrollbars", "--force-device-scale-factor=0.75", "--dump-dom"),
+)
+
+pytestmark = pytest.mark.release
+
+
+def column(name: str, kind: str, values: list[Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "values": values, **more}
+
+
+def as_rows(target: Any, result: list[Any], value_name: str) -> Any:
+    """Give the frame that Grafana's data source makes of an answer where rows are asked for."""
+    labels = sorted({label for each in result for label in each["metric"]})
+    fields = [
+        column("Time", "time", [each["value"][0] * 1000 for each in result]),
+        *(column(label, "string", [each["metric"].get(label, "") for each in result]) for label in labels),
+        column(value_name, "number", [float(each["value"][1]) for each in result]),
+    ]
+    return {"refId": target["refId"], "fields": fields}
+
+
+def as_series(target: Any, series: Any, title: str, step: int) -> Any:
+    """Give the frame that it makes of one series."""
+    legend = re.sub(r"\{\{(\w+)\}\}", lambda label: series["metric"].get(label[1], ""), target["legendFormat"])
+    points = series.get("values") or [series["value"]]
+    fields = [
+        column("Time", "time", [at * 1000 for at, _ in points], config={"interval": step * 1000}),
+        column(
+            *("Value", "number", [float(value) for _, value in points]),
+            labels=series["metric"],
+            config={"displayNameFromDS": legend or title},
+        ),
+    ]
+    return {"refId": target["refId"], "fields": fields}
+
+
+async def answered(session: aiohttp.ClientSession, url: str, name: str) -> Any:
+    """Give a dashboard with the frames of each panel, and the time that they are of."""
+    board = built(name)
+    seconds, step, over = SPANS[name]
+    end = datetime.now(UTC).timestamp()
+    board |= {"from": (end - seconds) * 1000, "to": end * 1000}
+    for panel in board["panels"]:
+        panel["frames"] = []
+        for target in panel.get("targets", ()):
+            asked: dict[str, Any] = {"query": filled(target["expr"].replace("$__rate_interval", over))}
+            if target["range"]:
+                path, when = "query_range", {"start": end - seconds, "end": end, "step": step}
+            else:
+                path, when = "query", {"time": end}
+            async with session.get(f"{url}/api/v1/{path}", params=asked | when) as response:
+                result = json.loads(await response.read())["data"]["result"]
+            if target.get("format") == "table":
+                value_name = f"Value #{target['refId']}" if len(panel["targets"]) > 1 else "Value"
+                panel["frames"].append(as_rows(target, result, value_name))
+            else:
+                panel["frames"] += [as_series(target, each, panel["title"], step) for each in result]
+    return board
+
+
+async def boards(folder: Path) -> dict[str, Any]:
+    """Let a Prometheus scrape the demo, with a history and later an org that fails, and ask it for every panel."""
+    site = demo_site()
+    now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+    instants = sorted({now - age - number * STEP for age in AGES for number in range(DAY // STEP)})
+    async with Simulator(site) as simulator, demo(simulator) as url, aiohttp.ClientSession() as session:
+        scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
+        await load(openmetrics(site, instants, scrape), folder / "tsdb")
+        async with prometheus(url, folder) as prometheus_url:
+            # A line wants some points.
+            await query(session, prometheus_url, "count_over_time(vspark_exporter_build_info[1m]) >= 15")
+            calls = await answered(session, prometheus_url, CALLS)
+            simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
+            await query(session, prometheus_url, "sum(increase(vspark_poll_failures_total[20s])) > 2")
+            return {CALLS: calls, EXPORTER: await answered(session, prometheus_url, EXPORTER)}
+
+
+def drawn(board: Any, library: Path, picture: Path) -> list[Any]:
+    """Draw a dashboard, take a picture, and give what is to be seen in each panel."""
+    page = library / "page.html"
+    script = json.dumps(board).replace("<", "\\u003c")
+    page.write_text(
+        "<!doctype html><meta charset=utf-8><link rel=stylesheet href=drawing.css>"
+        "<body style='margin: 0; background: #111217'><div id=root></div><pre id=seen hidden></pre><script>"
+        f"window.grafanaBootData = {{user: {{}}, settings: {{featureToggles: {{}}}}}}; window.BOARD = {script}"
+        "</script><script src=drawing.js></script>"
+    )
+    height = ROW_PIXELS * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
+    command = [
+        *(tool("chromium", "chromium"), *BROWSER, f"--user-data-dir={library / 'profile'}"),
+        *(f"--window-size=1600,{height}", f"--screenshot={picture}", page.as_uri()),
+    ]
+    dom = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 # our page
+    found = re.search('<pre id="seen"[^>]*>(.*?)</pre>', dom.stdout.decode(), re.DOTALL)
+    assert found
+    seen: list[Any] = json.loads(html.unescape(found[1]))
+    return seen
+
+
+def names(panel: Any) -> list[str]:
+    """Give the names in a panel, the columns' of a table, without the values; see that there are values."""
+    texts = [re.sub(r"127\.0\.0\.1:\d+", "exporter", text) for text in panel["texts"]]
+    assert not [text for text in texts if text in {"", "-", "NaN", "No data"} or text.startswith("Error")], panel
+    assert panel["plots"] == (panel["type"] in {"timeseries", "histogram"}), panel
+    if panel["type"] == "table":
+        assert panel["rows"] > 1, panel
+        return texts
+    assert texts.pop(0) == panel["title"]
+    if panel["type"] == "timeseries":
+        assert texts[:4] == ["Series color", "Name", "Last *", "Max"]
+        return texts[4::3]
+    if panel["type"] == "bargauge":
+        return sorted(texts[::2])
+    # A number that is alone has no name.
+    return texts[:-1:2]
+
+
+def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
+    tool("chromium", "chromium")
+    esbuild = library / "node_modules/@esbuild/linux-x64/bin/esbuild"
+    bundle = [str(esbuild), "draw.jsx", "--bundle", "--minify", "--outfile=drawing.js", "--loader:.ttf=empty"]
+    subprocess.run(bundle, cwd=library, check=True, capture_output=True)  # noqa: S603 # our own script
+    seen = {
+        panel["title"]: names(panel)
+        for name, board in asyncio.run(boards(tmp_path)).items()
+        for panel in drawn(board, library, tmp_path / name.replace("vspark", "dashboard").replace("json", "png"))
+    }
+    # Which ten they are is another matter at night than by day.
+    busiest = set(seen.pop("Busiest folders"))
+    assert (len(busiest), busiest - FOLDERS) == (10, set())
+    assert seen == {
+        # the calls
+        "Calls": ["today", "yesterday", "a week ago"],
+        "Change": ["to yesterday", "to a week ago"],
+        "Mean duration": [],
+        "Agents with calls": [],
+        "Calls since midnight": ["today", "a day before", "a week before"],
+        "Calls per minute by org": ORGS,
+        "Mean duration by org": ORGS,
+        "Agents with calls by org": ORGS,
+        "Orgs": [
+            *("Company", "Org", "Calls today", "Yesterday", "A week ago"),
+            *("Mean duration", "Agents", "Since midnight"),
+        ],
+        "Top agents": ["Company", "Org", "Agent", "Calls today", "Mean duration"],
+        "Calls per agent": [],
+        "Mean duration per agent": [],
+        # the exporter
+        "Targets": ["succeed", "fail"],
+        "Oldest success": [],
+        "Configuration": [],
+        "Configuration loaded": [],
+        "Exporters": [],
+        "Targets by state": ["succeed", "fail"],
+        "Failed polls by reason": ["auth"],
+        "Failing targets": ["Company", "Org", "Folder", "Reason", "Failed polls"],
+        "Oldest values": [
+            "DocTestCo-DocTesting / Sales East",
+            "DocTestCo-DocTesting / Test01",
+            "DocTestCo-DocTesting / Test02",
+            "DocTestCo-West / (whole org)",
+            "KauriBank-Cards / (whole org)",
+            "LotusTravel-Bookings / (whole org)",
+            "Nordwind-Service / (whole org)",
+        ],
+        "Poll duration": ["half of the targets", "95 % of the targets", "slowest target"],
+        "Request duration": ["half of the requests", "95 % of the requests", "99 % of the requests"],
+        "Requests by status": ["200", "401"],
+        "Polls": ["ended", "skipped"],
+        "Series": ["exporter", "agents in _other"],
+        "Memory": ["exporter"],
+        "CPU": ["exporter"],
+        "Scrape duration": ["exporter"],
+        "Builds": ["Instance", "Version", "Pythonversion", "Exporters"],
+    }

@@ -1,0 +1,171 @@
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from exporter.exposition.families import FAMILIES
+from exporter.exposition.self_metrics import SelfMetrics
+from exporter.simulator import Fault, Simulator, demo_site
+from tests.support.built_dashboards import built, filled
+from tests.support.call_history import AGES, at, load, minutes, openmetrics
+from tests.support.prometheus_process import demo, prometheus, query
+from tools.dashboards.__main__ import CHART, FILES
+from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
+from tools.dashboards.page import written
+
+OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
+SELECTOR = re.compile(r"([a-z_]+)\{([^}]*)\}")
+FUNCTIONS = {
+    *("by", "on", "and", "or", "offset", "sum", "min", "max", "count", "topk", "quantile"),
+    *("rate", "increase", "label_replace", "histogram_quantile", "time", "vector"),
+}
+
+
+def panels(name: str) -> list[Any]:
+    return [panel for panel in built(name)["panels"] if panel["type"] != "row"]
+
+
+def queries() -> Iterator[tuple[str, Any]]:
+    """Give every query with where it stands."""
+    for name in FILES:
+        for panel in panels(name):
+            for target in panel["targets"]:
+                yield f"{name} {panel['title']} {target['refId']}", target
+
+
+def series() -> dict[str, set[str]]:
+    """Give the labels of every metric that there is, those that Prometheus adds included."""
+    telemetry = SelfMetrics(process=True)
+    telemetry.observe_request("200", 0.1)
+    found = {family.name: set(family.labels) for family in FAMILIES} | {name: set() for name in OF_PROMETHEUS}
+    for family in telemetry.registry.collect():
+        for each in family.samples:
+            found.setdefault(each.name, set()).update(each.labels)
+    return {name: {*labels, "job", "instance"} for name, labels in found.items()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_chart_has_what_the_code_makes(name: str) -> None:
+    assert (CHART / name).read_text("utf-8") == written(FILES[name]()), "run: make dashboards"
+
+
+def test_the_chart_has_no_other_dashboards() -> None:
+    assert sorted(path.name for path in CHART.iterdir()) == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_grafanas_types_read_every_key(name: str) -> None:
+    assert json.loads(written(Dashboard.from_json(built(name)))) == built(name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rows_are_full_and_no_panel_covers_another(name: str) -> None:
+    places = [panel["gridPos"] for panel in built(name)["panels"]]
+    cells = [
+        (row, column)
+        for place in places
+        for row in range(place["y"], place["y"] + place["h"])
+        for column in range(place["x"], place["x"] + place["w"])
+    ]
+    assert len(cells) == len(set(cells))
+    height = max(place["y"] + place["h"] for place in places)
+    assert {(row, column) for row in range(height) for column in range(24)} == set(cells)
+
+
+def test_every_panel_says_what_it_shows() -> None:
+    titles = [(name, panel["title"]) for name in FILES for panel in panels(name)]
+    assert len(titles) == len(set(titles))
+    assert [panel["title"] for name in FILES for panel in panels(name) if not panel["description"].endswith(".")] == []
+
+
+def variables(name: str) -> dict[str, Any]:
+    return {
+        variable["name"]: variable.get("definition", variable["query"])
+        for variable in built(name)["templating"]["list"]
+    }
+
+
+def test_variables_are_chained() -> None:
+    operators = {
+        "datasource": "prometheus",
+        "job": "label_values(vspark_exporter_build_info, job)",
+    }
+    assert variables("vspark-exporter.json") == operators
+    calls = "vspark_folder_calls_today"
+    assert variables("vspark-calls.json") == operators | {
+        "company": f'label_values({calls}{{job="$job"}}, company)',
+        "org": f'label_values({calls}{{job="$job",company=~"$company"}}, org)',
+        "folder": f'label_values({calls}{{job="$job",company=~"$company",org=~"$org"}}, folder)',
+    }
+
+
+def test_every_metric_and_label_exists() -> None:
+    known = series()
+    definitions = [
+        definition.removeprefix("label_values(").rpartition(",")[0]
+        for definition in variables("vspark-calls.json").values()
+    ]
+    for where, expression in [
+        *((where, target["expr"]) for where, target in queries()),
+        *(("", d) for d in definitions),
+    ]:
+        labels = set()
+        for metric, matchers in SELECTOR.findall(expression):
+            assert metric in known, where
+            assert {"job"} <= set(re.findall(r'(\w+)=~?"', matchers)) | set(re.findall(r'(\w+)!="', matchers)), where
+            assert set(re.findall(r"(\w+)[!=]", matchers)) <= known[metric], (where, metric)
+            labels |= known[metric]
+        for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
+            assert set(group.split(", ")) <= labels, where
+
+
+def test_every_other_word_is_promql() -> None:
+    for where, target in queries():
+        rest = re.sub(r"\b(by|on) \([^)]*\)|\[[^]]*\]|\b\d\w+|\"[^\"]*\"", r"\1", SELECTOR.sub("", target["expr"]))
+        assert set(re.findall(r"[a-z_]+", rest)) <= FUNCTIONS, where
+
+
+async def test_prometheus_answers_every_expression(tmp_path: Path) -> None:
+    site = demo_site()
+    async with Simulator(site) as simulator:
+        simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
+        async with demo(simulator) as url, aiohttp.ClientSession() as session:
+            now = datetime.now(UTC)
+            scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
+            await load(openmetrics(site, minutes(now), scrape), tmp_path / "tsdb")
+            async with prometheus(url, tmp_path) as prometheus_url:
+                await query(session, prometheus_url, "vspark_up")
+                for where, target in queries():
+                    result = await query(session, prometheus_url, filled(target["expr"]))
+                    named = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+                    for each in result:
+                        assert set(named) <= set(each["metric"]), where
+                await the_same_as_the_simulator(session, prometheus_url)
+
+
+async def the_same_as_the_simulator(session: aiohttp.ClientSession, url: str) -> None:
+    """Compare what the dashboard shows of a minute of the history with the simulator's own numbers."""
+    site = demo_site()
+    instant = minutes(datetime.now(UTC))[-5]
+    before = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
+    sums = [sum(each.calls for each in calls) for calls in before]
+    seconds = sum(each.seconds for each in before[0])
+    expected = {f"sum({CALLS})": sums[0], f"sum({CALLS} {YESTERDAY})": sums[1], f"sum({CALLS} {WEEK_AGO})": sums[2]}
+    assert len(set(sums)) == len(AGES)
+    for expression, value in expected.items():
+        assert await value_at(session, url, expression, instant) == value
+    assert await value_at(session, url, mean(), instant) == pytest.approx(seconds / sums[0])
+
+
+async def value_at(session: aiohttp.ClientSession, url: str, expression: str, instant: datetime) -> float:
+    asked = {"query": filled(expression), "time": str(instant.timestamp())}
+    async with session.get(f"{url}/api/v1/query", params=asked) as response:
+        (only,) = json.loads(await response.read())["data"]["result"]
+    return float(only["value"][1])

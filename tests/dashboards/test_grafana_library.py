@@ -1,0 +1,130 @@
+"""The dashboards beside Grafana's own library: what they name exists there, and its tables come out as meant."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.tools import tool
+from tools.dashboards.__main__ import CHART, FILES
+
+LABELS = {"company": "Co", "org": "Co-Org", "folder": "Sales", "agent": "a01", "reason": "auth", "instance": "x:1"}
+
+pytestmark = pytest.mark.release
+
+
+def run(library: Path, script: str, given: Any = None) -> Any:
+    node = tool("node", "nodejs")
+    done = subprocess.run(  # noqa: S603 # our own scripts
+        [node, script], cwd=library, input=json.dumps(given).encode(), stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def panels() -> list[Any]:
+    return [panel for name in FILES for panel in json.loads((CHART / name).read_text("utf-8"))["panels"]]
+
+
+def found(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give every value with the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from found(each, (*path, key))
+    elif isinstance(value, list):
+        for each in value:
+            yield from found(each, path)
+    else:
+        yield path, value
+
+
+def named() -> dict[str, set[str]]:
+    """Give what the dashboards name, by kind."""
+    overrides = [
+        override for panel in panels() if "fieldConfig" in panel for override in panel["fieldConfig"]["overrides"]
+    ]
+    properties = [each for override in overrides for each in override["properties"]]
+    leaves = list(found(panels()))
+    return {
+        "units": {value for path, value in leaves if path[-1] == "unit"}
+        | {each["value"] for each in properties if each["id"] == "unit"},
+        "reducers": {value for path, value in leaves if path[-1] == "calcs"},
+        "matchers": {override["matcher"]["id"] for override in overrides},
+        "colours": {value for path, value in leaves if path[-2:] == ("color", "mode")},
+        "transformations": {value for path, value in leaves if path[-2:] == ("transformations", "id")},
+    }
+
+
+def test_grafana_knows_every_name(library: Path) -> None:
+    known = run(library, "registries.mjs")
+    assert {kind: names - set(known[kind]) for kind, names in named().items()} == {kind: set() for kind in named()}
+    assert all(named().values())
+
+
+def frames(targets: list[Any], labels: list[str], values: list[float]) -> list[Any]:
+    """Give what Grafana's Prometheus data source makes of queries for rows, with one row each."""
+    return [
+        {
+            "refId": target["refId"],
+            "fields": [
+                {"name": "Time", "type": "time", "values": [1]},
+                *({"name": label, "type": "string", "values": [LABELS.get(label, label)]} for label in labels),
+                {
+                    "name": f"Value #{target['refId']}" if len(targets) > 1 else "Value",
+                    "type": "number",
+                    "values": [value],
+                },
+            ],
+        }
+        for target, value in zip(targets, values, strict=False)
+    ]
+
+
+def test_the_tables_have_the_columns_they_are_meant_to_have(library: Path) -> None:
+    tables = {panel["title"]: panel for panel in panels() if panel["type"] == "table"}
+    labels = {
+        "Orgs": ["company", "org"],
+        "Top agents": ["company", "org", "agent"],
+        "Failing targets": ["company", "org", "folder", "reason"],
+        "Builds": ["instance", "version", "pythonversion"],
+    }
+    assert tables.keys() == labels.keys()
+    given = [
+        {"transformations": panel["transformations"], "frames": frames(panel["targets"], labels[title], [*range(1, 9)])}
+        for title, panel in tables.items()
+    ]
+    # V-Spark gives no means: one of two queries has an answer.
+    top = tables["Top agents"]
+    given.append(
+        {"transformations": top["transformations"], "frames": frames(top["targets"][:1], labels["Top agents"], [7])}
+    )
+    assert run(library, "transform.mjs", given) == [
+        [
+            [
+                *(["Company", ["Co"]], ["Org", ["Co-Org"]]),
+                *(["Calls today", [1]], ["Yesterday", [2]], ["A week ago", [3]]),
+                *(["Mean duration", [4]], ["Agents", [5]], ["Since midnight", [6]]),
+            ]
+        ],
+        [
+            [
+                *(["Company", ["Co"]], ["Org", ["Co-Org"]], ["Agent", ["a01"]]),
+                *(["Calls today", [1]], ["Mean duration", [2]]),
+            ]
+        ],
+        [
+            [
+                *(["Company", ["Co"]], ["Org", ["Co-Org"]], ["Folder", ["Sales"]]),
+                *(["Reason", ["auth"]], ["Failed polls", [1]]),
+            ]
+        ],
+        [
+            [
+                *(["Instance", ["x:1"]], ["Version", ["version"]], ["Pythonversion", ["pythonversion"]]),
+                ["Exporters", [1]],
+            ]
+        ],
+        [[["Company", ["Co"]], ["Org", ["Co-Org"]], ["Agent", ["a01"]], ["Calls today", [7]]]],
+    ]

@@ -1,0 +1,129 @@
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from exporter.config.schema import Agents, Company, Org, Poll, StatsFields, Vspark, load_config
+from exporter.config.tokens import FileToken
+from exporter.config.units import Duration
+from tools.docs.pages import DOCS, PAGES
+
+ROOT = DOCS.parent
+EXAMPLE = ROOT / "config.example.yaml"
+GOOD = ROOT / "tests" / "unit" / "config" / "testdata" / "good"
+SCHEMA = json.loads((DOCS / "config.schema.json").read_text("utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_what_the_code_says(name: str) -> None:
+    assert (DOCS / name).read_text("utf-8") == PAGES[name](), f"docs/{name} is stale; run `make docs`"
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert [name for name, kind in SCHEMA["$defs"].items() if kind["additionalProperties"] is not False] == []
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, *sorted(GOOD.glob("*.yaml"))], ids=lambda path: path.stem)
+def test_what_loads_is_valid_by_the_schema(path: Path) -> None:
+    assert [error.message for error in VALIDATOR.iter_errors(yaml.safe_load(path.read_text("utf-8")))] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pol": {}}, "Additional properties are not allowed ('pol' was unexpected)"),
+        ({"poll": {"intervall": "1m"}}, "Additional properties are not allowed ('intervall' was unexpected)"),
+        ({"companies": []}, "[] should be non-empty"),
+        ({"vspark": {}}, "'url' is a required property"),
+        ({"poll": {"interval": 60}}, "60 is not of type 'string'"),
+    ],
+)
+def test_the_schema_refuses_what_the_exporter_refuses(change: dict[str, Any], message: str) -> None:
+    document = yaml.safe_load((GOOD / "minimal.yaml").read_text("utf-8")) | change
+    assert [error.message for error in VALIDATOR.iter_errors(document)] == [message]
+
+
+@pytest.mark.parametrize("text", ["", "60", "1.5m", "30s1h", "5 m"])
+def test_the_schema_knows_what_a_duration_is(text: str) -> None:
+    document = yaml.safe_load((GOOD / "minimal.yaml").read_text("utf-8")) | {"poll": {"interval": text}}
+    assert len(list(VALIDATOR.iter_errors(document))) == 1
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Hold every file that the example names, in place of /etc/vspark-exporter."""
+    for name in set(re.findall(r"/etc/vspark-exporter/(\S+)", EXAMPLE.read_text("utf-8"))):
+        (tmp_path / name).write_text("s3cret-canary-of-16")
+    return tmp_path
+
+
+def test_the_example_loads_and_holds_the_defaults(etc: Path) -> None:
+    path = etc / "config.yaml"
+    path.write_text(EXAMPLE.read_text("utf-8").replace("/etc/vspark-exporter", str(etc)))
+    config = load_config(path, {})
+    assert config.vspark == Vspark(url="https://vspark.example.com:3000", token_file=FileToken(etc / "token"))
+    assert config.poll == Poll(stale_after_seconds=Duration(300))
+    assert config.agents == Agents()
+    assert config.stats_fields == StatsFields()
+    assert config.companies == (
+        Company(
+            name="DocTestCo",
+            token_file=FileToken(etc / "doctestco-token"),
+            orgs=(
+                Org(
+                    name="DocTestCo-DocTesting",
+                    timezone="US/Eastern",
+                    folders=("Test01", "Test02"),
+                    interval_seconds=Duration(30),
+                ),
+                Org(name="DocTestCo-Sales", timezone="Europe/Berlin"),
+            ),
+        ),
+    )
+
+
+def all_keys() -> str:
+    """Give the example with its comments that hold a key made into keys."""
+    return re.sub(r"^( +)# ([a-z_]+: )", r"\1\2", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+
+
+def test_what_is_commented_out_in_the_example_loads_but_for_the_tokens(etc: Path) -> None:
+    path = etc / "config.yaml"
+    path.write_text(all_keys().replace("/etc/vspark-exporter", str(etc)))
+    with pytest.raises(ExceptionGroup) as caught:
+        load_config(path, {"VSPARK_TOKEN": "s3cret-canary", "DOCTESTCO_TOKEN": "s3cret-canary"})
+    assert [str(error) for error in caught.value.exceptions] == [
+        "vspark.token_file: stands beside token; exactly one token can be given",
+        "vspark.token_env: stands beside token; exactly one token can be given",
+        "companies[0].token_file: stands beside token; exactly one token can be given",
+        "companies[0].token_env: stands beside token; exactly one token can be given",
+    ]
+
+
+def keys_of_document(document: Any, path: str = "") -> Iterator[str]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield f"{path}.{key}"
+            yield from keys_of_document(value, f"{path}.{key}")
+    elif isinstance(document, list):
+        for value in document:
+            yield from keys_of_document(value, path)
+
+
+def keys_of_schema(kind: dict[str, Any], path: str = "") -> Iterator[str]:
+    while "$ref" in kind or "items" in kind:
+        kind = SCHEMA["$defs"][kind["$ref"].rpartition("/")[2]] if "$ref" in kind else kind["items"]
+    for key, value in kind.get("properties", {}).items():
+        yield f"{path}.{key}"
+        yield from keys_of_schema(value, f"{path}.{key}")
+
+
+def test_every_key_stands_in_the_example() -> None:
+    assert set(keys_of_document(yaml.safe_load(all_keys()))) == set(keys_of_schema(SCHEMA))

@@ -1,0 +1,343 @@
+"""The fault matrix: what an upstream can do to a target, and what the user sees of it."""
+
+import gzip
+import os
+from pathlib import Path
+from typing import Final
+
+from exporter.simulator import End, Fault
+from tests.integration.faults.bodies import BODIES, SIZES
+from tests.integration.faults.row import CALLS, GOOD, MIB, USUAL, Row
+from tests.support.raw_servers import CANARY
+
+_CLOSED: Final = "HOST:PORT closed the connection without a whole answer"
+_BROKEN_OFF: Final = "HOST:PORT broke off in the middle of its answer"
+_NO_HTTP: Final = (
+    "what HOST:PORT answers is no valid HTTP: is the port right, and should vspark.url begin with https://?"
+)
+_TOO_LARGE: Final = (
+    "the answer is larger than 1048576 bytes: raise vspark.max_response_size, or list the org's folders, "
+    "so that each is asked for by itself"
+)
+_UNPACKED: Final = "the answer cannot be unpacked by its Content-Encoding gzip"
+_PROXY: Final = "look at the proxy before V-Spark"
+_NOT_FOLLOWED: Final = "which is not followed: set vspark.url to where V-Spark itself answers"
+_REFUSED: Final = "the token from the configuration file is refused: is it the one of this company?"
+_FEWER: Final = "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
+_FAILS: Final = "V-Spark, or a proxy before it, fails: look at its log"
+_AGAIN: Final = "asked again within the same poll"
+_NEXT: Final = "that is beyond vspark.timeout, so the next poll asks again"
+
+
+def _head(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode() + b"\r\n\r\n"
+
+
+def _hangs(name: str, fault: Fault) -> Row:
+    what = "no whole answer from HOST:PORT within 1 s: look at V-Spark's load, or raise vspark.timeout"
+    return Row(name, fault, "timeout", what, timeout_seconds=1.0)
+
+
+def _terabyte(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**40)
+
+
+CONNECTION: Final = (
+    Row(
+        "nobody listens",
+        outage="refused",
+        reason="connect",
+        log="cannot connect to HOST:PORT: Connection refused; is V-Spark running, and is the port right?",
+    ),
+    Row(
+        "the host cannot be reached",
+        outage="unreachable",
+        reason="connect",
+        log="cannot connect to HOST:PORT: Network is unreachable; is V-Spark running, and is the port right?",
+    ),
+    Row(
+        "packets are dropped",
+        outage="dropped",
+        reason="timeout",
+        log="no connection to HOST:PORT within 0.333 s: the host is down, or a firewall drops the packets",
+        timeout_seconds=1.0,
+    ),
+    Row(
+        "the name has no address",
+        outage="dns",
+        reason="dns",
+        log="the name of HOST cannot be looked up: check vspark.url and the resolver",
+    ),
+)
+
+TLS: Final = (
+    Row(
+        "the certificate is another host's",
+        outage="another host's",
+        reason="tls",
+        log="the certificate of HOST:PORT is for another host (IP address mismatch, certificate is not valid for "
+        "'HOST'): use its name in vspark.url, or set vspark.tls.server_name",
+    ),
+    Row(
+        "the certificate has expired",
+        outage="expired",
+        reason="tls",
+        log="the certificate of HOST:PORT has expired: it has to be renewed there",
+    ),
+    Row(
+        "the certificate is an unknown CA's",
+        outage="an unknown CA's",
+        reason="tls",
+        log="the certificate of HOST:PORT is from a CA that is unknown here (unable to get local issuer certificate): "
+        "set vspark.tls.ca_file to that CA's certificate",
+    ),
+    Row(
+        "the port speaks plain HTTP",
+        outage="plain",
+        reason="tls",
+        log="HOST:PORT does not speak TLS (wrong version number): is the port right, "
+        "and should vspark.url begin with http://?",
+    ),
+)
+
+HTTP: Final = (
+    _hangs("no answer, not even headers", Fault.slow()),
+    _hangs("headers, then nothing", Fault.raw(_head("HTTP/1.1 200 OK\nContent-Length: 100"), end=End.HANG)),
+    _hangs(
+        "one byte a second",
+        Fault.raw(
+            _head("HTTP/1.1 200 OK\nContent-Length: 17"), *(part for byte in GOOD for part in (bytes([byte]), 1.0))
+        ),
+    ),
+    Row("a reset instead of an answer", Fault.reset(), "disconnected", _CLOSED),
+    Row(
+        "a reset in the middle of the body",
+        Fault.raw(_head("HTTP/1.1 200 OK\nContent-Length: 100") + GOOD, 0.05, end=End.RESET),
+        "disconnected",
+        _BROKEN_OFF,
+    ),
+    Row("a Content-Length that is too large", Fault.truncated(), "disconnected", _BROKEN_OFF),
+    Row(
+        "a Content-Length that is too small",
+        Fault.raw(_head("HTTP/1.1 200 OK\nContent-Length: 9") + GOOD, end=End.HANG),
+        "disconnected",
+        _NO_HTTP,
+    ),
+    Row(
+        "a Content-Length that is no number",
+        Fault.raw(_head("HTTP/1.1 200 OK\nContent-Length: many") + GOOD),
+        "disconnected",
+        _NO_HTTP,
+    ),
+    Row(
+        "chunks without the last one",
+        Fault.raw(_head("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") + b"11\r\n" + GOOD + b"\r\n"),
+        "disconnected",
+        _BROKEN_OFF,
+    ),
+    Row(
+        "a chunk that is cut off",
+        Fault.raw(_head("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") + b"99\r\n" + GOOD),
+        "disconnected",
+        _BROKEN_OFF,
+    ),
+    Row(
+        "a second answer that nobody asked for",
+        Fault.unasked(GOOD, late=b'{"A":{"calls":999}}'),
+        published=CALLS,
+        note="thrown away, and never the answer to the next request",
+        aftermath_seconds=0.1,
+    ),
+    Row("what answers is no HTTP", Fault.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "disconnected", _NO_HTTP),
+    Row(
+        "gzip that is cut off",
+        Fault.answer(gzip.compress(GOOD)[:-6], headers={"Content-Encoding": "gzip"}),
+        "bad_encoding",
+        f"{_UNPACKED}, it ends too early: {_PROXY}",
+    ),
+    Row("gzip that is none", Fault.bad_gzip(), "bad_encoding", f"{_UNPACKED}, it is damaged: {_PROXY}"),
+    Row("a gzip bomb, 256 MiB of a few KiB", Fault.gzip_bomb(), "too_large", _TOO_LARGE),
+    Row("a body over `vspark.max_response_size`", Fault.oversized(2 * MIB), "too_large", _TOO_LARGE),
+)
+
+STATUSES: Final = (
+    Row(
+        "103, then the answer",
+        Fault.raw(_head("HTTP/1.1 103 Early Hints\nLink: </a>"), _head("HTTP/1.1 200 OK\nContent-Length: 17") + GOOD),
+        published=CALLS,
+        note="read",
+    ),
+    _hangs("103, then nothing", Fault.raw(_head("HTTP/1.1 103 Early Hints"), end=End.HANG)),
+    Row(
+        "101",
+        Fault.raw(_head("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: upgrade")),
+        "server_error",
+        f"{_FAILS} (status 101 Switching Protocols)",
+    ),
+    Row("203", Fault.answer(GOOD, status=203), published=CALLS, note="read, as any 2xx but 206"),
+    Row("204", Fault.answer(b"", status=204), "not_json", "$: the body is empty"),
+    Row("205", Fault.answer(b"", status=205), "not_json", "$: the body is empty"),
+    Row(
+        "206",
+        Fault.answer(b"", status=206),
+        "server_error",
+        f"a part of the answer came where all was asked for: {_PROXY} (status 206 Partial Content)",
+    ),
+    Row(
+        "302 to a login page",
+        Fault.redirect(),
+        "redirect",
+        f"the answer leads on to another page of the same host, {_NOT_FOLLOWED} (status 302 Found)",
+    ),
+    Row(
+        "301 to another host",
+        Fault.answer(b"", status=301, headers={"Location": "https://login.example/?next=x"}),
+        "redirect",
+        f"the answer leads on to https://login.example, {_NOT_FOLLOWED} (status 301 Moved Permanently)",
+    ),
+    Row(
+        "307 to itself, without end",
+        Fault.answer(b"", status=307, headers={"Location": "/stats/C/O"}),
+        "redirect",
+        f"the answer leads on to another page of the same host, {_NOT_FOLLOWED} (status 307 Temporary Redirect)",
+    ),
+    Row(
+        "302 without a Location",
+        Fault.answer(b"", status=302),
+        "redirect",
+        f"the answer leads on to a place that it does not name, {_NOT_FOLLOWED} (status 302 Found)",
+    ),
+    Row(
+        "304",
+        Fault.answer(b"", status=304),
+        "redirect",
+        f"the answer is said to be known, though nobody asked so: {_PROXY} (status 304 Not Modified)",
+    ),
+    Row(
+        "400 with a text about the token",
+        Fault.status(400),
+        "auth",
+        f"{_REFUSED} (status 400 Bad Request; it says: Invalid token was provided)",
+    ),
+    Row("401", Fault.status(401), "auth", f"{_REFUSED} (status 401 Unauthorized; it says: Unauthorized)"),
+    Row("403", Fault.status(403), "auth", f"{_REFUSED} (status 403 Forbidden; it says: Forbidden)"),
+    Row(
+        "404",
+        Fault.status(404),
+        "not_found",
+        "V-Spark knows no such company, organization or folder: check their short names, and vspark.url "
+        "(status 404 Not Found; it says: Company not found)",
+    ),
+    Row(
+        "another 4xx",
+        Fault.answer(b"", status=418),
+        "client_error",
+        "V-Spark, or a proxy before it, refuses the request (status 418 I'm a Teapot)",
+    ),
+    Row("429", Fault.answer(b"", status=429), "rate_limited", f"{_FEWER} (status 429 Too Many Requests)"),
+    Row(
+        "429 once, with `Retry-After: 1`",
+        Fault.status(429, retry_after_seconds=1),
+        times=1,
+        published=USUAL,
+        note=f"after that time {_AGAIN}",
+    ),
+    Row(
+        "429 once, with a date in the past",
+        Fault.answer(b"", status=429, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        times=1,
+        published=USUAL,
+        note=_AGAIN,
+    ),
+    Row(
+        "429 with `Retry-After: 3600`",
+        Fault.answer(b"", status=429, headers={"Retry-After": "3600"}),
+        "rate_limited",
+        f"{_FEWER} (status 429 Too Many Requests)",
+        note=_NEXT,
+    ),
+    Row(
+        "429 with a date in the future",
+        Fault.answer(b"", status=429, headers={"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}),
+        "rate_limited",
+        f"{_FEWER} (status 429 Too Many Requests)",
+        note=_NEXT,
+    ),
+    Row("503 twice", Fault.status(503), times=2, published=USUAL, note=f"{_AGAIN}, up to four times in all"),
+    Row("500", Fault.answer(b"", status=500), "server_error", f"{_FAILS} (status 500 Internal Server Error)"),
+    Row(
+        "503",
+        Fault.status(503),
+        "server_error",
+        f"{_FAILS} (status 503 Service Unavailable; it says: Service Unavailable)",
+    ),
+    Row(
+        "a status beyond 599",
+        Fault.raw(_head("HTTP/1.1 999 Denied\nContent-Length: 0")),
+        "server_error",
+        f"{_FAILS} (status 999)",
+    ),
+)
+
+TOKEN_FILE: Final = (
+    Row(
+        "the token's file is gone",
+        token_file=lambda _: None,
+        reason="no_token",
+        log="cannot read 'FILE': No such file or directory",
+    ),
+    Row(
+        "a folder in place of the token's file",
+        token_file=Path.mkdir,
+        reason="no_token",
+        log="cannot read 'FILE': Is a directory",
+    ),
+    Row(
+        "a pipe that nobody writes to in its place",
+        token_file=os.mkfifo,
+        reason="no_token",
+        log="cannot read 'FILE': it is no regular file",
+    ),
+    Row(
+        "a link to itself in its place",
+        token_file=lambda path: path.symlink_to(path),
+        reason="no_token",
+        log="cannot read 'FILE': Too many levels of symbolic links",
+    ),
+    Row(
+        "an empty token file",
+        token_file=Path.touch,
+        reason="no_token",
+        log="'FILE' holds no token: a token cannot be empty",
+    ),
+    Row(
+        "two words in it",
+        token_file=lambda path: path.write_text(f"token {CANARY}"),
+        reason="no_token",
+        log="'FILE' holds no token: a token cannot hold white space or control characters",
+    ),
+    Row(
+        "bytes in it that are no text",
+        token_file=lambda path: path.write_bytes(b"\xff" + CANARY.encode()),
+        reason="no_token",
+        log="'FILE' is no UTF-8 text",
+    ),
+    Row(
+        "a file of a terabyte",
+        token_file=_terabyte,
+        reason="no_token",
+        log="cannot read 'FILE': it is larger than 64 KiB",
+    ),
+)
+
+GROUPS: Final = {
+    "The token's file": TOKEN_FILE,
+    "The connection": CONNECTION,
+    "TLS": TLS,
+    "HTTP": HTTP,
+    "Statuses": STATUSES,
+    "Bodies": BODIES,
+    "Sizes": SIZES,
+}
+"""Every row, by what it is about."""

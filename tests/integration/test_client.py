@@ -1,0 +1,237 @@
+import asyncio
+import html
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from exporter.config.tokens import FileToken
+from exporter.errors import PollError, TokenError
+from exporter.vspark.response import Answer
+from tests.support.raw_servers import (
+    CANARY,
+    CANARY_IN_URL,
+    TARGET,
+    Observed,
+    Reply,
+    answer,
+    client_of,
+    failure_of,
+    reset,
+    serving,
+    then_close,
+    then_hang,
+    until,
+)
+
+DAY = date(2026, 11, 23)
+ANSWER = answer()
+
+
+# What is sent
+
+
+async def test_names_arrive_intact() -> None:
+    target = replace(TARGET, company="Co/1", org="Co Org?", folder="Kunden & Co/Süd 100%?#;a=b+c%20")
+    async with serving(ANSWER) as server, client_of(f"http://127.0.0.1:{server.port}") as client:
+        await client.fetch(target, DAY)
+        await client.fetch(replace(TARGET, folder="..."), None)
+    assert server.lines == [
+        (
+            "GET /stats/Co%2F1/Co%20Org%3F/Kunden%20%26%20Co%2FS%C3%BCd%20100%25%3F%23%3Ba%3Db%2Bc%2520"
+            f"?token={CANARY_IN_URL}&daterange=20261123-20261123 HTTP/1.1"
+        ),
+        f"GET /stats/Co/Co-Org/...?token={CANARY_IN_URL} HTTP/1.1",
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["/v-spark/a%2Fb", "/v-spark/a%2Fb/"])
+async def test_the_url_may_have_a_prefix(prefix: str) -> None:
+    async with serving(ANSWER) as server, client_of(f"http://127.0.0.1:{server.port}{prefix}") as client:
+        await client.fetch(TARGET, DAY)
+    assert server.lines == [
+        f"GET /v-spark/a%2Fb/stats/Co/Co-Org?token={CANARY_IN_URL}&daterange=20261123-20261123 HTTP/1.1"
+    ]
+
+
+async def test_the_headers_are_few_and_cookies_are_not_kept() -> None:
+    async with (
+        serving(answer(b"[]", "Set-Cookie: a=1; Path=/")) as server,
+        client_of(f"http://localhost:{server.port}") as client,  # of an IP address aiohttp keeps no cookie anyway
+    ):
+        await client.fetch(TARGET, DAY)
+        await client.fetch(TARGET, DAY)
+    assert [request.headers for request in server.requests] == 2 * [
+        {
+            "Host": f"localhost:{server.port}",
+            "User-Agent": f"vspark-exporter/{__version__}",
+            "Accept-Encoding": "gzip, deflate",
+            "Accept": "*/*",
+        }
+    ]
+    assert server.connections == 1
+
+
+async def test_a_token_is_read_again_when_its_file_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    target = replace(TARGET, token=FileToken(path))
+    async with serving(ANSWER) as server, client_of(server.port) as client:
+        await client.fetch(target, None)
+        path.with_suffix(".new").write_text("second\n")
+        path.with_suffix(".new").replace(path)
+        await client.fetch(target, None)
+    assert server.lines == [
+        "GET /stats/Co/Co-Org?token=first HTTP/1.1",
+        "GET /stats/Co/Co-Org?token=second HTTP/1.1",
+    ]
+
+
+async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
+    observed = Observed()
+    async with serving(ANSWER) as server:
+        target = replace(TARGET, token=FileToken(tmp_path / "gone"))
+        assert await failure_of(client_of(server.port, observe=observed), target) == (
+            "TokenError no_token",
+            f"cannot read '{tmp_path}/gone': No such file or directory",
+        )
+    assert (server.connections, observed) == (0, [])
+
+
+# What an answer means
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure", "tries"),
+    [
+        ("400 Bad Request", b'Missing "token" field', "StatusError auth", 1),
+        ("400 Bad Request", b"Bad range", "StatusError client_error", 1),
+        ("401 Unauthorized", b"", "StatusError auth", 1),
+        ("403 Forbidden", b"", "StatusError auth", 1),
+        ("404 Not Found", b"Company not found", "StatusError not_found", 1),
+        ("429 Too Many Requests", b"", "StatusError rate_limited", 1),
+        ("302 Found", b"", "StatusError redirect", 1),
+        ("304 Not Modified", b"", "StatusError redirect", 1),
+        ("418 Teapot", b"", "StatusError client_error", 1),
+        ("500 Internal Server Error", b"", "StatusError server_error", 4),
+        ("503 Service Unavailable", b"", "StatusError server_error", 4),
+    ],
+)
+async def test_a_status_that_is_no_success(status: str, body: bytes, failure: str, tries: int) -> None:
+    observed = Observed()
+    async with serving(answer(body, status=status)) as server:
+        assert (await failure_of(client_of(server.port, observe=observed)))[0] == failure
+    assert len(server.requests) == tries
+    assert observed.codes == tries * [status[:3]]
+
+
+async def test_a_status_says_what_the_page_says_without_the_token() -> None:
+    link = f"<a href='?token={CANARY_IN_URL}'>GET</a> /stats?token={CANARY_IN_URL}"
+    page = f"<h1>No</h1> {link} {html.escape(CANARY)} {CANARY}"
+    async with serving(answer(page.encode(), status="403 Forbidden")) as server:
+        assert await failure_of(client_of(server.port)) == (
+            "StatusError auth",
+            (
+                "the token from the configuration file is refused: is it the one of this company? "
+                "(status 403 Forbidden; it says: No GET /stats?token=*** *** ***)"
+            ),
+        )
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(answer(b"x" * 300_000, status="403 Forbidden"), id="too large"),
+        pytest.param(answer(b"x", "Content-Encoding: br", status="403 Forbidden"), id="not to be unpacked"),
+        pytest.param(then_close(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\n[]"), id="cut"),
+    ],
+)
+async def test_a_status_counts_even_with_a_page_that_cannot_be_read(reply: Reply) -> None:
+    async with serving(reply) as server:
+        assert await failure_of(client_of(server.port)) == (
+            "StatusError auth",
+            "the token from the configuration file is refused: is it the one of this company? (status 403 Forbidden)",
+        )
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    location = f"Location: https://login.example.com/?next=/stats?token={CANARY_IN_URL}"
+    async with serving(answer(b"", location, status="302 Found")) as server:
+        assert await failure_of(client_of(server.port)) == (
+            "StatusError redirect",
+            (
+                "the answer leads on to https://login.example.com, which is not followed: "
+                "set vspark.url to where V-Spark itself answers (status 302 Found)"
+            ),
+        )
+
+
+# One try, for people
+
+
+async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
+    late = asyncio.Event()
+
+    async def twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"[1]"))
+        await late.wait()
+        writer.write(answer(b"[999]"))
+        await writer.drain()
+
+    async with serving(twice, answer(b"[2]")) as server, client_of(server.port) as client:
+        assert await client.fetch(TARGET, None) == b"[1]"
+        connector = client._session.connector
+        assert connector is not None
+        ((idle, _),) = next(iter(connector._conns.values()))
+        late.set()
+        await until(lambda: idle.should_close)
+        assert await client.fetch(TARGET, None) == b"[2]"
+        assert server.connections == 2
+
+
+async def test_asking_gives_any_answer_without_the_token() -> None:
+    headers = ("Retry-After: 1", f"Location: /login?token={CANARY_IN_URL}", "X-Other: 1")
+    page = f"<p>{CANARY} {CANARY_IN_URL} ".encode() + b"\xff"
+    observed = Observed()
+    async with (
+        serving(answer(page, *headers, status="503 Service Unavailable")) as server,
+        client_of(server.port, observe=observed) as client,
+    ):
+        given = await client.ask(replace(TARGET, folder="Süd 1"), DAY)
+    url = f"http://127.0.0.1:{server.port}"
+    assert given == Answer(
+        url_masked=f"{url}/stats/Co/Co-Org/S%C3%BCd%201?token=***&daterange=20261123-20261123",
+        status=503,
+        headers={"Content-Type": "text/html", "Location": "/login?token=***", "Retry-After": "1"},
+        body=b"<p>*** *** \xff",
+        seconds=given.seconds,
+    )
+    assert 0 < given.seconds < 1
+    assert observed.codes == ["503"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (reset, "disconnected"),
+        (then_hang(), "timeout"),
+        (answer(b"x" * 2000), "too_large"),
+        (answer(b"x", "Content-Encoding: br"), "bad_encoding"),
+    ],
+)
+async def test_asking_tries_once(reply: Reply, reason: str) -> None:
+    async with (
+        serving(reply) as server,
+        client_of(server.port, timeout_seconds=0.3, limit_bytes=1000) as client,
+    ):
+        with pytest.raises(PollError) as caught:
+            await client.ask(TARGET, None)
+    assert (caught.value.reason, len(server.requests)) == (reason, 1)
+
+
+async def test_asking_without_a_token(tmp_path: Path) -> None:
+    async with client_of(1) as client:
+        with pytest.raises(TokenError):
+            await client.ask(replace(TARGET, token=FileToken(tmp_path / "gone")), None)

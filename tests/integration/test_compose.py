@@ -1,0 +1,203 @@
+"""What compose.yaml mounts: that it is there, and accepted by the programs that read it."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from exporter.cli.demo import demo_config
+from exporter.cli.main import main
+from exporter.config.schema import load_config
+from exporter.config.targets import Target, make_targets
+from exporter.simulator import Simulator, demo_site
+from tests.support.prometheus_process import demo
+from tests.support.repository import ROOT
+from tests.support.tools import tool
+from tools.bench.measure import free_port
+
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+EXPORTER_CONFIG = ROOT / "deploy" / "compose" / "exporter.yaml"
+DEADLINE_SECONDS = 30.0
+CHECKED = """\
+http://simulator:3000: 7 targets
+each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+DocTestCo, token from the configuration file
+  DocTestCo-DocTesting, US/Eastern
+    Test01, every 5s, stale after 25s
+    Test02, every 5s, stale after 25s
+    Sales East, every 5s, stale after 25s
+  DocTestCo-West, US/Pacific
+    (all folders), every 5s, stale after 25s
+Nordwind, token from the configuration file
+  Nordwind-Service, Europe/Berlin
+    (all folders), every 5s, stale after 25s
+LotusTravel, token from the configuration file
+  LotusTravel-Bookings, Asia/Kolkata
+    (all folders), every 5s, stale after 25s
+KauriBank, token from the configuration file
+  KauriBank-Cards, Pacific/Auckland
+    (all folders), every 5s, stale after 25s
+"""
+
+
+def mounts(service: str) -> dict[str, str]:
+    """Give what is mounted from this repository: the place in the container, and the path here."""
+    parts = [volume.split(":") for volume in SERVICES[service].get("volumes", []) if volume.startswith(".")]
+    assert all(part[2:] == ["ro"] for part in parts)
+    return {target: source for source, target, _ in parts}
+
+
+def put_together(service: str, folder: Path) -> Path:
+    """Copy what a service mounts to where it would see it, below `folder`."""
+    for target, source in mounts(service).items():
+        place = folder / target.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place)
+        else:
+            shutil.copy(ROOT / source, place)
+    return folder
+
+
+def test_docker_compose_accepts_the_file() -> None:
+    program = tool("docker-compose", "docker-compose")
+    done = subprocess.run(  # noqa: S603 # the arguments are ours
+        [program, "-f", ROOT / "deploy" / "compose.yaml", "config", "--services"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stderr, sorted(done.stdout.split())) == ("", ["exporter", "grafana", "prometheus", "simulator"])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_mounted_is_there(service: str) -> None:
+    assert [source for source in mounts(service).values() if not (ROOT / source).exists()] == []
+
+
+def test_images_have_a_tag_and_no_registry() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items()}
+    assert images == {
+        "simulator": "vspark-exporter:compose",
+        "exporter": "vspark-exporter:compose",
+        "prometheus": "prom/prometheus:v3.5.0",
+        "grafana": "grafana/grafana:13.2.1",
+    }
+
+
+def test_ports_are_open_to_this_machine_only() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports == ["127.0.0.1:10219:10219", "127.0.0.1:9090:9090", "127.0.0.1:3000:3000"]
+
+
+def test_the_exporter_accepts_its_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config.file", str(EXPORTER_CONFIG), "--config.check"]) == 0
+    assert capsys.readouterr() == (CHECKED, "")
+
+
+def test_the_exporter_asks_the_simulator_for_all_it_has() -> None:
+    def asked(target: Target) -> tuple[Any, ...]:
+        return target.name, target.zone, target.interval_seconds, target.token.read().reveal()
+
+    of_demo = demo_config(demo_site(), "http://simulator:3000")
+    of_compose = load_config(EXPORTER_CONFIG, {})
+    assert of_compose.vspark == of_demo.vspark
+    assert [asked(target) for target in make_targets(of_compose)] == [asked(target) for target in make_targets(of_demo)]
+    assert SERVICES["simulator"]["entrypoint"] == ["python3", "-m", "exporter.simulator", "--listen", "0.0.0.0:3000"]
+
+
+def test_promtool_accepts_what_prometheus_gets(tmp_path: Path) -> None:
+    promtool = tool("promtool", "prometheus")
+    config = put_together("prometheus", tmp_path) / "etc/prometheus/prometheus.yml"
+    done = subprocess.run(  # noqa: S603 # the arguments are ours
+        [promtool, "check", "config", config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert (done.returncode, re.findall(r"SUCCESS: (.*)", done.stdout.replace(str(tmp_path), ""))) == (
+        0,
+        [
+            "2 rule files found",
+            "/etc/prometheus/prometheus.yml is valid prometheus config file syntax",
+            "9 rules found",
+            "9 rules found",
+        ],
+    )
+
+
+def test_grafana_gets_prometheus_and_the_dashboards(tmp_path: Path) -> None:
+    folder = put_together("grafana", tmp_path)
+    (source,) = yaml.safe_load((folder / "etc/grafana/provisioning/datasources/prometheus.yaml").read_text("utf-8"))[
+        "datasources"
+    ]
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://prometheus:9090", True)
+    (provider,) = yaml.safe_load((folder / "etc/grafana/provisioning/dashboards/vspark.yaml").read_text("utf-8"))[
+        "providers"
+    ]
+    assert provider["options"]["path"] in mounts("grafana")
+
+
+async def test_a_prometheus_evaluates_every_rule(tmp_path: Path) -> None:
+    """The files of compose.yaml, but for the addresses and the pace: no rule has an error, and no alert is firing."""
+    program = tool("prometheus", "prometheus")
+    config = put_together("prometheus", tmp_path) / "etc/prometheus/prometheus.yml"
+    text = config.read_text("utf-8").replace("_interval: 15s", "_interval: 1s")
+    address = f"127.0.0.1:{free_port()}"
+    async with Simulator(demo_site()) as simulator, demo(simulator) as url, aiohttp.ClientSession() as session:
+        config.write_text(text.replace("exporter:10219", url.removeprefix("http://")))
+        process = await asyncio.create_subprocess_exec(
+            *(program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"),
+            f"--web.listen-address={address}",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                prometheus = f"http://{address}"
+                by_org = await recorded(session, prometheus, "job_company_org:vspark_day_start:weekday")
+                # The slowest: it takes two scrapes, and so every rule has met the exporter's metrics.
+                await recorded(session, prometheus, "job_company:vspark_folder_calls_per_minute:rate15m")
+                rules = await evaluated(session, prometheus)
+        finally:
+            process.terminate()
+            await process.wait()
+        assert [(rule["name"], rule["lastError"]) for rule in rules if rule["health"] != "ok"] == []
+        assert [rule["name"] for rule in rules if rule.get("state") == "firing"] == []
+        orgs = {(company.name, org.name) for company in simulator.site.companies for org in company.orgs}
+        assert {(each["company"], each["org"]) for each in by_org} == orgs
+
+
+async def ask(session: aiohttp.ClientSession, url: str, what: str) -> dict[str, Any]:
+    """Ask Prometheus until it answers."""
+    while True:
+        with suppress(aiohttp.ClientError):
+            async with session.get(f"{url}/api/v1/{what}") as response:
+                body = await response.read()
+                if response.ok:
+                    data: dict[str, Any] = json.loads(body)["data"]
+                    return data
+        await asyncio.sleep(0.1)
+
+
+async def recorded(session: aiohttp.ClientSession, url: str, name: str) -> list[dict[str, str]]:
+    """Give the labels of what a rule has recorded, once there is something."""
+    while not (result := (await ask(session, url, f"query?query={name}"))["result"]):
+        await asyncio.sleep(0.1)
+    return [each["metric"] for each in result]
+
+
+async def evaluated(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    """Give the rules once each has been evaluated."""
+    while True:
+        rules = [rule for group in (await ask(session, url, "rules"))["groups"] for rule in group["rules"]]
+        if rules and all(rule["health"] != "unknown" for rule in rules):
+            return rules
+        await asyncio.sleep(0.1)

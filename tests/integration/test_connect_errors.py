@@ -1,0 +1,151 @@
+import asyncio
+
+import pytest
+
+from tests.support.raw_servers import (
+    TARGET,
+    Pauses,
+    Reply,
+    answer,
+    client_of,
+    failure_of,
+    proxying,
+    reset,
+    serving,
+    then_close,
+    then_hang,
+)
+
+PROXY = "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY)"
+NO_HOST = ".".join(["a" * 60] * 5)  # too long for any name: refused without asking a name server
+
+
+async def _free_port() -> int:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+async def test_a_name_that_is_not_known() -> None:
+    pauses = Pauses()
+    assert await failure_of(client_of(f"http://{NO_HOST}:3000", sleep=pauses)) == (
+        "ConnectError dns",
+        f"the name of {NO_HOST} cannot be looked up: check vspark.url and the resolver",
+    )
+    assert pauses == []
+
+
+async def test_nobody_listens() -> None:
+    port, pauses = await _free_port(), Pauses()
+    assert await failure_of(client_of(port, sleep=pauses)) == (
+        "ConnectError connect",
+        f"cannot connect to 127.0.0.1:{port}: Connection refused; is V-Spark running, and is the port right?",
+    )
+    assert len(pauses) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "what"),
+    [
+        pytest.param(then_close(b""), "{} closed the connection without a whole answer", id="closed"),
+        pytest.param(reset, "{} closed the connection without a whole answer", id="reset"),
+        pytest.param(
+            then_close(b"HTTP/1.1 200 OK\r\nContent-Len"),
+            "{} closed the connection without a whole answer",
+            id="closed within the headers",
+        ),
+        pytest.param(
+            then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"),
+            "{} broke off in the middle of its answer",
+            id="short body",
+        ),
+        pytest.param(
+            then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n"),
+            "{} broke off in the middle of its answer",
+            id="without the last chunk",
+        ),
+        pytest.param(
+            then_hang(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n"),
+            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            id="bad chunk",
+        ),
+        pytest.param(
+            then_hang(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            id="ssh",
+        ),
+        pytest.param(
+            then_hang(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000 + b"\r\n\r\n"),
+            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            id="endless header",
+        ),
+    ],
+)
+async def test_the_connection_breaks(reply: Reply, what: str) -> None:
+    async with serving(reply) as server:
+        assert await failure_of(client_of(server.port)) == (
+            "ConnectError disconnected",
+            what.format(f"127.0.0.1:{server.port}"),
+        )
+    assert len(server.requests) == 4
+
+
+async def test_a_connection_that_is_reset_within_the_body() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]")
+        await writer.drain()
+        await reset(reader, writer)
+
+    async with serving(half) as server:
+        failure, _ = await failure_of(client_of(server.port))
+    assert failure == "ConnectError disconnected"
+
+
+async def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(answer(b"[1]")) as server, proxying() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
+        async with client_of(server.port) as client:
+            assert await client.fetch(TARGET, None) == b"[1]"
+        assert proxy.requests[0].line.startswith(f"GET http://127.0.0.1:{server.port}/stats/Co/Co-Org?token=")
+        assert proxy.requests[0].headers["Proxy-Authorization"] == "Basic dXNlcjpwYXNz"
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with client_of(server.port) as client:
+            assert await client.fetch(TARGET, None) == b"[1]"
+        assert (len(proxy.requests), len(server.requests)) == (1, 2)
+        assert "Proxy-Authorization" not in server.requests[1].headers
+
+
+async def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with proxying(refusal=refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        assert await failure_of(client_of("https://v-spark.example:3000")) == (
+            "ConnectError connect",
+            f"{PROXY} answers 407 instead of connecting to v-spark.example:3000",
+        )
+
+
+@pytest.mark.parametrize(
+    ("proxy", "failure", "message"),
+    [
+        (
+            "http://user:pass@127.0.0.1:{port}",
+            "ConnectError connect",
+            f"cannot connect to {PROXY}: Connection refused",
+        ),
+        (
+            "http://user:pass@" + NO_HOST,
+            "ConnectError dns",
+            f"the name of {PROXY} cannot be looked up: check vspark.url and the resolver",
+        ),
+        ("proxy.example:3128", "ConnectError connect", f"vspark.url, or {PROXY}, is no URL that can be asked"),
+        ("http://user:pass@[bad", "ConnectError connect", f"vspark.url, or {PROXY}, is no URL that can be asked"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, failure: str, message: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.format(port=await _free_port()))
+    assert await failure_of(client_of("http://v-spark.example:3000")) == (failure, message)

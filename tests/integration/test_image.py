@@ -1,0 +1,244 @@
+"""The image, built and run for real; its base is a Debian made on the spot, where no registry can be reached."""
+
+# ruff: noqa: S310, S603 # it runs and asks what it has named itself
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from exporter import __version__
+from exporter.exposition.text_format import Format
+from tests.support.checked_config import CHECKED, CONFIG
+from tests.support.exposition_oracle import assert_valid
+from tests.support.repository import ROOT
+from tests.support.tools import tool
+from tools.bench.measure import free_port
+
+NAME = "localhost/vspark-exporter-test"
+BASE = f"{NAME}-base:bookworm"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+ENVIRONMENT = (f"PIP_CERT={CERTIFICATES}", "PATH=/usr/local/bin:/usr/bin:/bin")
+HARDENED = ("--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+UNCHECKED_HASH = 1
+
+LISTING = """
+import glob, importlib.util, os
+lib = glob.glob("/opt/vspark-exporter/lib/python3*/site-packages")[0]
+sources = glob.glob(lib + "/**/*.py", recursive=True) + [os.__file__]
+flags = {open(importlib.util.cache_from_source(path), "rb").read(8)[4] for path in sources}
+print(flags, os.path.exists(lib + "/pip"))
+"""
+WRITABLE = """
+import os
+print(os.getuid(), os.getgid())
+for folder, _, files in os.walk("/"):
+    if not folder.startswith(("/proc", "/sys", "/dev")):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            if os.access(path, os.W_OK) and not os.path.islink(path):
+                print(path)
+"""
+
+
+def ran(*command: str) -> str:
+    """Give what a command wrote; it has to succeed."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Make a base like Debian's official Python image: Python without its compiled library, certificates, no more."""
+    for name in ("buildah", "podman", "runc", "debootstrap"):
+        tool(name, name)
+    if os.geteuid() != 0:
+        (pytest.fail if os.environ.get("REQUIRE_TOOLS") == "1" else pytest.skip)("debootstrap has to be run as root")
+    folder = tmp_path_factory.mktemp("base")
+    root = folder / "root"
+    ran("debootstrap", "--variant=minbase", "--include=ca-certificates,python3,python3-venv", "bookworm", str(root))
+    shutil.copy(CERTIFICATES, f"{root}{CERTIFICATES}")
+    for path in (root / "usr/lib/python3.11").rglob("*.pyc"):
+        path.unlink()
+    archive = folder / "root.tar"
+    ran("tar", "-C", str(root), "--exclude=./var/cache/apt", "--exclude=./var/lib/apt", "-cf", str(archive), ".")
+    shutil.rmtree(root)
+    ran("podman", "import", "--quiet", *(f"--change=ENV {each}" for each in ENVIRONMENT), str(archive), BASE)
+    archive.unlink()
+    yield BASE
+    ran("podman", "rmi", "--force", BASE)
+
+
+@contextmanager
+def built(base: str, form: str, context: Path = ROOT) -> Iterator[str]:
+    """Build the image without any cache; `form` docker has the health check, oci no id of the build's container."""
+    image = f"{NAME}:{form}-{'root' if context == ROOT else 'other'}"
+    ran(
+        *("buildah", "bud", "--quiet", "--no-cache", "--runtime=runc", "--network=host", f"--format={form}"),
+        *(f"--build-arg=BASE_IMAGE={base}", "--build-arg=REVISION=a6f9aa3", "--timestamp=1700000000"),
+        *(f"--tag={image}", str(context)),
+    )
+    try:
+        yield image
+    finally:
+        ran("podman", "rmi", "--force", image)
+
+
+@pytest.fixture(scope="module")
+def image(base: str) -> Iterator[str]:
+    with built(base, "docker") as image:
+        yield image
+
+
+def inspected(image: str) -> dict[str, Any]:
+    (found,) = json.loads(ran("podman", "inspect", image))
+    assert isinstance(found, dict)
+    return found
+
+
+def command(image: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+    """Give the command that runs the image as restricted as can be."""
+    return [
+        *("podman", "--runtime=runc", "run", "--rm", "--no-healthcheck", *HARDENED),
+        *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", *options, image, *arguments),
+    ]
+
+
+@contextmanager
+def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[str]:
+    """Run the image, give the container's name; it has to end with 0, and at once, when it is told to stop."""
+    name = f"vspark-exporter-test-{free_port()}"
+    words = command(image, *arguments, options=(f"--name={name}", *options))
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said = ""
+        while "Ctrl-C ends it." not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        try:
+            yield name
+        finally:
+            begun = time.monotonic()
+            ran("podman", "stop", "--time=20", name)
+            seconds = time.monotonic() - begun
+            said += process.stdout.read()
+    assert process.returncode == 0
+    assert re.findall(r"level=(\S+) event=(\S+)", said) == [("info", "listening"), ("info", "stopped")]
+    assert seconds < 10, "killed, after the time it had"
+
+
+def inside(name: str, *arguments: str) -> tuple[int, str]:
+    """Run a command in a container; give its exit code and what it wrote."""
+    words = ("podman", "--runtime=runc", "exec", name, *arguments)
+    ended = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return ended.returncode, ended.stdout
+
+
+def test_the_version_is_the_programs() -> None:
+    labels = re.findall(r'org\.opencontainers\.image\.version="(.*)"', (ROOT / "Dockerfile").read_text("utf-8"))
+    assert labels == [__version__]
+
+
+@pytest.mark.release
+def test_how_it_is_run(image: str) -> None:
+    config = inspected(image)["Config"]
+    assert config == {
+        "User": "65532:65532",
+        "ExposedPorts": {"10219/tcp": {}},
+        "Env": [
+            f"PIP_CERT={CERTIFICATES}",
+            "PATH=/opt/vspark-exporter/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE=1",
+        ],
+        "Entrypoint": ["vspark-exporter"],
+        "WorkingDir": "/etc/vspark-exporter",
+        "Labels": {
+            "io.buildah.version": config["Labels"]["io.buildah.version"],
+            "org.opencontainers.image.base.name": BASE,
+            "org.opencontainers.image.description": "V-Spark call analytics as Prometheus metrics",
+            "org.opencontainers.image.licenses": "Apache-2.0",
+            "org.opencontainers.image.revision": "a6f9aa3",
+            "org.opencontainers.image.title": "vspark-exporter",
+            "org.opencontainers.image.version": __version__,
+        },
+    }
+    assert inspected(image)["Healthcheck"]["Test"] == ["CMD", "vspark-exporter", "healthcheck"]
+
+
+@pytest.mark.release
+def test_what_is_in_it(image: str) -> None:
+    python = "--entrypoint=/opt/vspark-exporter/bin/python3"
+    assert ran(*command(image, "-c", LISTING, options=(python,))) == f"{{{UNCHECKED_HASH}}} False\n"
+    assert ran(*command(image, "-c", WRITABLE, options=(python,))) == "65532 65532\n"
+
+
+@pytest.mark.release
+def test_it_is_scraped(image: str) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    listen = f"--web.listen-address={url.removeprefix('http://127.0.0.1')}"
+    with container(image, "demo", listen, options=("--network=host",)):
+        wait_until_ready(url)
+        with urlopen(f"{url}/metrics") as response:
+            found = assert_valid(response.read(), Format.TEXT)
+    assert [value for (name, _), value in found.items() if name == "vspark_up"] == [1.0] * 7
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/-/ready"):
+                return
+        except URLError:
+            time.sleep(0.05)
+    pytest.fail(f"{url} is not ready")
+
+
+@pytest.mark.release
+def test_its_health_check_and_no_shell(image: str, tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    none.touch()
+    no_shell = [f"--volume={none}:/usr/bin/{shell}:ro" for shell in ("dash", "bash")]
+    _, *check = inspected(image)["Healthcheck"]["Test"]
+    with container(image, "demo", options=("--network=none", *no_shell)) as name:
+        assert inside(name, *check) == (0, "healthy: http://localhost:10219/-/healthy\n")
+        assert inside(name, *check, "--web.listen-address=:1") == (
+            1,
+            "unhealthy: http://localhost:1/-/healthy: Connection refused\n",
+        )
+        assert inside(name, "sh", "-c", "true")[0] != 0
+
+
+@pytest.mark.release
+def test_its_configuration(image: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(url="https://vspark.example.com:3000"))
+    mounted = ("--network=none", f"--volume={path}:/etc/vspark-exporter/config.yaml:ro")
+    assert ran(*command(image, "--config.check", options=mounted)) == CHECKED
+    ended = subprocess.run(command(image, options=("--network=none",)), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "config.yaml: cannot read 'config.yaml': No such file or directory\n"
+
+
+@pytest.mark.release
+def test_two_builds_have_the_same_digest_whatever_lies_about(base: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(
+        ROOT, other, ignore=shutil.ignore_patterns(".*_cache", ".git", ".venv"), copy_function=shutil.copyfile
+    )
+    (other / "doctestco.token").write_text("canary-T0ken")
+    (other / "exporter" / "__pycache__").mkdir(exist_ok=True)
+    (other / "exporter" / "__pycache__" / "cli.cpython-311.pyc").write_bytes(b"of another machine")
+    with built(base, "oci") as one, built(base, "oci", other) as two:
+        assert inspected(one)["Digest"] == inspected(two)["Digest"]

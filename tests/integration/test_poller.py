@@ -1,0 +1,364 @@
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from exporter.config.targets import Target
+from exporter.config.tokens import FileToken
+from exporter.errors import INTERNAL, REASONS
+from exporter.exposition.store import Draft
+from exporter.polling.poll import Upstream
+from exporter.polling.schedule import offset_seconds
+from exporter.polling.target_series import TargetSeries
+from exporter.simulator import Fault, Simulator
+from tests.support.fake_clock import NOON, FakeClock, polling, site_of, target_of, watching
+from tests.support.raw_servers import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until
+
+
+def held(release: asyncio.Event, body: bytes = b"[]") -> Conversation:
+    async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.write(answer(body))
+
+    return reply
+
+
+# When
+
+
+async def test_the_first_polls_are_made_at_once_within_the_concurrency() -> None:
+    together = asyncio.Barrier(3)
+    running, most = 0, 0
+
+    async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await together.wait()
+        running -= 1
+        writer.write(answer())
+
+    clock = FakeClock(NOON)
+    targets = [target_of(None, f"F{number}") for number in range(9)]
+    async with (
+        serving(reply) as server,
+        client_of(server.port, concurrency=3) as client,
+        polling(clock, client, *targets) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        assert watched.upstream.begun == [(target.name, 1000.0) for target in targets]
+        assert (most, len(server.requests)) == (3, 9)
+
+
+async def test_every_target_keeps_its_own_interval_spread_by_its_hash() -> None:
+    targets = [target_of(None, f"Test0{number}") for number in range(5)]
+    targets += [target_of(None, org=f"O{number}", interval_seconds=30.0) for number in range(3)]
+    clock = FakeClock(NOON)
+    async with (
+        serving(answer()) as server,
+        client_of(server.port) as client,
+        polling(clock, client, *targets) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        await clock.pass_time(120, settled=lambda: not watched.upstream.running)
+        begun = {
+            target.name: [round(at - 1000, 2) for name, at in watched.upstream.begun if name == target.name]
+            for target in targets
+        }
+        assert begun == {
+            "C/O/Test00": [0.0, 23.98, 83.98],
+            "C/O/Test01": [0.0, 15.84, 75.84],
+            "C/O/Test02": [0.0, 7.69, 67.69],
+            "C/O/Test03": [0.0, 59.55, 119.55],
+            "C/O/Test04": [0.0, 56.56, 116.56],
+            "C/O0": [0.0, 11.38, 41.38, 71.38, 101.38],
+            "C/O1": [0.0, 22.98, 52.98, 82.98, 112.98],
+            "C/O2": [0.0, 4.59, 34.59, 64.59, 94.59],
+        }
+        assert watched.lines("vspark_polls_skipped_total") == [
+            f'vspark_polls_skipped_total{{company="C",folder="{target.folder or ""}",org="{target.org}"}} 0.0'
+            for target in targets
+        ]
+
+
+@pytest.mark.parametrize("name", ["Test{:02}", "{}", "Folder {:04}", "{:03} of a long name"])
+def test_names_that_are_nearly_the_same_make_no_burst(name: str) -> None:
+    offsets = [offset_seconds(target_of(None, name.format(number))) for number in range(120)]
+    assert all(0 <= offset < 60 for offset in offsets)
+    assert max(Counter(map(int, offsets)).values()) <= 8  # in a second, where 2 are the mean
+
+
+async def test_polls_of_a_target_never_overlap_and_missed_ticks_are_counted() -> None:
+    release = asyncio.Event()
+    skipped = 'vspark_polls_skipped_total{company="C",folder="",org="O"}'
+    polls = 'vspark_polls_total{company="C",folder="",org="O"}'
+    clock = FakeClock(NOON)
+    async with (
+        serving(answer(), held(release), answer()) as server,
+        client_of(server.port) as client,
+        polling(clock, client, target_of(None, interval_seconds=10.0)) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        await clock.pass_time(10)
+        await until(lambda: len(server.requests) == 2)
+        await clock.pass_time(20)
+        clock.advance(20)  # as one step, as where the event loop was away
+        await until(lambda: len(clock.sleepers) == 1)
+        assert (watched.value(polls), watched.value(skipped), len(server.requests)) == (1, 0, 2)
+        release.set()
+        await until(lambda: watched.value(polls) == 2)
+        assert watched.value(skipped) == 4
+        await watched.polled(10)
+        assert (watched.value(polls), watched.value(skipped), len(server.requests)) == (3, 4, 3)
+
+
+async def test_ready_once_every_target_has_been_tried_and_then_for_ever() -> None:
+    release = asyncio.Event()
+    targets = [target_of(None, "A"), target_of(None, "B"), target_of(None, "C")]
+    async with (
+        serving(answer(), answer(status="401 Unauthorized"), held(release), answer(status="500 Oh")) as server,
+        client_of(server.port, concurrency=3) as client,
+        polling(FakeClock(NOON), client, *targets) as watched,
+    ):
+        assert not watched.poller.ready
+        await until(lambda: len(watched.lines("vspark_up")) == 2)
+        assert not watched.poller.ready
+        release.set()
+        await until(lambda: watched.poller.ready)
+        assert sorted(line[-3:] for line in watched.lines("vspark_up")) == ["0.0", "1.0", "1.0"]
+        await watched.polled()
+        assert [line[-3:] for line in watched.lines("vspark_up")] == ["0.0", "0.0", "0.0"]
+        assert watched.poller.ready
+
+
+async def test_cancelling_ends_the_requests_in_flight() -> None:
+    async with watching(target_of(None, "A"), target_of("US/Eastern", "B")) as (simulator, _, watched):
+        simulator.fail("C", "O", "A", fault=Fault.slow())
+        simulator.fail("C", "O", "B", fault=Fault.slow())
+        await until(lambda: len(simulator.requests) == 2)
+        assert watched.upstream.running == ["C/O/A", "C/O/B"]
+        watched.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watched.task
+        assert watched.upstream.running == []
+        assert not {"C/O/A", "C/O/B"} & {task.get_name() for task in asyncio.all_tasks()}
+        assert (watched.text(), watched.events()) == ("", [])
+
+
+async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
+    release, body = asyncio.Event(), b'{"calls":3}'
+    calls = 'vspark_folder_calls_today{company="C",folder="A",org="O"}'
+    clock = FakeClock(NOON)
+    async with (
+        serving(held(release, body), answer(body)) as server,
+        client_of(server.port) as client,
+        polling(clock, client, target_of("US/Eastern", "A")) as watched,
+    ):
+        await until(lambda: len(server.requests) == 1)
+        clock.set(NOON.timestamp() + 86400)  # the poller sleeps and does not see it, but its answer comes
+        release.set()
+        await until(lambda: watched.poller.ready)
+        assert (watched.events(), watched.value(calls)) == ([("answer_too_late", "C/O/A", "")], None)
+        clock.set(NOON.timestamp())
+        await watched.polled()
+        assert watched.value(calls) == 3
+
+
+# What goes wrong
+
+
+class Routes(dict[str, Upstream]):
+    """An upstream of its own for each folder."""
+
+    async def fetch(self, target: Target, day: date | None) -> bytes:
+        return await self[target.folder or ""].fetch(target, day)
+
+
+class Buggy:
+    async def fetch(self, target: Target, day: date | None) -> bytes:
+        raise RuntimeError(f"{target.name} {day} {CANARY} ?token={CANARY_IN_URL}")
+
+
+FAULTS: Mapping[str, Fault] = {
+    "timeout": Fault.slow(),
+    "disconnected": Fault.reset(),
+    "auth": Fault.status(400),
+    "not_found": Fault.status(404),
+    "rate_limited": Fault.status(429),
+    "redirect": Fault.redirect(),
+    "client_error": Fault.status(418),
+    "server_error": Fault.status(503),
+    "too_large": Fault.oversized(20_000),
+    "bad_encoding": Fault.bad_gzip(),
+    "not_json": Fault.html(),
+    "unrecognized": Fault.error_json(),
+}
+URLS: Mapping[str, str] = {
+    "dns": "http://vspark.invalid:3000",
+    "connect": "http://127.0.0.1:1",
+    "tls": "https://127.0.0.1:{port}",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(CANARY)
+    good, bad = target_of("US/Eastern", "A"), replace(target_of("US/Eastern", "B"), token=FileToken(token))
+    url, timeout_seconds = URLS.get(reason, "http://127.0.0.1:{port}"), 0.2 if reason == "timeout" else 5.0
+    clock = FakeClock(NOON)
+    async with (
+        Simulator(site_of(good, bad), clock=clock.utc) as simulator,
+        client_of(simulator.url) as client,
+        client_of(url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000) as failing,
+        polling(clock, Routes(A=client, B=Buggy() if reason == INTERNAL else failing), good, bad) as watched,
+    ):
+        if reason == "no_token":
+            token.unlink()
+        if reason in FAULTS:
+            simulator.fail("C", "O", "B", fault=FAULTS[reason])
+        await until(lambda: watched.poller.ready)
+        await watched.polled()
+        assert watched.lines('folder="B"') == [
+            'vspark_up{company="C",folder="B",org="O"} 0.0',
+            'vspark_last_poll_timestamp_seconds{company="C",folder="B",org="O"} 1.79545326e+09',
+            'vspark_last_poll_duration_seconds{company="C",folder="B",org="O"} 0.0',
+            'vspark_polls_total{company="C",folder="B",org="O"} 2.0',
+            'vspark_polls_skipped_total{company="C",folder="B",org="O"} 0.0',
+            f'vspark_poll_failures_total{{company="C",folder="B",org="O",reason="{reason}"}} 2.0',
+        ]
+        assert watched.lines('folder="A"')[-6:] == [
+            'vspark_up{company="C",folder="A",org="O"} 1.0',
+            'vspark_last_poll_timestamp_seconds{company="C",folder="A",org="O"} 1.79545326e+09',
+            'vspark_last_success_timestamp_seconds{company="C",folder="A",org="O"} 1.79545326e+09',
+            'vspark_last_poll_duration_seconds{company="C",folder="A",org="O"} 0.0',
+            'vspark_polls_total{company="C",folder="A",org="O"} 2.0',
+            'vspark_polls_skipped_total{company="C",folder="A",org="O"} 0.0',
+        ]
+        assert watched.events() == [("poll_failed", "C/O/B", reason)]
+        watched.assert_secret()
+
+
+async def test_a_bug_is_logged_with_its_traceback_and_without_the_token() -> None:
+    async with polling(FakeClock(NOON), Buggy(), target_of("US/Eastern", "A")) as watched:
+        await until(lambda: watched.poller.ready)
+        (logged,) = (dict(each) for each in watched.logged)
+        trace = logged.pop("traceback")
+        assert trace.startswith("Traceback (most recent call last):\n")
+        assert trace.endswith("\nRuntimeError: C/O/A 2026-11-23 *** ?token=***\n")
+        assert logged == {
+            "event": "poll_failed",
+            "log_level": "warning",
+            "target": "C/O/A",
+            "reason": "internal",
+            "error": "a bug of this program",
+        }
+
+
+async def test_what_is_logged_of_failures() -> None:
+    async with watching(target_of("US/Eastern", "A")) as (simulator, _, watched):
+        await until(lambda: watched.poller.ready)
+        for fault in (Fault.status(500), Fault.status(500), Fault.status(401), Fault.status(401), None, None):
+            simulator.heal_all()
+            if fault is not None:
+                simulator.fail("C", "O", "A", fault=fault)
+            await watched.polled()
+        assert [line for line in watched.logged if line["log_level"] != "debug"] == [
+            {
+                "event": "poll_failed",
+                "log_level": "warning",
+                "target": "C/O/A",
+                "reason": "server_error",
+                "error": "V-Spark, or a proxy before it, fails: look at its log "
+                "(status 500 Internal Server Error; it says: Internal Server Error)",
+            },
+            {
+                "event": "poll_failed",
+                "log_level": "warning",
+                "target": "C/O/A",
+                "reason": "auth",
+                "error": "the token from the configuration file is refused: is it the one of this company? "
+                "(status 401 Unauthorized; it says: Unauthorized)",
+            },
+            {
+                "event": "poll_recovered",
+                "log_level": "info",
+                "target": "C/O/A",
+                "reason": "auth",
+                "after_seconds": 240.0,
+            },
+        ]
+
+
+async def test_what_a_bug_keeps_from_being_published_comes_with_the_next_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = b'[{"folder":"A","calls":1},{"folder":"B","calls":1}]', b'[{"folder":"B","calls":2}]'
+    clock = FakeClock(NOON)
+    async with (
+        serving(answer(first), answer(second)) as server,
+        client_of(server.port) as client,
+        polling(clock, client, target_of("US/Eastern")) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        with monkeypatch.context() as bug:
+            bug.setattr(Draft, "publish", broken_once(Draft.publish))
+            await watched.polled()
+        assert watched.lines('reason="internal"') != []
+        assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 1
+        await watched.polled()
+        assert watched.value('vspark_folder_calls_today{company="C",folder="A",org="O"}') == 0
+        assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 2
+        assert len(watched.lines("vspark_folder_calls_today")) == 2
+
+
+def broken_once(publish: Callable[[Draft], None]) -> Callable[[Draft], None]:
+    calls = 0
+
+    def broken(draft: Draft) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("a bug")
+        publish(draft)
+
+    return broken
+
+
+async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
+    body = b'{"Cannot read /stats/DocTestCo/O?token=%s":{"x":1}}' % CANARY_IN_URL.encode()
+    async with (
+        serving(answer(body)) as server,
+        client_of(server.port) as client,
+        polling(FakeClock(NOON), client, target_of(None)) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        assert watched.events() == [("poll_failed", "C/O", "unrecognized")]
+        watched.assert_secret()
+
+
+async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_polls = TargetSeries.put_polls
+
+    def broken(self: TargetSeries, draft: Draft) -> None:
+        if self.target.folder == "B":
+            raise RuntimeError(f"no place for {CANARY}")
+        put_polls(self, draft)
+
+    monkeypatch.setattr(TargetSeries, "put_polls", broken)
+    async with watching(target_of("US/Eastern", "A"), target_of("US/Eastern", "B")) as (_, _, watched):
+        await until(lambda: watched.poller.ready)
+        for _ in range(2):
+            await watched.polled()
+            # B's polls publish nothing, and one that still ran would miss the next.
+            await until(
+                lambda: not watched.upstream.running and all(not each.polling for each in watched.poller.status())
+            )
+        assert not watched.task.done()
+        assert watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 3
+        assert watched.events() == [("poll_not_recorded", "C/O/B", "")] * 3
+        watched.assert_secret()

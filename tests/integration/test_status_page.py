@@ -1,0 +1,252 @@
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from exporter.exposition.families import FolderFigures
+from exporter.polling.snapshot import LastError, State, TargetStatus
+from exporter.status.overview import ConfigState
+from tests.support.repository import ROOT
+from tests.support.target_statuses import AUTH, NOW, curve_of, status_of
+from tests.support.web_server import serving
+
+HOSTILE = "<script>alert(1)</script>\"'&\u202egnp\x1b[31m"
+NONE = "–"  # noqa: RUF001 # a dash, as people write it
+SHOWN = "<script>alert(1)</script>\"'&\\u{202e}gnp\\u{1b}[31m"
+
+
+async def page(*targets: TargetStatus, query: str = "", config: ConfigState | None = None) -> str:
+    async with serving() as served:
+        served.targets = list(targets)
+        served.config = config or served.config
+        return await served.text(f"/{query}")
+
+
+def texts(html: str, tag: str) -> list[str]:
+    """Give what stands in each element of a kind, without the tags in it."""
+    found = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", html, re.DOTALL)
+    return [
+        " ".join(unescape(re.sub("<title>.*?</title>|<[^>]*>", "", re.sub("</(?:p|summary)>", " ", each))).split())
+        for each in found
+    ]
+
+
+def rows(html: str) -> list[list[str]]:
+    """Give the cells of each row of the table."""
+    body = html.partition("<tbody")[2]
+    found = re.findall(r"<tr\b[^>]*>(.*?)</tr>", body, re.DOTALL)
+    return [[texts(cell, "t[hd]")[0] for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row, re.DOTALL)] for row in found]
+
+
+# What it says
+
+
+async def test_a_target_of_each_kind() -> None:
+    recovered = LastError.of("timeout", "no whole answer", NOW - 7300)
+    html = await page(
+        status_of("Fine", error=recovered),
+        status_of("Polling", polling=True, folders={"Polling": FolderFigures()}),
+        status_of("New", State.WAITING),
+        status_of("Midnight", State.WAITING, never_succeeded=False, success_age_seconds=200.0, last_success=NOW - 200),
+        status_of("Bad", State.FAILING, error=AUTH),
+        status_of("Never", State.FAILING, never_succeeded=True, success_age_seconds=None, figures=None, folders={}),
+        status_of("Gone", State.STALE, error=AUTH, success_age_seconds=900.0, last_success=NOW - 900),
+        status_of(
+            org="West",
+            folders={
+                "b": FolderFigures(calls=5, average_seconds=60.0, agents=2),
+                "A": FolderFigures(calls=8, agents=1),
+            },
+        ),
+    )
+    said = ["", "It said: the token is refused What to do: " + AUTH.hint]
+    assert rows(html) == [
+        ["stale: values gone", "C / O Gone", NONE, NONE, NONE, NONE, "15 min ago", "in 12 s", "auth, 1 min 5 s ago"],
+        said,
+        ["failing", "C / O Bad", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s", "auth, 1 min 5 s ago"],
+        said,
+        ["failing: never succeeded", "C / O Never", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
+        [
+            *("waiting for the new day's first poll", "C / O Midnight", NONE, NONE, NONE, NONE),
+            *("3 min 20 s ago", "in 12 s", "none"),
+        ],
+        ["waiting for its first poll", "C / O New", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
+        [
+            *("ok", "C / O Fine", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s"),
+            f"timeout, 2 h 1 min ago, recovered no whole answer {recovered.hint}",
+        ],
+        ["ok", "C / O Polling", "0", NONE, "0", NONE, "48 s ago", "polling now", "none"],
+        ["ok", "C / West all folders (2)", "13", "1:00", "3", NONE, "48 s ago", "in 12 s", "none"],
+        ["", "A", "8", NONE, "1", NONE, ""],
+        ["", "b", "5", "1:00", "2", NONE, ""],
+    ]
+    assert texts(html, "h1") == ["1 stale and 2 failing of 8 targets"]
+    assert texts(html, "title")[0] == "1 stale and 2 failing of 8 targets · V-Spark exporter"
+    assert texts(html, "caption") == ["8 of 8 targets"]
+    summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
+    assert summary.pop("Version").startswith("0.1.0 Python 3.")
+    assert summary == {
+        "Calls today": "2,481 without 4 targets",
+        "Agents": "13",
+        "Folders": "5",
+        "Targets": "8",
+        "Up for": "0 s",
+        "Configuration": "loaded 0 s ago",
+    }
+    assert re.findall(r'<li><a href="(.*?)".*?>(\w+)</span> <b>(\d+)</b>', html) == [
+        *[("?", "all", "8"), ("?state=stale", "stale", "1"), ("?state=failing", "failing", "2")],
+        *[("?state=waiting", "waiting", "2"), ("?state=ok", "ok", "3")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "headline"),
+    [
+        ([], "Nothing to poll"),
+        ([State.OK], "The target is ok"),
+        ([State.OK, State.OK], "All 2 targets are ok"),
+        ([State.OK, State.WAITING], "1 of 2 waiting for a first poll"),
+        ([State.FAILING], "1 failing of 1 target"),
+        ([State.FAILING, State.WAITING, State.FAILING], "2 failing of 3 targets"),
+        ([State.STALE, State.OK], "1 stale of 2 targets"),
+    ],
+)
+async def test_the_headline(targets: list[State], headline: str) -> None:
+    html = await page(*(status_of(f"F{number}", state) for number, state in enumerate(targets)))
+    assert texts(html, "h1") == [headline]
+
+
+async def test_what_nobody_knows_is_no_zero() -> None:
+    html = await page(status_of("Gone", State.STALE))
+    summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
+    assert [summary[name] for name in ("Calls today", "Agents", "Folders")] == [f"{NONE} without 1 target", NONE, NONE]
+
+
+async def test_a_configuration_that_was_refused() -> None:
+    problems = ("companies[0].name: a name cannot be empty", HOSTILE)
+    problems_shown = ("companies[0].name: a name cannot be empty", SHOWN)
+    html = await page(config=ConfigState(NOW - 7200, problems))
+    assert texts(html, "section") == [
+        "The configuration was to be loaded again, and was refused. The one that was loaded 2 h ago is still in use. "
+        + " ".join(problems_shown)
+    ]
+    assert "refused" in texts(html, "dd")
+    assert texts(html, "h1") == ["Nothing to poll; a new configuration is refused"]
+    html = await page(status_of("A"), config=ConfigState(NOW - 7200, problems))
+    assert re.findall("<h1>(.*)</h1>", html) == [
+        '<span class="state failing">The target is ok; a new configuration is refused</span>'
+    ]
+
+
+async def test_the_sparkline() -> None:
+    target = status_of("A").target
+    curve = curve_of(target, {"A": 3}, None, {"A": 5})
+    html = await page(status_of("A", curve=curve))
+    assert re.findall(r"<svg role=.*?</svg>", html) == [
+        '<svg role="img" viewBox="0 0 48 20" preserveAspectRatio="none"><title>Calls per half hour since midnight: '
+        'most 3 from 00:00; 22 half hours unknown</title><path class="bars" d="M0.5 20V0M2.5 20V19"/>'
+        '<path class="gaps" d="' + "".join(f"M{slot}.2 19h.5" for slot in [1, *range(3, 24)]) + '"/></svg>'
+    ]
+
+
+# What is asked for
+
+
+async def test_links_keep_the_rest_of_the_query() -> None:
+    html = await page(status_of("A"), status_of("B"), query="?filter=c/o&state=ok&sort=calls&refresh=0")
+    assert '<meta http-equiv="refresh"' not in html
+    assert '<a href="?filter=c%2Fo&amp;state=ok&amp;sort=calls">Load it again every 30 seconds</a>' in html
+    assert (
+        'aria-sort="descending" class="number"><a href="?filter=c%2Fo&amp;state=ok&amp;sort=calls&amp;order=asc' in html
+    )
+    assert 'aria-current="true"><span class="state ok">ok</span>' in html
+    assert '<input type="hidden" name="refresh" value="0">' in html
+    assert '<option value="calls" selected>' in html
+    assert '<a href="./api/v1/targets?filter=c%2Fo&amp;state=ok&amp;sort=calls">JSON</a>' in html
+    refreshing = await page(status_of("A"))
+    assert '<meta http-equiv="refresh" content="30">' in refreshing
+    assert '<a href="?refresh=0">Stop that</a>' in refreshing
+
+
+async def test_a_query_that_cannot_be_understood() -> None:
+    html = await page(status_of("A"), query="?state=%3Cb%3E&sort=x&sort=y&order=%FF&refresh=%ED%A0%80&filter=%00%80")
+    assert [text for text in texts(html, "p") if text.startswith("Ignored")] == [
+        "Ignored: state='<b>' is unknown, expected one of stale, failing, waiting, ok.",
+        "Ignored: sort='x' is unknown, expected one of state, name, calls, duration, agents, success, next.",
+        "Ignored: order='\ufffd' is unknown, expected one of asc, desc.",
+        "Ignored: refresh='\ufffd\ufffd\ufffd' is unknown, expected one of 0, 1.",
+    ]
+    assert "No target is like that. Show all of them." in texts(html, "p")
+
+
+async def test_nothing_to_show() -> None:
+    html = await page()
+    assert "There is no target here: with --total-shards, all of them belong to other shards." in texts(html, "p")
+    assert "<table" not in html
+
+
+# What others have written
+
+
+async def test_names_and_errors_are_shown_as_text() -> None:
+    bad = status_of(HOSTILE, State.FAILING, org=HOSTILE, error=LastError.of("not_json", HOSTILE, NOW))
+    org = status_of(org="West", folders={HOSTILE: FolderFigures(calls=1), "</table>": FolderFigures()})
+    html = await page(bad, org, query="?filter=%22%3E%3Cscript%3E")
+    assert "<script" not in html
+    html = await page(bad, org)
+    assert "<script" not in html
+    assert html.count("</table>") == 1
+    found = rows(html)
+    assert found[0][1] == f"C / {SHOWN} {SHOWN}"
+    assert found[1][1].startswith(f"It said: {SHOWN} What to do: ")
+    assert [row[1] for row in found[3:]] == ["</table>", SHOWN]
+
+
+async def test_names_and_errors_without_end() -> None:
+    long = "x" * 1_000_000
+    html = await page(status_of(long, State.FAILING, org=long, error=LastError.of("not_json", long, NOW)))
+    assert len(html) < 20_000
+    assert rows(html)[0][1] == " ".join(["C /", *[f"{'x' * 120}… (1,000,000 characters)"] * 2])
+
+
+# Very much of it
+
+
+async def test_more_folders_than_are_shown() -> None:
+    folders = {f"F{number:05}": FolderFigures(calls=1) for number in range(50_000)}
+    html = await page(status_of(folders=folders), status_of("Z"))
+    found = rows(html)
+    assert len(found) == 103
+    assert found[0][1:3] == ["C / O all folders (50,000)", "50,000"]
+    assert found[100][1] == "F00099"
+    assert found[101] == ["49,900 more folders of O are left out: name some of their letters above to see them."]
+    assert found[102][1] == "C / O Z"
+    assert [row[1] for row in rows(await page(status_of(folders=folders), query="?filter=f49999"))] == [
+        *("C / O all folders (50,000)", "F49999")
+    ]
+
+
+async def test_more_targets_than_are_shown() -> None:
+    html = await page(*(status_of(f"F{number:04}") for number in range(2007)))
+    assert len(rows(html)) == 2000
+    assert [text for text in texts(html, "p") if "left out" in text] == [
+        "7 more targets are left out: choose a state or name some letters above to see them. The JSON has all of them."
+    ]
+    html = await page(*(status_of(f"F{number:04}") for number in range(2000)))
+    assert len(rows(html)) == 2000
+    assert "left out" not in html
+
+
+def test_an_installed_exporter_has_its_templates(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 # our own
+    (wheel,) = tmp_path.iterdir()
+    names = ZipFile(wheel).namelist()
+    assert [name for name in names if "templates" in name] == [
+        "exporter/status/templates/status.css",
+        "exporter/status/templates/status.html",
+    ]

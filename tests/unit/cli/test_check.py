@@ -1,0 +1,124 @@
+from pathlib import Path
+
+from exporter.cli.check import describe, describe_web
+from exporter.config.loaded import zone_warnings
+from exporter.config.schema import load_config
+from exporter.config.targets import make_targets
+from exporter.web.toolkit.file import WebConfigFile
+from tests.support.tls_files import HASH, TLS, equip
+from tests.support.tls_files import write as write_web
+
+FILE = """\
+vspark:
+  url: https://vspark.example.com:3000
+  token_file: token
+  timeout: 15s
+companies:
+  - name: DocTestCo
+    token_env: DOCTESTCO_TOKEN
+    orgs:
+      - name: DocTestCo-DocTesting
+        timezone: US/Eastern
+        folders: [Test01, Test 02]
+        interval: 30s
+      - name: DocTestCo-Sales
+        timezone: Europe/Berlin
+  - name: Other
+    orgs:
+      - name: Other-Support
+  - name: Third
+    token: s3cret-canary
+    orgs:
+      - name: Third-A
+        folders: [x]
+        interval: 1h30m
+"""
+
+
+def write(folder: Path, more: str = "") -> Path:
+    (folder / "token").write_text("s3cret-canary")
+    (folder / "key").write_text("s3cret-canary-16")
+    (folder / "config.yaml").write_text(FILE + more)
+    return folder / "config.yaml"
+
+
+def test_all_that_would_be_polled(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
+    assert (
+        describe(config, make_targets(config))
+        == f"""\
+https://vspark.example.com:3000: 5 targets
+each poll within 15s, answers of at most 64MiB, at most 4 requests at a time
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+DocTestCo, token from the environment variable DOCTESTCO_TOKEN
+  DocTestCo-DocTesting, US/Eastern
+    Test01, every 30s, stale after 2m30s
+    Test 02, every 30s, stale after 2m30s
+  DocTestCo-Sales, Europe/Berlin
+    (all folders), every 1m, stale after 5m
+Other, token from {tmp_path}/token
+  Other-Support, WARNING: no time zone, so no date is sent and the server's today counts
+    (all folders), every 1m, stale after 5m
+Third, token from the configuration file
+  Third-A, WARNING: no time zone, so no date is sent and the server's today counts
+    x, every 1h30m, stale after 7h30m
+"""
+    )
+
+
+def test_how_agents_are_shown(tmp_path: Path) -> None:
+    environ = {"DOCTESTCO_TOKEN": "s3cret-canary"}
+    hashed = load_config(write(tmp_path, "agents: { max_per_folder: 5, hash_key_file: key, exclude: '9.*' }"), environ)
+    assert describe(hashed, make_targets(hashed)).splitlines()[2] == (
+        "series for the 5 busiest agents of each folder that match '.*' and not '9.*', "
+        f"their ids hashed with the key in {tmp_path}/key"
+    )
+    none = load_config(write(tmp_path, "agents: { enabled: false }"), environ)
+    assert describe(none, make_targets(none)).splitlines()[2] == "no series for agents"
+
+
+def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
+    assert zone_warnings(config) == (
+        "companies[1].orgs[0]: Other/Other-Support has no time zone, so no date is sent and the server's today counts",
+        "companies[2].orgs[0]: Third/Third-A has no time zone, so no date is sent and the server's today counts",
+    )
+
+
+def web(folder: Path, text: str) -> str:
+    said = describe_web(WebConfigFile(write_web(folder, text)).config)
+    assert HASH not in said
+    return said.replace(str(folder), "{folder}")
+
+
+def test_how_the_web_is_served(tmp_path: Path) -> None:
+    equip(tmp_path)
+    assert web(tmp_path, "{}") == "web: http, without TLS\nweb: no password is asked\n"
+    assert (
+        web(
+            tmp_path,
+            f"{TLS}basic_auth_users: {{alice: '{HASH}', bob: '{HASH}'}}\n"
+            "http_server_config: {headers: {X-Frame-Options: deny, X-XSS-Protection: 0}}\n"
+            "rate_limit: {interval: 100ms, burst: 20}\n",
+        )
+        == """\
+web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: no client certificate is asked for
+web: a password is asked of alice, bob; /-/healthy and /-/ready are open
+web: headers X-Frame-Options, X-XSS-Protection
+web: at most 20 requests at once, and one more each 0.1 s
+"""
+    )
+
+
+def test_which_clients_are_let_in(tmp_path: Path) -> None:
+    equip(tmp_path)
+    required = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [a, b]"
+    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:2] == [
+        "web: https, TLS 1.3, certificate {folder}/server.crt",
+        ("web: a client certificate is required, verified by the CAs in {folder}/ca.crt, with one of the names a, b"),
+    ]
+    optional = ", client_auth_type: VerifyClientCertIfGiven"
+    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[1] == (
+        "web: a client certificate is verified by the CAs in this machine's store, none is required"
+    )

@@ -1,0 +1,106 @@
+import platform
+
+import pytest
+
+from exporter import __version__
+from exporter.exposition.self_metrics import SelfMetrics
+from exporter.exposition.text_format import Format
+from tests.support.exposition_oracle import END, assert_valid
+
+BUILD = f'{{pythonversion="{platform.python_version()}",version="{__version__}"}}'
+
+PAGE = f"""\
+# HELP vspark_api_request_duration_seconds Duration of requests to V-Spark, every try; code="none" where no status came.
+# TYPE vspark_api_request_duration_seconds histogram
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.01"}} 1.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.025"}} 1.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.05"}} 1.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.1"}} 1.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.25"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="0.5"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="1.0"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="2.5"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="5.0"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="10.0"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="30.0"}} 2.0
+vspark_api_request_duration_seconds_bucket{{code="200",le="+Inf"}} 2.0
+vspark_api_request_duration_seconds_count{{code="200"}} 2.0
+vspark_api_request_duration_seconds_sum{{code="200"}} 0.2578125
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.01"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.025"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.05"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.1"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.25"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="0.5"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="1.0"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="2.5"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="5.0"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="10.0"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="30.0"}} 0.0
+vspark_api_request_duration_seconds_bucket{{code="none",le="+Inf"}} 1.0
+vspark_api_request_duration_seconds_count{{code="none"}} 1.0
+vspark_api_request_duration_seconds_sum{{code="none"}} 31.0
+# HELP vspark_exporter_build_info Always 1; the labels say which build this is.
+# TYPE vspark_exporter_build_info gauge
+vspark_exporter_build_info{BUILD} 1.0
+# HELP vspark_exporter_config_last_reload_successful 1 where the last attempt to load the configuration succeeded.
+# TYPE vspark_exporter_config_last_reload_successful gauge
+vspark_exporter_config_last_reload_successful 1.0
+# HELP vspark_exporter_config_last_reload_success_timestamp_seconds When the configuration was last loaded \
+successfully, as a Unix time.
+# TYPE vspark_exporter_config_last_reload_success_timestamp_seconds gauge
+vspark_exporter_config_last_reload_success_timestamp_seconds 1.7954100005e+09
+# HELP vspark_exporter_web_config_last_reload_successful 0 where the web configuration file, or a file that it names, \
+has changed and could not be taken.
+# TYPE vspark_exporter_web_config_last_reload_successful gauge
+vspark_exporter_web_config_last_reload_successful 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [(Format.TEXT, PAGE), (Format.OPENMETRICS, PAGE.replace('"none" where', '\\"none\\" where') + END.decode())],
+)
+def test_the_page(form: Format, expected: str) -> None:
+    telemetry = SelfMetrics(process=False)
+    telemetry.observe_request("200", 0.0078125)
+    telemetry.observe_request("200", 0.25)
+    telemetry.observe_request("none", 31.0)
+    telemetry.config_loaded(1_795_410_000.5)
+    page = telemetry.exposition(form)
+    assert page.decode() == expected
+    assert_valid(page, form)
+
+
+def test_what_is_there_before_anything_has_happened() -> None:
+    page = SelfMetrics(process=False).exposition(Format.TEXT)
+    assert {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()} == {
+        "vspark_exporter_build_info": 1.0,
+        "vspark_exporter_config_last_reload_successful": 0.0,
+        "vspark_exporter_config_last_reload_success_timestamp_seconds": 0.0,
+        "vspark_exporter_web_config_last_reload_successful": 1.0,
+    }
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_the_process(form: Format) -> None:
+    page = SelfMetrics(process=True).exposition(form)
+    assert {name for name, _ in assert_valid(page, form) if not name.startswith("vspark_")} == {
+        "process_cpu_seconds_total",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+        "python_gc_collections_total",
+        "python_gc_objects_collected_total",
+        "python_gc_objects_uncollectable_total",
+        "python_info",
+    }
+
+
+def test_two_do_not_share_anything() -> None:
+    one, other = SelfMetrics(process=True), SelfMetrics(process=True)
+    one.observe_request("200", 1.0)
+    assert b'code="200"' in one.exposition(Format.TEXT)
+    assert b'code="200"' not in other.exposition(Format.TEXT)

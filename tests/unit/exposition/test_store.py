@@ -1,0 +1,184 @@
+import zlib
+from collections.abc import Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.exposition.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
+from exporter.exposition.store import Page, Store
+from exporter.exposition.text_format import Format, label_text, sample
+from tests.support.exposition_oracle import END, Sample, assert_valid, expected, label_values, numbers
+
+KEY = ("Co", "Co-Org", "Test01")
+LABELS = 'company="Co",folder="Test01",org="Co-Org"'
+MIDNIGHT = 1_795_410_000.0
+
+Series = Mapping[tuple[str, ...], float]
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> Mapping[Family, Series]:
+    """Draw some series, most of them in the same few folders."""
+    values = draw(st.lists(label_values, min_size=1, max_size=3))
+    page: dict[Family, dict[tuple[str, ...], float]] = {}
+    for _ in range(draw(st.integers(0, 8))):
+        family = draw(st.sampled_from(FAMILIES))
+        labels = draw(st.tuples(*[st.sampled_from(values)] * len(family.labels)))
+        page.setdefault(family, {})[labels] = draw(st.integers(0, 2**60) if family.type == "counter" else numbers)
+    return page
+
+
+def publish(store: Store, families: Mapping[Family, Series]) -> None:
+    """Publish these series; those of a folder are one block."""
+    draft = store.draft()
+    for family, series in families.items():
+        blocks: dict[tuple[str, ...], list[tuple[str, float]]] = {}
+        for labels, value in series.items():
+            text = label_text(dict(zip(family.labels, labels, strict=True)))
+            blocks.setdefault(labels[:3], []).append((text, value))
+        for key, lines in blocks.items():
+            name = family.name.removesuffix("_total") + "_created"
+            draft.put(
+                family,
+                key,
+                "".join(sample(family.name, text, value) for text, value in lines),
+                "".join(sample(family.name, text, value) + sample(name, text, MIDNIGHT) for text, value in lines),
+            )
+    draft.publish()
+
+
+def in_order(family: Family, series: Series) -> list[Sample]:
+    """Give the series as a page has them: blocks by their keys, within a block as they were put."""
+    created = MIDNIGHT if family.created else None
+    keys = sorted({labels[:3] for labels in series})
+    return [Sample(labels, value, created) for key in keys for labels, value in series.items() if labels[:3] == key]
+
+
+def text_of(page: Page) -> bytes:
+    """Check that both forms of a page are the same and as long as they say, and give it."""
+    texts = []
+    for more in (b"", END):
+        (packed_size, packed_chunks), (size, chunks) = page.gzip(more), page.text(more)
+        packed, text = b"".join(packed_chunks), b"".join(chunks)
+        assert (len(packed), len(text)) == (packed_size, size)
+        assert first_member(packed) == (text, b"")
+        texts.append(text)
+    assert texts[1] == texts[0] + END
+    return texts[0]
+
+
+def first_member(packed: bytes) -> tuple[bytes, bytes]:
+    """Read what curl and browsers read of a gzip stream, and give what they leave."""
+    unpacking = zlib.decompressobj(wbits=31)
+    text = unpacking.decompress(packed)
+    assert unpacking.eof
+    return text, unpacking.unused_data
+
+
+@settings(deadline=None)
+@given(pages(), pages())
+def test_a_page_is_what_the_client_library_writes(
+    first: Mapping[Family, Series], then: Mapping[Family, Series]
+) -> None:
+    store = Store()
+    publish(store, first)
+    draft = store.draft()
+    for family, series in first.items():
+        for key in sorted({labels[:3] for labels in series}):
+            draft.put(family, key, "")
+    draft.publish()
+    assert store.pages == {form: Page() for form in Format}
+    publish(store, then)
+    for form in Format:
+        samples = {family: in_order(family, then[family]) for family in FAMILIES if family in then}
+        text = text_of(store.pages[form])
+        assert text == expected(samples, form)
+        assert len(assert_valid(text + END, form)) == sum(
+            len(series) * (2 if family.created and form is Format.OPENMETRICS else 1) for family, series in then.items()
+        )
+
+
+def test_nothing_is_published_at_first() -> None:
+    store = Store()
+    assert [text_of(page) for page in store.pages.values()] == [b"", b""]
+
+
+def test_a_page() -> None:
+    store = Store()
+    draft = store.draft()
+    draft.put(POLL_FAILURES, KEY, sample(POLL_FAILURES.name, f'{LABELS},reason="dns"', 2))
+    total = sample(FOLDER_CALLS_TOTAL.name, LABELS, 12)
+    draft.put(FOLDER_CALLS_TOTAL, KEY, total, total + sample("vspark_folder_calls_created", LABELS, MIDNIGHT))
+    draft.publish()
+    assert text_of(store.pages[Format.TEXT]).decode() == (
+        "# HELP vspark_folder_calls_total Calls of the org's current day,"
+        " as a counter that resets at the org's midnight. "
+        "As old as the last successful poll: at most poll.interval plus the request's time.\n"
+        "# TYPE vspark_folder_calls_total counter\n"
+        'vspark_folder_calls_total{company="Co",folder="Test01",org="Co-Org"} 12.0\n'
+        "# HELP vspark_poll_failures_total Polls of a target that failed, by reason.\n"
+        "# TYPE vspark_poll_failures_total counter\n"
+        'vspark_poll_failures_total{company="Co",folder="Test01",org="Co-Org",reason="dns"} 2.0\n'
+    )
+    assert text_of(store.pages[Format.OPENMETRICS]).decode() == (
+        "# HELP vspark_folder_calls Calls of the org's current day,"
+        " as a counter that resets at the org's midnight. "
+        "As old as the last successful poll: at most poll.interval plus the request's time.\n"
+        "# TYPE vspark_folder_calls counter\n"
+        'vspark_folder_calls_total{company="Co",folder="Test01",org="Co-Org"} 12.0\n'
+        'vspark_folder_calls_created{company="Co",folder="Test01",org="Co-Org"} 1.79541e+09\n'
+        "# HELP vspark_poll_failures Polls of a target that failed, by reason.\n"
+        "# TYPE vspark_poll_failures counter\n"
+        'vspark_poll_failures_total{company="Co",folder="Test01",org="Co-Org",reason="dns"} 2.0\n'
+    )
+
+
+def test_nobody_sees_a_draft_before_it_is_published() -> None:
+    store = Store()
+    publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
+    pages, shelves = store.pages, store.shelves
+    draft = store.draft()
+    draft.put(AGENT_CALLS, KEY, "")
+    draft.put(POLL_FAILURES, KEY, "x 1\n")
+    assert (store.pages, store.shelves) == (pages, shelves)
+    thrown_away = store.draft()
+    thrown_away.put(AGENT_CALLS, KEY, "x 2\n" * 500_000)
+    assert store.pages is pages
+    draft.publish()
+    assert text_of(store.pages[Format.TEXT]).endswith(b"\nx 1\n")
+    assert AGENT_CALLS.name.encode() not in text_of(store.pages[Format.TEXT])
+
+
+def test_a_page_that_is_being_read_stays_as_it_is() -> None:
+    store = Store()
+    publish(
+        store,
+        {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", str(agent)): 1 for folder in range(200) for agent in range(99)}},
+    )
+    page = store.pages[Format.TEXT]
+    before = text_of(page)
+    _, chunks = page.text()
+    first = next(chunks)
+    publish(store, {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", "a"): 2 for folder in range(100)}})
+    assert first + b"".join(chunks) == before
+    assert text_of(page) == before != text_of(store.pages[Format.TEXT])
+
+
+def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
+    store = Store()
+    publish(
+        store,
+        {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", str(agent)): 1 for folder in range(200) for agent in range(99)}},
+    )
+    sizes = [len(chunk) for chunk in store.pages[Format.TEXT].text()[1]]
+    assert len(sizes) > 8
+    assert all(128 * 1024 <= size < 160 * 1024 for size in sizes[:-1])
+
+
+def test_families_that_are_not_touched_keep_their_members() -> None:
+    store = Store()
+    publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
+    before = store.pages[Format.TEXT].pieces
+    publish(store, {POLL_FAILURES: {(*KEY, "dns"): 2}})
+    after = store.pages[Format.TEXT].pieces
+    assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]

@@ -1,0 +1,66 @@
+import asyncio
+from pathlib import Path
+from typing import Self
+
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from exporter.config.loaded import LoadedConfig, load_plan
+from exporter.config.schema import Agents
+from exporter.exposition.self_metrics import SelfMetrics
+from exporter.exposition.store import Store
+from exporter.polling.manager import Polling, make_rules
+from exporter.stats.model import AgentDay, AgentDays
+from exporter.vspark.client import Client
+from tests.support.fake_clock import NOON, FakeClock
+from tests.support.finished_steps import finished
+from tests.support.raw_servers import until
+
+
+def test_rules(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret\n")
+    agents = AgentDays.of(AgentDay(agent, calls) for agent, calls in (("a1", 3), ("a2", 2), ("a3", 1), ("b1", 9)))
+    assert finished(make_rules(Agents()).apply(agents)) == (agents, 0)
+    assert finished(make_rules(Agents(enabled=False)).apply(agents)) == (AgentDays(), 0)
+    assert finished(make_rules(Agents(include="a.*", exclude="a3", max_per_folder=1)).apply(agents)) == (
+        AgentDays.of([AgentDay("a1", 3), AgentDay("_other", 2)]),
+        1,
+    )
+    hashed = finished(make_rules(Agents(include="a1", hash_key_file=key)).apply(agents))
+    assert hashed == (AgentDays.of([AgentDay("0d558d0621d53ba4", 3)]), 0)
+
+
+async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload by HTTP may still be loading when the polling ends."""
+
+    def plan(concurrency: int) -> LoadedConfig:
+        path = tmp_path / "config.yaml"
+        path.write_text(
+            'vspark: {url: "http://127.0.0.1:1", token: a-token}\n'
+            f"poll: {{concurrency: {concurrency}}}\n"
+            "companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]\n"
+        )
+        return load_plan(path)
+
+    opened: list[Client] = []
+
+    class Remembered(Client):
+        async def __aenter__(self) -> Self:
+            opened.append(self)
+            return await super().__aenter__()
+
+    monkeypatch.setattr("exporter.polling.manager.Client", Remembered)
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
+    async with Polling(plan(1), Store(), SelfMetrics(process=False), FakeClock(NOON), log) as polling:
+        await polling.follow(plan(2))
+        async with polling.poller._publisher._lock:
+            following = asyncio.create_task(polling.follow(plan(3)))
+            await until(lambda: len(opened) == 3)
+            await polling.__aexit__(None, None, None)
+        await following
+    await polling.follow(plan(4))
+    assert [client._session.closed for client in opened] == [True] * 4

@@ -1,0 +1,301 @@
+import json
+from collections import Counter
+from collections.abc import Generator
+from datetime import UTC, date, datetime
+from textwrap import dedent
+from typing import TypeVar
+
+import pytest
+
+from exporter.config.targets import Target
+from exporter.errors import DecodeError
+from exporter.exposition.agent_rules import AgentRules
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import Format
+from exporter.polling.org_day import OrgDay
+from exporter.polling.target_series import TargetSeries
+from exporter.stats.field_names import Layouts
+from exporter.stats.parser import Parser
+from tests.support.fake_clock import target_of
+
+MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)
+NOW = datetime(2026, 11, 23, 17, tzinfo=UTC).timestamp()
+
+_Result = TypeVar("_Result")
+
+
+def exhausted(steps: Generator[None, None, _Result]) -> _Result:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
+class Book:
+    """A ledger and what is published of it."""
+
+    def __init__(self, target: Target, store: Store | None = None, org_day: OrgDay | None = None) -> None:
+        self.store = store or Store()
+        rules = AgentRules(enabled=True, max_per_folder=2, include=".*", exclude="")
+        self.ledger = TargetSeries(target, Parser(Layouts((), (), ())), rules, org_day or OrgDay())
+
+    def take(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> None:
+        draft = self.store.draft()
+        taken = exhausted(self.ledger.read(body, day, draft))
+        exhausted(self.ledger.settle(taken, day, now, draft))
+        draft.publish()
+        exhausted(self.ledger.draw(taken, day, now, self.ledger.target.interval_seconds))
+
+    def drop_values(self) -> None:
+        draft = self.store.draft()
+        exhausted(self.ledger.drop_values(draft))
+        draft.publish()
+
+    def begin_day(self) -> None:
+        draft = self.store.draft()
+        exhausted(self.ledger.begin_day(draft))
+        draft.publish()
+
+    def samples(self, *names: str, form: Format = Format.TEXT) -> str:
+        """Give the samples whose names begin with one of `names`, all of them without."""
+        lines = b"".join(self.store.pages[form].text()[1]).decode().splitlines()
+        return "".join(f"{line}\n" for line in lines if not line.startswith("#") and line.startswith(names or ("",)))
+
+
+def expected(text: str) -> str:
+    return dedent(text).lstrip("\n")
+
+
+FULL = (
+    b'[{"date":"20261123","folder":"A","calls":12,"avgduration":"0:05:12",'
+    b'"agents":{"a1":{"calls":7,"avgduration":"0:04:10"},"a2":5}},'
+    b'{"date":"20261123","folder":"B","calls":6,"agents":{"a1":1,"a2":2,"a3":3}}]'
+)
+FULL_TEXT = """
+    vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0
+    vspark_folder_calls_today{company="C",folder="B",org="O"} 6.0
+    vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
+    vspark_folder_calls_total{company="C",folder="B",org="O"} 6.0
+    vspark_folder_call_duration_average_seconds{company="C",folder="A",org="O"} 312.0
+    vspark_folder_call_seconds_today{company="C",folder="A",org="O"} 3744.0
+    vspark_folder_agents_today{company="C",folder="A",org="O"} 2.0
+    vspark_folder_agents_today{company="C",folder="B",org="O"} 3.0
+    vspark_folder_agents_folded{company="C",folder="A",org="O"} 0.0
+    vspark_folder_agents_folded{company="C",folder="B",org="O"} 1.0
+    vspark_agent_calls_today{agent="a1",company="C",folder="A",org="O"} 7.0
+    vspark_agent_calls_today{agent="a2",company="C",folder="A",org="O"} 5.0
+    vspark_agent_calls_today{agent="a3",company="C",folder="B",org="O"} 3.0
+    vspark_agent_calls_today{agent="a2",company="C",folder="B",org="O"} 2.0
+    vspark_agent_calls_today{agent="_other",company="C",folder="B",org="O"} 1.0
+    vspark_agent_call_duration_average_seconds{agent="a1",company="C",folder="A",org="O"} 250.0
+    vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09
+"""
+
+
+def test_an_answer() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    assert book.samples() == expected(FULL_TEXT)
+
+
+def test_openmetrics_gets_when_the_counters_began() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    assert book.samples("vspark_folder_calls", form=Format.OPENMETRICS) == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 6.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_created{company="C",folder="A",org="O"} 1.79541e+09
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 6.0
+        vspark_folder_calls_created{company="C",folder="B",org="O"} 1.79541e+09
+    """)
+
+
+NO_CALLS = """
+    vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
+    vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
+    vspark_folder_call_seconds_today{company="C",folder="A",org="O"} 0.0
+    vspark_folder_agents_today{company="C",folder="A",org="O"} 0.0
+    vspark_folder_agents_folded{company="C",folder="A",org="O"} 0.0
+"""
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'[{"date":"20261122","folder":"A","calls":9}]', b'[{"folder":"A","calls":0}]']
+)
+def test_a_configured_folder_without_calls_has_zeros(body: bytes) -> None:
+    book = Book(target_of(None, "A"))
+    book.take(body)
+    assert book.samples() == expected(NO_CALLS)
+
+
+def test_a_known_folder_that_is_no_longer_named_has_zeros_but_its_counter_stays() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.take(b'[{"folder":"B","calls":7}]')
+    assert book.samples() == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 7.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 7.0
+        vspark_folder_call_seconds_today{company="C",folder="A",org="O"} 0.0
+        vspark_folder_agents_today{company="C",folder="A",org="O"} 0.0
+        vspark_folder_agents_today{company="C",folder="B",org="O"} 0.0
+        vspark_folder_agents_folded{company="C",folder="A",org="O"} 0.0
+        vspark_folder_agents_folded{company="C",folder="B",org="O"} 0.0
+        vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09
+    """)
+    book.take(FULL)
+    assert book.samples("vspark_folder_calls") == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 6.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 7.0
+    """)
+
+
+@pytest.mark.parametrize(("zone", "totals"), [("US/Eastern", [5, 8, 8, 8, 9]), (None, [5, 8, 6, 7, 9])])
+def test_the_counter_never_goes_down_within_a_day_that_is_known(zone: str | None, totals: list[int]) -> None:
+    book = Book(target_of(zone, "A"))
+    seen = []
+    for calls in (5, 8, 6, 7, 9):
+        book.take(b'{"calls":%d}' % calls, MONDAY if zone else None)
+        assert book.samples("vspark_folder_calls_today") == (
+            f'vspark_folder_calls_today{{company="C",folder="A",org="O"}} {calls}.0\n'
+        )
+        seen.append(book.samples("vspark_folder_calls_total"))
+    assert seen == [f'vspark_folder_calls_total{{company="C",folder="A",org="O"}} {total}.0\n' for total in totals]
+
+
+def test_values_go_when_they_are_too_old_and_come_back_with_the_same_bytes() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.take(b'[{"folder":"A","calls":11,"agents":{"a1":6}}]')
+    book.drop_values()
+    assert (book.samples(), book.ledger.has_values) == ("", False)
+    book.take(b'[{"folder":"A","calls":11,"agents":{"a1":6}}]')
+    assert book.ledger.has_values
+    assert book.samples("vspark_folder_calls", "vspark_agent", "vspark_day") == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 11.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 0.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 6.0
+        vspark_agent_calls_today{agent="a1",company="C",folder="A",org="O"} 6.0
+        vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09
+    """)
+
+
+def test_a_new_day_begins_with_nothing_then_zeros_and_the_day_after_without_who_was_not_named() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.begin_day()
+    assert book.samples() == ""
+    book.take(b'[{"folder":"B","calls":1}]', TUESDAY)
+    assert book.samples("vspark_folder_calls", "vspark_day") == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 1.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 1.0
+        vspark_day_start_timestamp_seconds{company="C",org="O"} 1.7954964e+09
+    """)
+    book.begin_day()
+    book.take(b"[]", WEDNESDAY)
+    assert book.samples() == expected("""
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 0.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 0.0
+        vspark_folder_call_seconds_today{company="C",folder="B",org="O"} 0.0
+        vspark_folder_agents_today{company="C",folder="B",org="O"} 0.0
+        vspark_folder_agents_folded{company="C",folder="B",org="O"} 0.0
+        vspark_day_start_timestamp_seconds{company="C",org="O"} 1.7955828e+09
+    """)
+
+
+def test_without_a_time_zone_a_folder_goes_by_days_of_utc() -> None:
+    book = Book(target_of(None))
+    for days, calls in enumerate(("1.0", "0.0", "")):
+        book.take(b'[{"folder":"A","calls":1}]' if not days else b"[]", None, NOW + days * 86400)
+        line = f'vspark_folder_calls_today{{company="C",folder="A",org="O"}} {calls}\n' if calls else ""
+        assert book.samples("vspark_folder_calls_today") == line
+    assert book.samples() == ""
+
+
+def test_the_day_start_is_there_while_a_target_of_the_org_has_values() -> None:
+    store, org_day = Store(), OrgDay()
+    first, second = (Book(target_of("US/Eastern", folder), store, org_day) for folder in ("A", "B"))
+    day_start = 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
+    first.take(b"[]")
+    second.take(b"[]")
+    first.drop_values()
+    assert first.samples("vspark_day") == day_start
+    second.drop_values()
+    assert first.samples("vspark_day") == ""
+    first.take(b"[]")
+    assert first.samples("vspark_day") == day_start
+
+
+def test_an_answer_without_any_folder_is_a_value_too() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(b"[]")
+    assert book.ledger.has_values
+    assert book.samples() == 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
+    book.drop_values()
+    assert (book.samples(), book.ledger.has_values) == ("", False)
+
+
+def test_a_bad_answer_changes_nothing() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    with pytest.raises(DecodeError):
+        book.take(FULL.replace(b'"calls":12', b'"calls":99').replace(b'"calls":6', b'"calls":true'))
+    assert book.samples() == expected(FULL_TEXT)
+    book.take(FULL)
+    assert book.samples() == expected(FULL_TEXT)
+
+
+def test_a_draft_that_is_thrown_away_and_its_answer_forgotten() -> None:
+    book = Book(target_of("US/Eastern"))
+    exhausted(book.ledger.read(FULL, MONDAY, book.store.draft()))
+    book.ledger.forget_answer()
+    assert (book.samples(), book.ledger.has_values) == ("", False)
+    book.take(FULL)
+    assert book.samples() == expected(FULL_TEXT)
+
+
+def test_polls() -> None:
+    book = Book(target_of("US/Eastern"))
+    polls = book.ledger.polls
+    polls.polls, polls.skipped, polls.last_poll_timestamp_seconds, polls.last_poll_duration_seconds = 7, 2, NOW, 0.25
+    polls.failures.update({"timeout": 3, "auth": 1})
+    draft = book.store.draft()
+    book.ledger.put_polls(draft)
+    draft.publish()
+    assert book.samples() == expected("""
+        vspark_up{company="C",folder="",org="O"} 0.0
+        vspark_last_poll_timestamp_seconds{company="C",folder="",org="O"} 1.7954532e+09
+        vspark_last_poll_duration_seconds{company="C",folder="",org="O"} 0.25
+        vspark_polls_total{company="C",folder="",org="O"} 7.0
+        vspark_polls_skipped_total{company="C",folder="",org="O"} 2.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="auth"} 1.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="timeout"} 3.0
+    """)
+
+
+def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end() -> None:
+    """The largest org and 10,000 more: those that were named last."""
+    book = Book(target_of("US/Eastern"))
+    for poll in range(5):
+        names = [f"{poll}-{number}" for number in range(4000)]
+        book.take(json.dumps({name: {"calls": 1 + poll} for name in names}).encode())
+    ledger = book.ledger
+    assert len(ledger.folders) == len(ledger._last_named) == len(ledger._calls_total) == 14_000
+    assert len(ledger.curve._rows) == 14_000
+    counts = Counter(name.partition("-")[0] for name in ledger.folders)
+    assert counts == {"1": 2000, "2": 4000, "3": 4000, "4": 4000}
+    calls = book.samples("vspark_folder_calls_today").splitlines()
+    assert Counter(line.rpartition(" ")[2] for line in calls) == {"0.0": 10_000, "5.0": 4000}
+    book.take(b'{"4-1": {"calls": 9}}')
+    assert len(ledger.folders) == 10_001
+    assert ledger.folders["4-1"].calls_total == 9
+    assert Counter(name.partition("-")[0] for name in ledger.folders) == {"2": 2001, "3": 4000, "4": 4000}

@@ -1,0 +1,702 @@
+import json
+import re
+from collections.abc import Generator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from exporter.errors import DecodeError
+from exporter.stats.field_names import (
+    AGENT_IDS,
+    AGENTS,
+    AVERAGES,
+    COUNTS,
+    DAYS,
+    FOLDERS,
+    OVERALL,
+    TOTALS,
+    WRAPPERS,
+    Layouts,
+)
+from exporter.stats.incremental import Contents, IncrementalParser
+from exporter.stats.model import AgentDay, FolderDay
+from exporter.stats.parser import Parser, Requested
+from tests.support.repository import ROOT
+
+DAY = date(2026, 11, 23)
+ORG = Requested(None, DAY)
+FOLDER = Requested("A", DAY)
+A5 = FolderDay("A", 5)
+B7 = FolderDay("B", 7)
+READING = (ROOT / "docs" / "stats-format.md").read_text(encoding="utf-8")
+
+
+def end(reading: Generator[FolderDay | None, None, Contents]) -> tuple[list[FolderDay], Contents, int]:
+    days: list[FolderDay] = []
+    pauses = 0
+    while True:
+        try:
+            step = next(reading)
+        except StopIteration as stop:
+            return days, stop.value, pauses
+        pauses += 1
+        if step is not None:
+            days.append(step)
+
+
+def read(body: Any, asked: Requested) -> list[FolderDay]:
+    """Read a JSON value, or bytes as they are; every folder of the contents is given, and no other."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    days, contents, _ = end(IncrementalParser(Parser(Layouts())).read(raw, asked))
+    assert contents.folders == {day.folder for day in days}
+    assert len(contents.folders) == len(days)
+    return days
+
+
+def refused(body: Any, asked: Requested) -> tuple[str, str, str]:
+    with pytest.raises(DecodeError) as caught:
+        read(body, asked)
+    return caught.value.reason, caught.value.path, caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "days"),
+    [
+        ([{"date": "20261123", "folder": "A", "calls": 5}, {"date": "20261123", "folder": "B", "calls": 7}], [A5, B7]),
+        ([{"folder": "A", "calls": 5}, None, {"Folder-Name": "B", "calls": 7}], [A5, B7]),
+        ([{"folder": None, "foldername": None, "name": "A", "calls": 5}], [A5]),
+        ([{"name": "X", "foldername": "B", "folder": "A", "calls": 5}], [A5]),
+        ([[{"folder": "A", "calls": 5}], [[{"folder": "B", "calls": 7}]]], [A5, B7]),
+        ({"folder": "A", "calls": 5}, [A5]),
+        ({"A": {"calls": 5}, "B": {"calls": 7}}, [A5, B7]),
+        ({"A": [{"calls": 5}], "B": [{"date": "20261123", "calls": 7}]}, [A5, B7]),
+        ({"A": [{"calls": 2}, {"calls": 3}], "B": None}, [A5]),
+        ({"X": {"folder": "A", "calls": 5}, "Y": [{"name": "B", "calls": 7}]}, [A5, B7]),
+        ({"20261123": [{"folder": "A", "calls": 5}, {"folder": "B", "calls": 7}]}, [A5, B7]),
+        ({"2026-11-23": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"A": {"20261123": {"calls": 5}}, "B": {"2026-11-23": [{"calls": 7}]}}, [A5, B7]),
+        ({"DocTestCo": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"stats": [{"folder": "A", "calls": 5}]}, [A5]),
+        ({"Data": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"results": {"folders": {"A": {"calls": 5}, "B": {"calls": 7}}}}, [A5, B7]),
+        ({"A": {"stats": {"calls": 5}}, "B": {"data": [{"calls": 7}]}}, [A5, B7]),
+        ({"20261123": {"folders": {"A": {"calls": 5}}}}, [A5]),
+        ({"status": "ok", "count": 1, "stats": [{"folder": "A", "calls": 5}]}, [A5]),
+        ({"status": "ok", "stats": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"error": "", "errors": False, "stats": [{"folder": "A", "calls": 5}]}, [A5]),
+        ({"error": None, "stats": None, "data": [{"folder": "A", "calls": 5}]}, [A5]),
+        ({"total": 9, "20261123": {"A": {"calls": 5}}}, [A5]),
+        ({"total": 9, "X": [{"folder": "A", "calls": 5}]}, [A5]),
+        ({"total": 9, "X": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ([{"folder": "stats", "calls": 1}], [FolderDay("stats", 1)]),
+        ([{"folder": "20261123", "calls": 1}], [FolderDay("20261123", 1)]),
+        ({"error": {"calls": 1}}, [FolderDay("error", 1)]),
+        ({"volume": {"calls": 1}, "folder": {"calls": 2}}, [FolderDay("volume", 1), FolderDay("folder", 2)]),
+        ({"20261332": {"calls": 1}}, [FolderDay("20261332", 1)]),
+        ([{"folder": "A", "calls": 2}, {"folder": "a", "calls": 3}], [FolderDay("A", 2), FolderDay("a", 3)]),
+        ({"A ": {"calls": 2}, "A": {"calls": 3}}, [FolderDay("A ", 2), FolderDay("A", 3)]),
+        ([{"folder": "A", "agents": {"x": 5}}], [FolderDay("A", 5, None, (AgentDay("x", 5),))]),
+        (
+            [{"folder": "A", "agents": 2, "001": {"calls": 5, "overall": {"ncalls": 5, "duration": "0:11:55"}}}],
+            [FolderDay("A", 5, 715.0, (AgentDay("001", 5, 715.0),))],
+        ),
+        (
+            {"A": {"agents": {"x": 5}}, "B": {"agents": [{"id": 1, "calls": 7}]}},
+            [FolderDay("A", 5, None, (AgentDay("x", 5),)), FolderDay("B", 7, None, (AgentDay("1", 7),))],
+        ),
+        ([{"folder": "A", "calls": 5, "error": "x", "stats": [{"calls": 9}], "B": {"calls": 9}}], [A5]),
+    ],
+)
+def test_rules_4_and_6_an_answer_to_a_request_for_an_org(body: Any, days: list[FolderDay]) -> None:
+    assert read(body, ORG) == sorted(days, key=lambda day: day.folder)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"calls": 5},
+        [{"calls": 5}],
+        [{"date": "20261123", "calls": 5}],
+        [{"folder": "A", "calls": 5}],
+        {"A": {"calls": 5}},
+        {"A": [{"calls": 5}], "B": [{"calls": 7}]},
+        {"20261123": {"calls": 5}},
+        {"20261123": {"A": {"calls": 5}, "B": {"calls": 7}}},
+        {"20261123": {"calls": 2}, "A": {"calls": 3}},
+        {"stats": {"calls": 5}},
+        {"stats": {"data": [{"calls": 5}]}},
+        [{"calls": 2}, {"folder": "A", "calls": 3}, {"folder": "B", "calls": 9}],
+        {"count": 1, "folder": "A", "stats": [{"calls": 5}]},
+        {"name": "anything", "stats": [{"calls": 5}]},
+        {"day": "20261123", "stats": [{"calls": 5}]},
+        {"date": 20261123, "folder": "A", "X": [{"folder": "A", "calls": 5}]},
+        {"date": "Monday", "stats": [{"calls": 5}]},
+    ],
+)
+def test_rules_4_and_6_an_answer_to_a_request_for_a_folder(body: Any) -> None:
+    assert read(body, FOLDER) == [A5]
+
+
+@pytest.mark.parametrize(
+    ("body", "asked", "days"),
+    [
+        ([{"folder": "A", "date": "20261122", "calls": 1}, {"folder": "A", "date": "20261123", "calls": 5}], ORG, [A5]),
+        ([{"folder": "A", "day": 20261124, "calls": 1}, {"folder": "A", "day": "2026-11-23", "calls": 5}], ORG, [A5]),
+        ([{"folder": "A", "date": None, "day": None, "calls": 5}], ORG, [A5]),
+        ([{"folder": "A", "day": "20261122", "date": "20261123", "calls": 5}], ORG, [A5]),
+        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, ORG, [A5]),
+        ({"A": {"20261122": {"calls": 1}, "2026-11-23": {"calls": 5}}}, ORG, [A5]),
+        ({"20261122": {"20261123": {"A": {"calls": 5}}}}, ORG, [A5]),
+        ({"20261122": [{"folder": "A", "date": "20261123", "calls": 5}]}, ORG, [A5]),
+        ({"20261123": [{"folder": "A", "date": "20261122", "calls": 5}]}, ORG, []),
+        ([{"folder": "A", "date": "20261122", "calls": 5}], ORG, []),
+        ([{"date": "20261122", "calls": 5}], FOLDER, []),
+        ([{"date": "20261122", "calls": 5}, {"folder": "B", "calls": 7}], FOLDER, []),
+        ([{"folder": "A", "date": "20261122", "calls": 5}], Requested(None, None), [A5]),
+        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, Requested(None, None), [A5]),
+        (
+            {"20261123": {"A": {"calls": 5}}, "20261122": {"A": {"calls": 1}, "B": {"calls": 7}}},
+            Requested(None, None),
+            [A5],
+        ),
+        ({"20261123": {"B": {"calls": 5}}, "20261122": {"A": {"calls": 1}}}, Requested("A", None), []),
+        ({"A": {"calls": 5}, "B": {"calls": 7}}, Requested(None, None), [A5, B7]),
+        ({"calls": 5}, Requested("A", None), [A5]),
+    ],
+)
+def test_rule_5_the_day(body: Any, asked: Requested, days: list[FolderDay]) -> None:
+    assert read(body, asked) == days
+
+
+def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> None:
+    body = [
+        {"folder": "A", "calls": 1, "duration": 10, "agents": {"x": {"calls": 1, "duration": 10}}},
+        {"20261123": {"A": {"calls": 3, "duration": 50, "agents": [{"id": "x", "calls": 3, "duration": 50}]}}},
+        {"A": [{"calls": 4}, {"date": "20261122", "calls": 100}]},
+    ]
+    assert read(body, ORG) == [FolderDay("A", 8, 40.0, (AgentDay("x", 4, 40.0),))]
+
+
+@pytest.mark.parametrize("asked", [ORG, FOLDER, Requested(None, None), Requested("A", None)])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *([], {}, [[]], [{}], [None], [[], {}, None], {"A": []}, {"A": {}, "B": []}, {"A": None}, {"20261123": []}),
+        *({"stats": []}, {"data": {}}, {"results": {"folders": []}}, {"stats": None}),
+        *({"status": "OK", "stats": []}, {"message": "Success", "code": 200, "data": {}}),
+        *({"success": True, "stats": []}, {"count": 0, "data": []}, {"total": 0.0, "data": {}}),
+        *({"error": "", "data": []}, {"error": False, "data": []}, {"errors": 0, "data": []}, {"error": None}),
+        *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"calls": None}),
+    ],
+)
+def test_rule_9_an_empty_answer_means_no_calls(body: Any, asked: Requested) -> None:
+    assert read(body, asked) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "day"),
+    [
+        ([], None),
+        ([{"folder": "A", "calls": 5}], None),
+        ([{"folder": "A", "date": "20261122", "calls": 5}], date(2026, 11, 22)),
+    ],
+)
+def test_the_day_that_the_values_are_of(body: Any, day: date | None) -> None:
+    raw = json.dumps(body).encode()
+    assert end(IncrementalParser(Parser(Layouts())).read(raw, Requested(None, None)))[1].day == day
+    assert end(IncrementalParser(Parser(Layouts())).read(raw, ORG))[1].day == DAY
+
+
+NEITHER = "expected a day record, found an object without a call count or agents"
+BESIDE = "expected a day record, as beside it"
+THROUGH = "is read through only where no other list or object is beside it"
+AGENTS_OR_FOLDER = "is it a folder of this name, or agents by their ids?"
+AGENT_OR_RECORDS = "is it an agent's id, or does it hold day records?"
+NUMBER_BESIDE = "agents, or a folder of this name?"
+AN_ERROR = "an error, no day record"
+IN_PLACE = "expected day records, found this in their place"
+NO_FOLDER = "a day record without a folder: list the org's folders in the configuration"
+OTHER_FOLDER = "every record names another folder than the one that was asked for"
+TWICE = "stands here in two spellings, so which of them counts?"
+A_COUNT = "expected a number of calls, found"
+A_DATE = "expected a date, YYYYMMDD or YYYY-MM-DD"
+A_FOLDER = "expected a folder's name"
+NO_AGENTS = "expected a call count or agents, found neither"
+DEEP = "nested deeper than 16 levels"
+
+
+@pytest.mark.parametrize(
+    ("body", "asked", "path", "message"),
+    [
+        # Rule 1: neither a count nor agents.
+        ({"duration": 5}, FOLDER, "$", NEITHER),
+        ([{"folder": "A"}], ORG, "$[0]", NEITHER),
+        ({"A": {"foo": 1}}, ORG, "$.A", NEITHER),
+        ([{"folder": "A", "agents": 3}], ORG, "$[0]", NEITHER),
+        ([{"date": "20261123", "agents": 0}], FOLDER, "$[0]", NEITHER),
+        ([{"folder": "A", "agents": {}}], ORG, "$[0]", NO_AGENTS),
+        ([{"folder": "A", "agents": []}], ORG, "$[0]", NO_AGENTS),
+        ({"A": {"agents": {}}}, ORG, "$.A", NO_AGENTS),
+        # Agents, or folders?
+        ({"agents": {"calls": 5}}, ORG, "$.agents", AGENTS_OR_FOLDER),
+        ({"agents": {"calls": 5, "agents": {"x": 5}}}, FOLDER, "$.agents", AGENTS_OR_FOLDER),
+        ({"agents": 1, "byagent": {"x": {"calls": 1}}}, ORG, "$.byagent", NUMBER_BESIDE),
+        ({"agents": 1, "byagent": [{"name": "x", "calls": 1}]}, ORG, "$.byagent", NUMBER_BESIDE),
+        ({"agents": 1, "stats": {"calls": 5}}, FOLDER, "$.stats", AGENT_OR_RECORDS),
+        ({"agents": 1, "20261123": {"calls": 5}}, FOLDER, '$["20261123"]', AGENT_OR_RECORDS),
+        # Rule 4.
+        ({"calls": 5}, ORG, "$", NO_FOLDER),
+        ([{"folder": "A", "calls": 5}, {"calls": 5}], ORG, "$[1]", NO_FOLDER),
+        ([{"date": "20261122", "calls": 5}], ORG, "$[0]", NO_FOLDER),
+        ({"stats": {"20261123": {"calls": 5}}}, ORG, '$.stats["20261123"]', NO_FOLDER),
+        ([{"folder": "B", "calls": 5}], FOLDER, "$", OTHER_FOLDER),
+        ({"a": {"calls": 5}}, FOLDER, "$", OTHER_FOLDER),
+        ({"B": {"20261122": {"calls": 5}}, "C": {"calls": 0}}, FOLDER, "$", OTHER_FOLDER),
+        ([{"folder": "", "calls": 5}], FOLDER, "$[0].folder", A_FOLDER),
+        ([{"folder": 5, "calls": 5}], FOLDER, "$[0].folder", A_FOLDER),
+        ([{"Folder Name": ["A"], "calls": 5}], FOLDER, '$[0]["Folder Name"]', A_FOLDER),
+        ([{"folder": {"name": "A"}, "calls": 5}], ORG, "$[0].folder", A_FOLDER),
+        ({"": {"calls": 5}}, ORG, '$[""]', A_FOLDER),
+        ({"folder": "A", "X": [{"calls": 5}]}, ORG, "$.folder", "contradicts the record at $.X[0]"),
+        ({"folder": "B", "stats": [{"calls": 5}]}, FOLDER, "$.folder", "contradicts the record at $.stats[0]"),
+        ({"folder": "A", "X": [{"folder": "B", "calls": 5}]}, ORG, "$.folder", "contradicts the record at $.X[0]"),
+        # Rule 5.
+        ([{"folder": "A", "date": "today", "calls": 5}], ORG, "$[0].date", A_DATE),
+        ([{"folder": "A", "day": "23.11.2026", "calls": 5}], ORG, "$[0].day", A_DATE),
+        ([{"folder": "A", "date": 20261123.0, "calls": 5}], ORG, "$[0].date", A_DATE),
+        ([{"folder": "A", "date": True, "calls": 5}], ORG, "$[0].date", A_DATE),
+        ([{"folder": "A", "date": ["20261123"], "calls": 5}], ORG, "$[0].date", A_DATE),
+        ({"date": "20261122", "stats": [{"calls": 5}]}, FOLDER, "$.date", "contradicts the record at $.stats[0]"),
+        ({"day": "2026-11-22", "20261123": {"calls": 5}}, FOLDER, "$.day", 'contradicts the record at $["20261123"]'),
+        (
+            [{"folder": "A", "date": "20261123", "calls": 5}, {"folder": "B", "calls": 7}],
+            Requested(None, None),
+            "$[1]",
+            "a day record without a date, among others that have one",
+        ),
+        # Rule 6: no wrapper, and what stands beside day records.
+        ({"stats": [], "data": []}, ORG, "$.stats", THROUGH),
+        ({"A": {"calls": 5}, "Stats": {"calls": 5}}, ORG, "$.Stats", THROUGH),
+        ({"errors": [], "stats": [{"folder": "A", "calls": 5}]}, ORG, "$.stats", THROUGH),
+        ({"A": {"calls": 5}, "B": 7}, ORG, "$.B", BESIDE),
+        ({"A": {"calls": 5}, "B": {"calls": 7}, "total": 12}, ORG, "$.total", BESIDE),
+        ({"A": {"calls": 5}, "status": "ok"}, FOLDER, "$.status", BESIDE),
+        ({"A": {"stats": {"calls": 5}}, "total": 5}, ORG, "$.total", BESIDE),
+        ({"A": {"20261123": {"calls": 5}}, "total": 5}, ORG, "$.total", BESIDE),
+        ({"A": {"20261123": {"calls": 5}, "20261122": 7}}, ORG, '$.A["20261122"]', BESIDE),
+        ({"20261123": 5, "A": [{"folder": "A", "calls": 1}]}, ORG, '$["20261123"]', BESIDE),
+        ([{"folder": "A", "calls": 5}, 7], ORG, "$[1]", "expected a day record, an object"),
+        (["A"], ORG, "$[0]", "expected a day record, an object"),
+        ({"A": [True]}, ORG, "$.A[0]", "expected a day record, an object"),
+        ({"overall": {"calls": 5}}, FOLDER, "$.overall", "is read in an agent's record only"),
+        ({"A": {"Overall": {"calls": 5}}}, ORG, "$.A.Overall", "is read in an agent's record only"),
+        ({"A": {"overall": []}}, ORG, "$.A.overall", "is read in an agent's record only"),
+        # Rule 8: what is missing is not what stands there twice.
+        ({"calls": 5, "Calls": 5}, FOLDER, "$.Calls", TWICE),
+        ([{"folder": "A", "calls": 5, "FOLDER": "A"}], ORG, "$[0].FOLDER", TWICE),
+        ({"date": "20261123", "Date": "20261123", "stats": []}, FOLDER, "$.Date", TWICE),
+        # A record that does not count is read all the same.
+        ({"A": {"calls": 5}, "B": {"calls": -7}}, FOLDER, "$.B.calls", f"{A_COUNT} a negative number"),
+        ({"20261122": {"calls": 0.5}}, FOLDER, '$["20261122"].calls', f"{A_COUNT} a fraction"),
+        # Rule 10.
+        (None, ORG, "$", "expected day records, a list or an object"),
+        (0, ORG, "$", "expected day records, a list or an object"),
+        (5, FOLDER, "$", "expected day records, a list or an object"),
+        (True, ORG, "$", "expected day records, a list or an object"),
+        ("", ORG, "$", "expected day records, a list or an object"),
+        ("no calls", ORG, "$", "expected day records, a list or an object; it says: no calls"),
+        (7, ORG, "$", "expected day records, a list or an object"),
+        ({"error": "x"}, FOLDER, "$", f"{NEITHER}; it says: x"),
+        ({"status": "x", "code": 5, "Error": " ", "message": "y"}, FOLDER, "$", f"{NEITHER}; it says: y"),
+        ({"error": {"code": 5, "message": "x"}}, FOLDER, "$.error", f"{NEITHER}; it says: x"),
+        ({"error": True}, FOLDER, "$", NEITHER),
+        ({"message": "Company not found"}, ORG, "$", f"{NEITHER}; it says: Company not found"),
+        ({"status": 404}, ORG, "$", NEITHER),
+        ({"error": {"code": 5}}, ORG, "$.error", NEITHER),
+        ({"error": {}}, ORG, "$.error", AN_ERROR),
+        ({"Errors": []}, FOLDER, "$.Errors", AN_ERROR),
+        ({"errors": ["x"]}, FOLDER, "$.errors[0]", "expected a day record, an object"),
+        ({"error": [], "A": {"calls": 5}}, ORG, "$.error", AN_ERROR),
+        ({"error": "x", "stats": []}, FOLDER, "$.error", f"{IN_PLACE}; it says: x"),
+        ({"error": "x", "stats": [{"folder": "A", "calls": 5}]}, ORG, "$.error", f"{IN_PLACE}; it says: x"),
+        ({"errors": 1, "data": [{"folder": "A", "calls": 5}]}, ORG, "$.errors", IN_PLACE),
+        ({"status": "fail", "stats": []}, ORG, "$.status", IN_PLACE),
+        ({"message": "Org not found", "data": {}}, ORG, "$.message", f"{IN_PLACE}; it says: Org not found"),
+        ({"success": False, "data": []}, ORG, "$.success", IN_PLACE),
+        ({"code": 404, "data": []}, ORG, "$.code", IN_PLACE),
+    ],
+)  # fmt: skip
+def test_what_the_rules_do_not_decide_is_refused(body: Any, asked: Requested, path: str, message: str) -> None:
+    assert refused(body, asked) == ("unrecognized", path, message)
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"[", b"]"), (b'{"stats":', b"}"), (b'{"20261123":', b"}")])
+def test_nesting_has_an_end(before: bytes, after: bytes) -> None:
+    record = b'{"folder":"A","calls":5}'
+    assert read(before * 16 + record + after * 16, ORG) == [A5]
+    assert refused(before * 17 + record + after * 17, ORG)[2] == DEEP
+    assert read(b'{"folder":"A","calls":5,"x":' + before * 500 + b"1" + after * 500 + b"}", ORG) == [A5]
+
+
+@pytest.mark.parametrize(
+    "part", [b"[", b'{"a":', b'{"agents":', b'[{"stats":', b'{"calls":1,"agents":{"x":{"overall":']
+)
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_hundred_thousand_brackets_are_refused(part: bytes, *, closed: bool) -> None:
+    pairs = {"[": "]", "{": "}"}
+    tail = "".join(pairs[bracket] for bracket in reversed(part.decode()) if bracket in pairs).encode()
+    reason, _, message = refused(part * 100_000 + (b"1" + tail * 100_000 if closed else b""), FOLDER)
+    assert (reason, message) == ("unrecognized", "nested too deeply")
+
+
+HTML = "the body is an HTML or XML page, of a proxy or a login perhaps"
+DOUBLE = "a key stands here twice, so which of them counts?"
+LONE = "the body has a lone surrogate"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body is empty"),
+        (b" \r\n\t", "the body is empty"),
+        (b"\xef\xbb\xbf", "the body is empty"),
+        (b"\xef\xbb\xbf \n", "the body is empty"),
+        (b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>", HTML),
+        (b" \xef\xbb\xbf\n<?xml version='1.0'?>", HTML),
+        (b"<", HTML),
+        (b'{"folder":"A","calls":5,"x":"\xff"}', "the body is no UTF-8 at byte 29"),
+        (b'{"calls":5,"\xc3":1}', "the body is no UTF-8 at byte 12"),
+        (b'{"calls":5,"x":"\xed\xa0\x80"}', "the body is no UTF-8 at byte 16"),
+        (b'{"calls":5,"x":"\xc0\xaf"}', "the body is no UTF-8 at byte 16"),
+        (b"\xff\xfe[\x00]\x00", "the body is no UTF-8 at byte 0"),
+        (b'{"folder":"A","calls":5,"x":"\\ud800"}', LONE),
+        (b'{"folder":"A","calls":5,"\\udfff":1}', LONE),
+        (b'{"folder":"A","calls":5,"x":[{"y":"\\uDBFF\\u0041"}]}', LONE),
+        (b'{"folder":"A","calls":5,"x":null,"x":"\\udc00\\ud800"}', LONE),
+        (b'{"\\ud83d":null}', LONE),
+        (b'{"calls":5,"x":"\\ud83d","y":"\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\ud83d\\n\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\ud83d\\ud83d\\ude00"}', LONE),
+        (b'{"calls":5,"x":"\\\\\\ude00"}', LONE),
+    ],
+)  # fmt: skip
+def test_rule_10_what_is_no_text_is_not_json(body: bytes, message: str) -> None:
+    assert refused(body, FOLDER) == ("not_json", "$", message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[", b"]", b"{", b'{"calls":5', b'{"calls":5}}', b"[] []", b"[]x", b"[,]", b"[{},]", b'{"calls":5,}'),
+        *(b"{'calls':5}", b"{calls:5}", b'{"calls" 5}', b'{"calls":05}', b'{"calls":+5}', b'{"calls":5.}'),
+        *(b'{"calls":0x5}', b'{"calls":NaN}', b'{"calls":Infinity}', b'{"calls":-Infinity}', b'{"calls":5,"x":nan}'),
+        *(b"NaN", b"nul", b"nope", b"True", b"tru", b'"abc', b"-", b"Not Found", b"calls=5", b"/*x*/[]", b"[]//"),
+        *(b'{"calls":5,"x":tru}', b'{"calls":5,"x":"\x01"}', b'{"calls":5,"x":"\n"}', b'{"calls":5,"x":"\\x41"}'),
+        *(b'{"calls":.5}', b"{\"calls\":5,\"x\":'y'}"),
+        *(b"[]\x00", b"\x00[]", b"\xef\xbb\xbf\xef\xbb\xbf[]", b"\xc2\xa0[]", b"5e", b'[{"calls":5}', b"[1 2]"),
+    ],
+)  # fmt: skip
+def test_rule_10_what_is_no_json_is_not_json(body: bytes) -> None:
+    assert refused(body, FOLDER)[0] == "not_json"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"calls":1,"calls":5}', "$"),
+        (b'{ "calls" : 1, "calls" : 5 }', "$"),
+        (b'{"calls":null,"calls":5}', "$"),
+        (b'{"c\\u0061lls":1,"calls":5}', "$"),
+        (b'{"x":1,"calls":5,"x":"1,"}', "$"),
+        (b'{"A":{"calls":1},"A":{"calls":5}}', "$"),
+        (b'{"A":{"20261123":{"calls":5},"20261123":{"calls":5}}}', "$.A"),
+        (b'[{"calls":5,"agents":{"a":1,"a":2}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"a":{"calls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":2,"a":{"calls":1},"a":{"calls":1}}]', "$[0]"),
+        (b'[{"agents":{"a":1,"a":2}}]', "$[0].agents"),
+        # An escaped comma in a key does not make up for the one behind what is lost.
+        (b'{"A\\u002cB":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"A\\u002CB":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"\\\\\\u002c":{"calls":1},"T":{"calls":12},"T":{"calls":3}}', "$"),
+        (b'{"calls":12,"x\\u002c":1,"calls":3}', "$"),
+        (b'[{"calls":5,"agents":{"a\\u002cb":{"calls":1},"a":{"calls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        # Nor does an escape hide a count of the agent that is lost.
+        (b'[{"calls":5,"agents":{"a":{"c\\u0061lls":1},"a":{"calls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"a":{"calls":1},"a":{"c\\u0061lls":1}}}]', "$[0].agents"),
+        (b'[{"calls":5,"agents":{"\\u0061":{"\\u0063alls":1},"a":{"calls":1}}}]', "$[0].agents"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(body: bytes, path: str) -> None:
+    again = b'[{"folder":"A","calls":5,"agents":{"b":{"calls":1}}},' + body.removeprefix(b"[").removesuffix(b"]") + b"]"
+    assert refused(body, FOLDER) == ("unrecognized", path, DOUBLE)
+    assert refused(again, FOLDER) == ("unrecognized", "$[1]" + path.removeprefix("$").removeprefix("[0]"), DOUBLE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"A\\u002cB":{"calls":1},"T,\\\\u002c":{"calls":2},"A":{"calls":5,"x":["\\u002c",","]}}',
+        b'{"\\u00e9\\\\":{"calls":1},"\\u002c\\\\u002C\\\\\\u002C":{"calls":2},"A":{"calls":5}}',
+        b'{"A":{"calls":5,"x\\u002c":"\\u002c","\\\\u002c":1,"\\u00e9":",","":2}}',
+    ],
+)
+def test_commas_however_they_are_written_are_no_keys_that_stand_twice(body: bytes) -> None:
+    assert A5 in read(body, ORG)
+    assert A5 in read(body.replace(b":", b" :\n"), ORG)
+
+
+@pytest.mark.parametrize("gap", [10, 40_000])
+@pytest.mark.parametrize("first", [b'"calls"', b'"c\\u0061lls"'])
+def test_an_agent_that_stands_twice_in_any_spelling_among_very_many_is_refused(gap: int, first: bytes) -> None:
+    between = ",".join(f'"agent{index}":{{"calls":1}}' for index in range(gap)).encode()
+    body = b'[{"calls":5,"agents":{%b,"a":{%b:1},"a":{"calls":1}}}]' % (between, first)
+    reading = IncrementalParser(Parser(Layouts()))
+    end(reading.read(b'[{"calls":5,"agents":{"b":{"calls":1}}}]', FOLDER))
+    for each in (reading, IncrementalParser(Parser(Layouts()))):
+        with pytest.raises(DecodeError) as caught:
+            end(each.read(body, FOLDER))
+        assert (caught.value.path, caught.value.message) == ("$[0].agents", DOUBLE)
+
+
+@pytest.mark.parametrize("gap", [10, 40_000])
+def test_an_agent_that_stands_twice_among_very_many_is_refused(gap: int) -> None:
+    between = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(gap))
+    body = f'[{{"calls":5,"agents":{{"a":{{"calls":1}},{between},"a":{{"calls":1}}}}}}]'.encode()
+    assert refused(body, FOLDER) == ("unrecognized", "$[0].agents", DOUBLE)
+
+
+@pytest.mark.parametrize("length", [1024, 1025])
+def test_a_name_has_so_many_characters_at_most(length: int) -> None:
+    name = "\u00fc" * length
+    bodies = {
+        f'{{"{name}":{{"calls":5}}}}': (f"$[a key of {length} characters]", "a folder's name"),
+        f'[{{"folder":"{name}","calls":5}}]': ("$[0]", "a folder's name"),
+        f'{{"A":{{"calls":5,"agents":{{"{name}":5}}}}}}': ("$.A.agents", "an agent's id"),
+        f'{{"A":{{"calls":5,"agents":[{{"id":"{name}","calls":5}}]}}}}': ("$.A.agents", "an agent's id"),
+        f'{{"A":{{"calls":5,"agents":1,"{name}":{{"calls":5}}}}}}': ("$.A", "an agent's id"),
+    }
+    for body, (path, what) in bodies.items():
+        if length > 1024:
+            assert refused(body.encode(), ORG) == ("unrecognized", path, f"{what} of more than 1024 characters")
+        else:
+            assert [day.calls for day in read(body.encode(), ORG)] == [5]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"calls":5}',
+        b' \r\n\t{"calls":5}\n\n',
+        b'\n\xef\xbb\xbf \n{"calls":5}',
+        b'{\n  "calls" : 5 ,\t"x":\r\n[ ]}',
+        b'{"calls":5,"x":null,"y":",,","z,":[1,{"z,":1}]}',
+        b'{"c\\u0061lls":5}',
+        b'{"calls":5,"x":"\\ud83d\\ude00 \\\\ud800"}',
+        '{"calls":5,"x":"\U0001f600"}'.encode(),
+        b'{"calls":5.0}',
+        b'{"calls":5e0,"x":-0}',
+        b'{"calls":5,"x":1' + b"0" * 399 + b"}",
+        b'{"calls":5,"\\u0000\\u001b":1}',
+    ],
+)
+def test_rule_10_what_is_skipped_or_written_otherwise(body: bytes) -> None:
+    assert read(body, FOLDER) == [A5]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"calls":1e400}', "$"),
+        (b'{"calls":5,"x":1e400}', "$"),
+        (b'[{"folder":"A","calls":5},{"folder":"B","calls":5,"x":[-1e400]}]', "$[1]"),
+        (b'{"stats":[],"x":1e400}', "$.x"),
+        (b'{"date":1e400,"stats":[]}', "$.date"),
+        (b'{"calls":5,"x":1' + b"0" * 5000 + b"}", "$"),
+        (b"1e400", "$"),
+    ],
+)
+def test_a_number_that_no_float_holds_is_refused_wherever_it_stands(body: bytes, path: str) -> None:
+    assert refused(body, FOLDER) == ("unrecognized", path, "a number out of range")
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "9007199254740993"])
+def test_a_count_of_many_digits_is_refused(digits: str) -> None:
+    expected = ("unrecognized", "$.calls", "expected a number of calls, found a number out of range")
+    assert refused(f'{{"calls":{digits}}}'.encode(), FOLDER) == expected
+    assert refused(f'{{"calls":"{digits}"}}'.encode(), FOLDER) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"calls": 1, "agents": {"\x00\x1b\u202e" + "x" * 10**6: "?"}},
+        {"calls": 1, "agents": [{"id": "ä" * 10**6, "calls": "?" * 10**6}]},
+        {"\U0001f600" * 10**5: {"\n" * 10**5: {"calls": "x" * 10**5}}},
+        {"folder": "B" * 10**6, "stats": [{"calls": 5}]},
+        [{"folder": "B" * 10**6, "calls": 5}],
+        {"c" + "_" * 10**6 + "alls": -1},
+        {"calls": 1, "c" + "_" * 10**6 + "alls": 1},
+        {"date": "x" * 10**6, "calls": 5},
+    ],
+)
+def test_an_error_is_short_ascii_and_without_the_text_of_the_body(body: Any) -> None:
+    reason, path, message = refused(body, FOLDER)
+    assert reason == "unrecognized"
+    for text in (path, message):
+        assert text.isascii()
+        assert text.isprintable()
+        assert len(text) < 2000
+
+
+def test_a_million_agents_are_read_with_many_pauses() -> None:
+    agents = b",".join(b'"%07d":{"calls":1,"avgduration":"0:01:00"}' % number for number in range(10**6))
+    (day,), _, pauses = end(
+        IncrementalParser(Parser(Layouts())).read(b'{"calls":1000000,"agents":{' + agents + b"}}", FOLDER)
+    )
+    assert (day.folder, day.calls, day.average_seconds, len(day.agents)) == ("A", 10**6, None, 10**6)
+    assert list(day.agents)[-1] == AgentDay("0999999", 1, 60.0)
+    assert pauses >= 500
+
+
+@pytest.mark.parametrize("body", [b"[" + b"{}," * 20_000 + b"{}]", b'{"a":[' + b"[]," * 20_000 + b"[]]}"])
+def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
+    days, _, pauses = end(IncrementalParser(Parser(Layouts())).read(body, ORG))
+    assert days == []
+    assert pauses >= 20_000
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        (b"[" + b"{}," * 200_000 + b"{}]", "$", "more than 200000 records or fields here"),
+        (
+            b"{" + b",".join(b'"%d":{}' % number for number in range(200_001)) + b"}",
+            "$",
+            "more than 200000 records or fields here",
+        ),
+        (
+            b"[" + b",".join([b"[" + b"{}," * 199_999 + b"{}]"] * 3) + b"]",
+            "$",
+            "more than 500000 lists and objects around the fields of the records",
+        ),
+        (
+            b'{"A":{"calls":1,"agents":{' + b",".join(b'"%x":1' % number for number in range(2_020_000)) + b"}}}",
+            "$.A.agents",
+            "more than 2000000 agents",
+        ),
+    ],
+    ids=["elements", "members", "places", "agents"],
+)
+def test_more_than_anybody_has_is_refused_early(body: bytes, path: str, message: str) -> None:
+    assert refused(body, ORG) == ("unrecognized", path, message)
+
+
+def test_findings_do_not_grow_for_ever() -> None:
+    reader = Parser(Layouts())
+    for number in range(3000):
+        end(IncrementalParser(reader).read(b'{"A":{"%scalls":1}}' % (b"_" * number), ORG))
+    assert len(reader.findings) < 1100
+
+
+def test_many_folders_are_read_with_pauses() -> None:
+    body = json.dumps({f"F{number:04}": {"calls": number} for number in reversed(range(3000))}).encode()
+    days, contents, pauses = end(IncrementalParser(Parser(Layouts())).read(body, ORG))
+    assert [day.calls for day in days] == list(range(3000))
+    assert len(contents.folders) == 3000
+    assert pauses >= 3000
+
+
+@pytest.mark.parametrize(
+    ("body", "asked", "findings"),
+    [
+        (
+            {"stats": {"20261123": {"A": {"calls": 5}}}},
+            ORG,
+            [
+                "rule 6: 'stats' is read through",
+                "rule 4: the folder from the key above the record",
+                "rule 5: the date from the key above the record",
+                "rule 1: a folder's calls from 'calls'",
+            ],
+        ),
+        (
+            [{"Folder": "A", "DAY": "20261123", "calls": 5}],
+            FOLDER,
+            [
+                "rule 4: the folder from the field 'Folder'",
+                "rule 5: the date from the field 'DAY'",
+                "rule 1: a folder's calls from 'calls'",
+            ],
+        ),
+        (
+            {"calls": 5},
+            FOLDER,
+            [
+                "rule 4: no folder named, so it is the one that was asked for",
+                "rule 5: no date given, so it is the day that was asked for",
+                "rule 1: a folder's calls from 'calls'",
+            ],
+        ),
+        ([], ORG, ["rule 9: an empty list or object, so no calls"]),
+    ],
+)
+def test_findings_tell_what_was_read_by_which_rule(body: Any, asked: Requested, findings: list[str]) -> None:
+    reader = Parser(Layouts())
+    end(IncrementalParser(reader).read(json.dumps(body).encode(), asked))
+    assert list(reader.findings) == findings
+
+
+def examples(section: str) -> list[str]:
+    """Give the JSON in a section of docs/stats-format.md: a line each, or a block that is one value."""
+    blocks = re.findall(r"```json\n(.*?)```", READING.partition(section)[2].partition("\n##")[0], re.DOTALL)
+    return [example for block in blocks for example in ([block] if block.startswith("[\n") else block.splitlines())]
+
+
+@pytest.mark.parametrize("section", ["## In short", "### 1. ", "### 2. ", "### 3. ", "### 6. "])
+def test_the_examples_of_the_documentation_are_read(section: str) -> None:
+    found = [read(example.encode(), Requested("Test01", DAY)) for example in examples(section)]
+    assert {(day.folder, day.calls) for days in found for day in days} == {("Test01", 12)}
+    assert all(map(len, found))
+
+
+def test_the_empty_examples_of_the_documentation_are_no_calls() -> None:
+    assert [read(example.encode(), ORG) for example in examples("### 9. ")] == [[], [], [], []]
+
+
+def test_the_names_in_the_documentation_are_those_that_are_read() -> None:
+    names = set(re.findall(r"`([a-z]+)`", READING.partition("## The rules")[2].partition("### 7.")[0]))
+    known = {*COUNTS, *AVERAGES, *TOTALS, *AGENTS, *AGENT_IDS, *FOLDERS, *DAYS, *OVERALL, *WRAPPERS}
+    assert names == known
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT001 # one of two shapes
+    def body(number: int) -> bytes:
+        records = {f"agent{index:06}": {"calls": index % 7, "duration": index % 60} for index in range(number)}
+        agents = [{"id": agent, **record} for agent, record in records.items()] if listed else records
+        return json.dumps([{"calls": 5, "agents": agents}]).encode()
+
+    few, many = body(1000), body(40_000)
+    assert len(few) < 2**20 < len(many)
+    (expected,), _, _ = end(IncrementalParser(Parser(Layouts())).read(few, FOLDER))
+    (read,), _, pauses = end(IncrementalParser(Parser(Layouts())).read(many, FOLDER))
+    assert list(read.agents)[: len(expected.agents)] == list(expected.agents)
+    assert len(read.agents) == sum(index % 7 > 0 for index in range(40_000))
+    assert pauses >= 20
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ('{"calls":-1}', "$[0].agents[agent 40001].calls: expected a number of calls, found a negative number"),
+        ('{"calls":1e999}', "$[0].agents[agent 40001]: a number out of range"),
+        ('{"duration":1}', "$[0].agents[agent 40001]: an agent's record without a call count"),
+    ],
+)
+def test_one_of_very_many_agents_that_is_refused(last: str, message: str) -> None:
+    agents = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(40_000))
+    body = f'[{{"calls":5,"agents":{{{agents},"last":{last}}}}}]'.encode()
+    with pytest.raises(DecodeError) as caught:
+        end(IncrementalParser(Parser(Layouts())).read(body, FOLDER))
+    assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)

@@ -1,0 +1,48 @@
+import pytest
+
+from exporter.stats.model import AgentDay, AgentDays
+from exporter.stats.totals import Sum, merged, sum_of
+from tests.support.finished_steps import finished
+
+
+def test_a_sum_of_one_part_is_that_part_to_the_last_bit() -> None:
+    total = Sum()
+    total.add(3, 0.1)
+    total.add(5, None)
+    total.add(0, 7.0)
+    assert (total.calls, total.average_seconds) == (8, 0.1)
+
+
+def test_a_sum_of_nothing_has_no_mean() -> None:
+    assert (Sum().calls, Sum().average_seconds) == (0, None)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_merged_agents_keep_the_order_in_which_they_were_first_seen(size: int) -> None:
+    agents = AgentDays.of([AgentDay("b", 1, 4.0), AgentDay("a", 2), AgentDay("b", 3, 8.0), AgentDay("a", 1, 5.0)])
+    parts = list(agents.slices(size))
+    assert finished(merged(parts)) == (AgentDay("b", 4, 7.0), AgentDay("a", 3, 5.0))
+    assert list(agents.slices(size)) == parts
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_agents_that_are_all_different_are_merged_by_themselves(size: int) -> None:
+    agents = AgentDays.of([AgentDay("a", 1, 60.0), AgentDay("b", 3, 20.0)])
+    assert finished(merged(list(agents.slices(size)))) == agents
+    assert finished(merged([])) == ()
+
+
+def test_very_many_agents_are_added_up_with_pauses() -> None:
+    agents = AgentDays([f"a{number}" for number in range(10_000)] * 2, [1] * 20_000, [4.0] * 20_000)
+    steps, pauses = merged([agents]), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            together = end.value
+            break
+        pauses += 1
+    assert together == AgentDays(agents.agents[:10_000], [2] * 10_000, [4.0] * 10_000)
+    assert pauses >= 25
+    total = finished(sum_of(together))
+    assert (total.calls, total.average_seconds) == (20_000, 4.0)

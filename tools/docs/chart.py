@@ -1,0 +1,134 @@
+"""What of the chart is made: the schema of its values, and the table of them in its README."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+CHART: Final = Path(__file__).parents[2] / "helm" / "vspark-exporter"
+
+_COMMENT: Final = "# -- "
+_OPEN: Final = frozenset(
+    {"resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext", "dashboards.labels"}
+)
+"""Mappings whose keys are Kubernetes' or the user's."""
+_TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer"}
+_TEXTS: Final = frozenset({"secrets", "extraArgs", "targetLabels", "podTargetLabels"})
+"""The last keys of those lists that hold text; the others hold mappings."""
+_PORT: Final = {"minimum": 1, "maximum": 65535}
+_AMOUNT: Final = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]+%?)?$"}
+_DNS_NAME: Final = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_NAME_OR_NONE: Final = {"pattern": f"{_DNS_NAME}|^$"}
+_NARROWED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "existingConfigMap": _NAME_OR_NONE,
+    **{f"webConfig.{key}Secret": _NAME_OR_NONE for key in ("existing", "ca", "user", "client")},
+    "webConfig.key": {"pattern": "^[-._a-zA-Z0-9]+$"},
+    "secrets": {"items": {"type": "string", "pattern": _DNS_NAME}, "uniqueItems": True},
+    "image.repository": {"minLength": 1},
+    "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+    "service.port": _PORT,
+    "networkPolicy.vsparkPort": _PORT | {"minimum": 0},
+    "podDisruptionBudget.maxUnavailable": _AMOUNT,
+    "podDisruptionBudget.minAvailable": _AMOUNT,
+}
+"""What the default of a value does not tell of it."""
+
+
+class _Value(NamedTuple):
+    key: str
+    path: str
+    default: Any
+    meaning: str
+    below: tuple["_Value", ...]
+
+
+def values_schema(configuration: str) -> str:
+    """Give values.schema.json; `configuration` is the JSON Schema of the exporter's configuration.
+
+    It is of draft 7, the newest that every Helm 3 reads.
+    """
+    exporter = json.loads(configuration.replace("#/$defs/", "#/definitions/"))
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {value.key: _schema(value) for value in _values()} | {"global": {"type": "object"}},
+        "additionalProperties": False,
+        "if": {"properties": {"existingConfigMap": {"const": ""}}},
+        "then": {"properties": {"config": {"$ref": exporter["$ref"]}}},
+        "else": {"properties": {"config": {"maxProperties": 0}}},
+        "definitions": exporter["$defs"],
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def values_readme() -> str:
+    """Give README.md: the text that is there, with its table of values made anew."""
+    text = (CHART / "README.md").read_text("utf-8")
+    start, end = "<!-- values, made by tools/docs/chart.py from values.yaml -->\n", "<!-- end of values -->\n"
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    rows = [f"| `{value.path}` | {_written(value.default)} | {value.meaning} |\n" for value in _leaves(_values())]
+    return "".join([before, start, "| value | default | meaning |\n|---|---|---|\n", *rows, end, after])
+
+
+def _values() -> tuple[_Value, ...]:
+    text = (CHART / "values.yaml").read_text("utf-8")
+    node = yaml.compose(text, yaml.SafeLoader)
+    return tuple(_below(node, yaml.safe_load(text), text.splitlines(), ""))
+
+
+def _below(node: Any, defaults: Mapping[str, Any], lines: list[str], above: str) -> Iterator[_Value]:
+    for key_node, value_node in node.value:
+        key, path = key_node.value, f"{above}.{key_node.value}".removeprefix(".")
+        default = defaults[key]
+        below: tuple[_Value, ...] = ()
+        if isinstance(default, dict) and path not in _OPEN:
+            below = tuple(_below(value_node, default, lines, path))
+        yield _Value(key, path, default, _comment(lines, key_node.start_mark.line), below)
+
+
+def _comment(lines: list[str], line: int) -> str:
+    """Give what the comment right above a line says."""
+    comment: list[str] = []
+    while line and (above := lines[line - 1].strip()).startswith("#"):
+        comment.insert(0, above.removeprefix(_COMMENT).removeprefix("# "))
+        line -= 1
+    return " ".join(comment)
+
+
+def _schema(value: _Value) -> dict[str, Any]:
+    schema: dict[str, Any] = {"description": value.meaning} if value.meaning else {}
+    match value.default:
+        case dict() if value.below:
+            schema |= {
+                "type": "object",
+                "properties": {each.key: _schema(each) for each in value.below},
+                "additionalProperties": False,
+            }
+        case dict():
+            schema["type"] = "object"
+            if value.key.lower().endswith(("labels", "annotations", "nodeselector")):
+                schema["additionalProperties"] = {"type": "string"}
+        case list():
+            schema |= {"type": "array", "items": {"type": "string" if value.key in _TEXTS else "object"}}
+        case default:
+            schema["type"] = _TYPES[type(default)]
+    return schema | dict(_NARROWED.get(value.path, {}))
+
+
+def _leaves(values: tuple[_Value, ...]) -> Iterator[_Value]:
+    """Yield the values that are no mapping of others, and those mappings that something is said of."""
+    for value in values:
+        if value.below and value.meaning:
+            yield value._replace(default="")
+        elif not value.below:
+            yield value
+        yield from _leaves(value.below)
+
+
+def _written(default: Any) -> str:
+    return f"`{json.dumps(default)}`" if default != "" else ""
