@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-release fuzz lint format docs dashboards bench soak sbom lock clean
+.PHONY: help demo unit check test test-release fuzz lint format docs dashboards bench soak sbom lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 demo: $(VENV)/run.stamp ## the exporter beside a simulated V-Spark
 	$(BIN)/vspark-exporter demo
+
+unit: $(VENV)/dev.stamp ## the unit tests, with coverage: no sockets, no subprocesses, seconds
+	$(BIN)/python -m pytest tests/unit --cov=exporter --cov-report=term:skip-covered
+
+check: lint unit ## what has to be green before a commit: lint and unit
 
 test: $(VENV)/dev.stamp ## all tests but those of test-release
 	$(BIN)/python -m pytest
@@ -26,6 +31,7 @@ lint: $(VENV)/dev.stamp ## style, types, and what is insecure in code and locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter tools
 	$(BIN)/python -m pytest --quiet --quiet tests/integration/test_locks.py
 

@@ -1,7 +1,7 @@
 """The status page: what a person needs at night without a dashboard, as HTML that needs no script."""
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -16,7 +16,6 @@ from exporter.status.formatting import clock, rfc3339, span, visible
 from exporter.status.overview import Overview, Totals
 from exporter.status.query import Selected, Sort, StatusQuery
 from exporter.status.sparkline import Sparkline, sparkline
-from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH
 
 ROWS_SHOWN: Final = 2000
 FOLDERS_SHOWN: Final = 100
@@ -96,9 +95,13 @@ class _Header(Struct, frozen=True):
 
 
 class StatusPage:
-    """Renders the page; its template is read once."""
+    """Renders the page; its template is read once.
 
-    def __init__(self, metrics_path: str) -> None:
+    `links` maps each link in the header to its text, `json_path` is the path of the JSON. Both are relative URLs,
+    so that the page works below any path.
+    """
+
+    def __init__(self, links: Mapping[str, str], json_path: str) -> None:
         environment = Environment(
             loader=PackageLoader("exporter.status"),
             autoescape=True,
@@ -110,8 +113,8 @@ class StatusPage:
         style = environment.get_template("status.css").render().encode()
         self.style_hash = f"sha256-{b64encode(sha256(style).digest()).decode()}"
         """The style's hash, as a Content-Security-Policy names it."""
-        # Relative, so that the page works below any path.
-        self._links = {f".{metrics_path}": "Metrics", f".{HEALTHY_PATH}": "Health", f".{READY_PATH}": "Readiness"}
+        self._links = dict(links)
+        self._json_path = json_path
 
     def pieces(
         self, overview: Overview, selected: Sequence[Selected], query: StatusQuery, problems: Sequence[str]
@@ -119,7 +122,7 @@ class StatusPage:
         """Give the page in small pieces; `problems` are those of the query."""
         config, totals = overview.config, overview.totals
         headline_state, headline = _headline(totals, refused=bool(config.problems))
-        json_href = f".{TARGETS_PATH}{query.with_refresh(refresh=True).href.removesuffix('?')}"
+        json_href = f"{self._json_path}{query.with_refresh(refresh=True).href.removesuffix('?')}"
         return self._template.generate(
             overview=overview,
             query=query,

@@ -16,7 +16,7 @@ from exporter.runtime.clock import Clock, Pauses
 from exporter.status import api as json
 from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery
-from exporter.web.endpoints import TARGETS_PATH
+from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH
 from exporter.web.negotiation import accepts_gzip
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def _load_page(metrics_path: str) -> "StatusPage":
     # Jinja would take a fifth of the exporter's start: it is loaded when somebody looks.
     from exporter.status.page import StatusPage  # noqa: PLC0415
 
-    return StatusPage(metrics_path)
+    links = {f".{metrics_path}": "Metrics", f".{HEALTHY_PATH}": "Health", f".{READY_PATH}": "Readiness"}
+    return StatusPage(links, f".{TARGETS_PATH}")
 
 
 async def _send(

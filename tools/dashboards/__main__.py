@@ -1,4 +1,4 @@
-"""`python -m tools.dashboards`: write the chart's dashboards; tests/dashboards/test_expressions.py compares them with the code."""
+"""`python -m tools.dashboards`: write the chart's dashboards; tests/dashboards compares them with the code."""
 
 import sys
 from collections.abc import Callable
