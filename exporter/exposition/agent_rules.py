@@ -3,10 +3,11 @@
 import heapq
 import hmac
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
+from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDay, AgentDays
 from exporter.stats.totals import Sum, merged
 
@@ -27,7 +28,7 @@ class AgentRules:
         self._exclude = re.compile(exclude) if exclude else None
         self._hash_key = hash_key
 
-    def apply(self, agents: AgentDays) -> Generator[None, None, tuple[AgentDays, int]]:
+    def apply(self, agents: AgentDays) -> Steps[tuple[AgentDays, int]]:
         """Give the agents to show, and how many are summed into `_other`: first the filters, then the cap.
 
         It yields where a pause may be made.
@@ -52,7 +53,7 @@ class AgentRules:
                 continue
             yield agent if key is None else AgentDay(_hash(key, agent.agent), agent.calls, agent.average_seconds)
 
-    def _capped(self, agents: AgentDays) -> Generator[None, None, tuple[AgentDays, int]]:
+    def _capped(self, agents: AgentDays) -> Steps[tuple[AgentDays, int]]:
         if len(agents) <= self._max:
             return agents, 0
         kept = yield from self._busiest(agents)
@@ -66,7 +67,7 @@ class AgentRules:
         other = AgentDay(OTHER, others.calls, others.average_seconds)
         return (yield from merged([AgentDays.of([*shown, other])])), len(agents) - len(kept)
 
-    def _busiest(self, agents: AgentDays) -> Generator[None, None, list[int]]:
+    def _busiest(self, agents: AgentDays) -> Steps[list[int]]:
         """Give the places of as many agents as may stay, those with most calls; of equals the first by their ids."""
         spans = [range(start, min(start + _AT_A_TIME, len(agents))) for start in range(0, len(agents), _AT_A_TIME)]
         most: list[int] = []

@@ -16,7 +16,8 @@ from exporter.polling.org_day import Days
 from exporter.polling.snapshot import LastError
 from exporter.polling.target_series import Taken
 from exporter.polling.target_state import TargetState
-from exporter.runtime.clock import Clock, paced
+from exporter.runtime.clock import Clock
+from exporter.runtime.steps import paced
 
 
 class Upstream(Protocol):

@@ -18,7 +18,8 @@ from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
 from exporter.polling.target_series import TargetSeries
 from exporter.polling.target_state import TargetState
-from exporter.runtime.clock import Clock, paced
+from exporter.runtime.clock import Clock
+from exporter.runtime.steps import paced
 from exporter.stats.parser import Parser
 
 _LONGEST_SLEEP_SECONDS: Final = 1.0

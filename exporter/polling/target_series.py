@@ -3,7 +3,7 @@
 Every method that takes a draft writes its changes there; what it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -28,6 +28,7 @@ from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.org_day import OrgDay, midnight
+from exporter.runtime.steps import Steps
 from exporter.stats.incremental import Contents, IncrementalParser
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
@@ -71,7 +72,7 @@ class TargetSeries:
         """What is published of each folder now, as a copy."""
         return self._published.copy()
 
-    def read(self, body: bytes, day: date | None, draft: Draft) -> Generator[None, None, Taken]:
+    def read(self, body: bytes, day: date | None, draft: Draft) -> Steps[Taken]:
         """Read an answer to a request for `day` (None: for the server's today), folder by folder.
 
         It yields where a pause may be made. Raises DecodeError. Until what it returns is settled, nothing is changed
@@ -88,7 +89,7 @@ class TargetSeries:
                 figures[folder_day.folder] = yield from self._put_agents(folder_day, draft)
             yield
 
-    def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Generator[None, None, None]:
+    def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Steps[None]:
         """Make what was read of `day` the target's values; it yields where a pause may be made."""
         if day is not None and self._day is not None and day < self._day:
             self._came_back_to = day
@@ -115,7 +116,7 @@ class TargetSeries:
         self._org_day.put(self.target, day, draft)
         self.has_values = True
 
-    def draw(self, taken: Taken, day: date | None, now: float, interval_seconds: float) -> Generator[None, None, None]:
+    def draw(self, taken: Taken, day: date | None, now: float, interval_seconds: float) -> Steps[None]:
         """Add what was settled to the day's curve; it yields where a pause may be made."""
         if self.target.zone is None or day is None:
             return
@@ -140,7 +141,7 @@ class TargetSeries:
             self.forget_answer()
             raise
 
-    def drop_values(self, draft: Draft) -> Generator[None, None, None]:
+    def drop_values(self, draft: Draft) -> Steps[None]:
         """Let the values go, since their day is over or they are too old; the poll metrics stay.
 
         It yields where a pause may be made.
@@ -152,19 +153,19 @@ class TargetSeries:
         self.has_values = False
         self.forget_answer()
 
-    def begin_day(self, draft: Draft) -> Generator[None, None, None]:
+    def begin_day(self, draft: Draft) -> Steps[None]:
         """Let yesterday's values go and the counters begin anew; it yields where a pause may be made."""
         yield from self.drop_values(draft)
         self._calls_total.clear()
         self.curve.begin()
 
-    def leave(self, draft: Draft) -> Generator[None, None, None]:
+    def leave(self, draft: Draft) -> Steps[None]:
         """Let all series go, since the target has left the configuration; it yields where a pause may be made."""
         yield from self.drop_values(draft)
         for family in (*POLL_VALUES, POLL_FAILURES):
             draft.put(family, self._key(self.target.folder or ""), "")
 
-    def follow(self, rules: AgentRules, now: float, draft: Draft) -> Generator[None, None, None]:
+    def follow(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last answer's agents by other rules; it yields where a pause may be made."""
         self._rules = rules
         last = self._reading.last
@@ -211,7 +212,7 @@ class TargetSeries:
         kept = self._labels.get(folder)
         return kept or label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
 
-    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> Generator[None, None, FolderFigures]:
+    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> Steps[FolderFigures]:
         shown, folded = yield from self._rules.apply(AgentDays.of(folder_day.agents))
         key, labels = self._key(folder_day.folder), self._label_text(folder_day.folder)
         for family, agents, values in agent_columns(shown):

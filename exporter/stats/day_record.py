@@ -1,12 +1,13 @@
 """One folder's day records, fully decoded, to their values: rules 1 to 3, and the adding up of rule 7."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from msgspec import Raw
 
 from exporter.errors import DecodeError
+from exporter.runtime.steps import Steps
 from exporter.stats import values
 from exporter.stats.field_names import Layout, Layouts, first
 from exporter.stats.json_path import at, at_agent, twice, unrecognized
@@ -32,7 +33,7 @@ class DayRecordReader:
         self._layouts = layouts
         self._findings = findings
 
-    def read(self, folder: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Generator[None, None, FolderDay]:
+    def read(self, folder: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Steps[FolderDay]:
         """Read and add up all records, each with its path, of one folder and day.
 
         It yields where a pause may be made, and returns the folder's day. Raises DecodeError, `unrecognized`.
@@ -124,7 +125,7 @@ class DayRecordReader:
             what = "total duration, divided by the calls," if key in layout.totals else "mean duration"
             self._findings[f"rule 2: {whose} {what} from {key!r}"] = None
 
-    def _agents(self, record: dict[str, Any]) -> Generator[None, None, AgentDays]:
+    def _agents(self, record: dict[str, Any]) -> Steps[AgentDays]:
         """Read the agents (rule 3), with a pause where one may be made."""
         layout = self._layout(record)
         key = first(layout.agents, record)
@@ -161,7 +162,7 @@ class DayRecordReader:
 
     def _some(
         self, key: str, agents: UniformAgents | dict[str, Any] | list[Any], start: int, found: list[AgentDays]
-    ) -> Generator[None, None, int]:
+    ) -> Steps[int]:
         """Add what is under the key of the agents, or a piece of it from its place `start` on, to what has been found.
 
         Gives how many there are in it, with and without calls.
@@ -193,7 +194,7 @@ class DayRecordReader:
         entries: Iterable[tuple[Any, Any]],
         read: Callable[[str, list[tuple[int, Any, Any]]], list[AgentDay]],
         found: list[AgentDays],
-    ) -> Generator[None, None, None]:
+    ) -> Steps[None]:
         """Read agents some at a time, each with its number, counted from `start`."""
         numbered = enumerate(entries, start)
         while raw := list(islice(numbered, _AGENTS_AT_A_TIME)):
@@ -251,7 +252,7 @@ class DayRecordReader:
         return found
 
 
-def _added_up(parts: list[AgentDays], path: str) -> Generator[None, None, AgentDays]:
+def _added_up(parts: list[AgentDays], path: str) -> Steps[AgentDays]:
     """Add up the agents of several parts, as `merged` does; raises DecodeError where the calls of one get too many."""
     together = yield from merged(parts)
     if len(together) < sum(map(len, parts)):  # else nothing has been added to anything

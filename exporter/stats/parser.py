@@ -4,7 +4,7 @@ The body is taken apart without being decoded, down to the day records, so that 
 changed; a record is decoded and read by `dayrecord`.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from exporter.runtime.steps import Steps
 from exporter.stats import values
 from exporter.stats.day_record import DayRecordReader, Findings
 from exporter.stats.field_names import ERRORS, OVERALL, SAYINGS, WRAPPERS, Layout, Layouts, normalize
@@ -74,7 +75,7 @@ class Parser:
         self._decoder = RecordDecoder(layouts)
         self._records = DayRecordReader(layouts, self.findings)
 
-    def split(self, body: bytes, asked: Requested) -> Generator[None, None, list[Part]]:
+    def split(self, body: bytes, asked: Requested) -> Steps[list[Part]]:
         """Take a body apart into its day records, those of other days and folders too.
 
         It yields where a pause may be made. Raises DecodeError: `not_json`, or `unrecognized` where the rules do not
@@ -89,7 +90,7 @@ class Parser:
             self.findings["rule 9: an empty list or object, so no calls"] = None
         return walk.parts
 
-    def read(self, folder: str, parts: Sequence[Part]) -> Generator[None, None, FolderDay]:
+    def read(self, folder: str, parts: Sequence[Part]) -> Steps[FolderDay]:
         """Read the day of one folder from all of its parts, added up.
 
         It yields where a pause may be made. Raises DecodeError, `unrecognized`.
@@ -110,7 +111,7 @@ class _Walk:
         self._records = records
         self._findings = findings
 
-    def into(self, raw: Raw, path: str, above: _Above) -> Generator[None, None, None]:
+    def into(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
         """Walk the value at `path` and all below it."""
         self._places += 1
         if self._places > _MOST_PLACES:
@@ -139,9 +140,7 @@ class _Walk:
                 said = saying(decode(raw, path))
                 raise unrecognized(path, f"expected day records, a list or an object{said}")
 
-    def _into_container(
-        self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above
-    ) -> Generator[None, None, None]:
+    def _into_container(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> Steps[None]:
         """Walk an object that is no day record: keyed by folder or by date, or a wrapper (rule 6)."""
         keyed = {key: raw for key, raw in inside.items() if is_composite(raw)}
         told = {*layout.days, *layout.folders}
@@ -181,9 +180,7 @@ class _Walk:
             raise unrecognized(at(path, key), "is read in an agent's record only")
         return msgspec.structs.replace(context, folder=key)
 
-    def _is_day_record(
-        self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str
-    ) -> Generator[None, None, bool]:
+    def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> Steps[bool]:
         """Tell whether an object has a call count, or agents (rule 1)."""
         if self._has_count(inside, layout):
             return True

@@ -1,13 +1,14 @@
 """JSON that is taken apart without being decoded: a level at a time, the rest as raw bytes."""
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from exporter.errors import DecodeError
+from exporter.runtime.steps import Steps
 from exporter.stats.json_path import twice, unrecognized
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -29,7 +30,7 @@ _skipped = msgspec.json.Decoder(Raw).decode
 _elements = msgspec.json.Decoder(list[Raw]).decode
 
 
-def check_text(body: bytes) -> Generator[None, None, Raw]:
+def check_text(body: bytes) -> Steps[Raw]:
     """Give the JSON in a body, without a byte-order mark and the white space around it.
 
     It yields where a pause may be made. Raises DecodeError, `not_json`, where it is empty, no UTF-8 or has a lone
@@ -51,7 +52,7 @@ def check_text(body: bytes) -> Generator[None, None, Raw]:
     return Raw(text)
 
 
-def _check_surrogates(text: bytes) -> Generator[None, None, None]:
+def _check_surrogates(text: bytes) -> Steps[None]:
     """Refuse a surrogate that is not one of a pair, the first half right before the second."""
     first_ends = -1
     for number, escape in enumerate(_ESCAPE.finditer(text)):
@@ -67,7 +68,7 @@ def _check_surrogates(text: bytes) -> Generator[None, None, None]:
     raise DecodeError("not_json", "$", "the body has a lone surrogate")
 
 
-def members(raw: Raw, path: str) -> Generator[None, None, dict[str, Raw]]:
+def members(raw: Raw, path: str) -> Steps[dict[str, Raw]]:
     """Give the members of the object at `path`; those that are null are the same as missing (rule 8).
 
     It yields where a pause may be made. Raises DecodeError, also where there are too many of them, or a key twice.
@@ -87,7 +88,7 @@ def members(raw: Raw, path: str) -> Generator[None, None, dict[str, Raw]]:
     return found
 
 
-def elements(raw: Raw, path: str) -> Generator[None, None, list[Raw]]:
+def elements(raw: Raw, path: str) -> Steps[list[Raw]]:
     """Give the elements of the list at `path`, as `members` does."""
     found: list[Raw] = []
     for piece in pieces(raw):

@@ -1,9 +1,10 @@
 """What adds up: the calls of several parts, and what several records say of one agent (rule 7)."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Final
 
+from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDay, AgentDays
 
 _AT_A_TIME: Final = 2000
@@ -38,7 +39,7 @@ class Sum:
         return self._seconds / self._weight if self._parts else None
 
 
-def sum_of(agents: AgentDays) -> Generator[None, None, Sum]:
+def sum_of(agents: AgentDays) -> Steps[Sum]:
     """Add up agents; it yields where a pause may be made."""
     total = Sum()
     for some in agents.slices(_AT_A_TIME):
@@ -48,7 +49,7 @@ def sum_of(agents: AgentDays) -> Generator[None, None, Sum]:
     return total
 
 
-def merged(parts: Sequence[AgentDays]) -> Generator[None, None, AgentDays]:
+def merged(parts: Sequence[AgentDays]) -> Steps[AgentDays]:
     """Add up what several records say of one agent (rule 7); it yields where a pause may be made."""
     if len(parts) == 1 and len(set(parts[0].agents)) == len(parts[0]):
         return parts[0]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from exporter.exposition.families import FolderFigures
 from exporter.polling.snapshot import SEVERITY, State, TargetStatus
-from exporter.runtime.clock import Pauses
+from exporter.runtime.steps import Pauses
 
 _LONGEST_FILTER: Final = 200
 _SORTED_AT_ONCE: Final = 1000

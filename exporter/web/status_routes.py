@@ -12,7 +12,8 @@ from isal import isal_zlib
 
 from exporter import __version__
 from exporter.polling.snapshot import TargetStatus
-from exporter.runtime.clock import Clock, Pauses
+from exporter.runtime.clock import Clock
+from exporter.runtime.steps import Pauses
 from exporter.status import api as json
 from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery

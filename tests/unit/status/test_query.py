@@ -4,7 +4,7 @@ import pytest
 
 from exporter.exposition.families import FolderFigures
 from exporter.polling.snapshot import State, TargetStatus
-from exporter.runtime.clock import Pauses
+from exporter.runtime.steps import Pauses
 from exporter.status.query import Sort, StatusQuery
 from tests.support.target_statuses import status_of
 
