@@ -23,9 +23,10 @@ from tests.support.repository import ROOT
 from tests.support.tools import tool
 from tools.bench.measure import free_port
 
-COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+DEPLOY = ROOT / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-EXPORTER_CONFIG = ROOT / "deploy" / "compose" / "exporter.yaml"
+EXPORTER_CONFIG = DEPLOY / "compose" / "exporter.yaml"
 DEADLINE_SECONDS = 30.0
 CHECKED = """\
 http://simulator:3000: 7 targets
@@ -50,11 +51,11 @@ KauriBank, token from the configuration file
 """
 
 
-def mounts(service: str) -> dict[str, str]:
-    """Give what is mounted from this repository: the place in the container, and the path here."""
+def mounts(service: str) -> dict[str, Path]:
+    """Return the files and folders that a service mounts from this repository, by their path in the container."""
     parts = [volume.split(":") for volume in SERVICES[service].get("volumes", []) if volume.startswith(".")]
     assert all(part[2:] == ["ro"] for part in parts)
-    return {target: source for source, target, _ in parts}
+    return {target: DEPLOY / source for source, target, _ in parts}
 
 
 def put_together(service: str, folder: Path) -> Path:
@@ -62,17 +63,17 @@ def put_together(service: str, folder: Path) -> Path:
     for target, source in mounts(service).items():
         place = folder / target.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, place)
+        if source.is_dir():
+            shutil.copytree(source, place)
         else:
-            shutil.copy(ROOT / source, place)
+            shutil.copy(source, place)
     return folder
 
 
 def test_docker_compose_accepts_the_file() -> None:
     program = tool("docker-compose", "docker-compose")
     done = subprocess.run(  # noqa: S603 # the arguments are ours
-        [program, "-f", ROOT / "deploy" / "compose.yaml", "config", "--services"],
+        [program, "-f", DEPLOY / "compose.yaml", "config", "--services"],
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +83,14 @@ def test_docker_compose_accepts_the_file() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_is_mounted_is_there(service: str) -> None:
-    assert [source for source in mounts(service).values() if not (ROOT / source).exists()] == []
+    assert [source for source in mounts(service).values() if not source.exists()] == []
+
+
+def test_the_image_is_built_from_the_repository() -> None:
+    assert {name: (DEPLOY / each["build"]).resolve() for name, each in SERVICES.items() if "build" in each} == {
+        "simulator": ROOT,
+        "exporter": ROOT,
+    }
 
 
 def test_images_have_a_tag_and_no_registry() -> None:
