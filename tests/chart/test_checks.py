@@ -1,4 +1,4 @@
-"""The chart's objects before judges that know the Prometheus operator, and what is safe in a cluster."""
+"""The chart's objects, checked by the schemas of the Prometheus operator and by checkov's security policies."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ OPERATOR = Path(__file__).parent / "prometheus_operator"
 
 
 def problems(objects: list[object]) -> str:
-    """Give what the operator's schemas find wrong, a line for each object."""
+    """Return the errors that the operator's schemas report, one line for each object."""
     node = tool("node", "nodejs")
     if not (OPERATOR / "node_modules").is_dir():
         missing("the operator's schemas are missing: npm ci --ignore-scripts --prefix tests/chart/prometheus_operator")
@@ -25,20 +25,20 @@ def problems(objects: list[object]) -> str:
 
 
 @pytest.mark.parametrize("name", ["operator", "podmonitor", "web", "web-client"])
-def test_the_operator_takes_its_objects(name: str) -> None:
+def test_objects_match_the_operators_schemas(name: str) -> None:
     objects = [each for each in render("-f", values(name)) if each["apiVersion"] == "monitoring.coreos.com/v1"]
     assert objects != []
     assert problems(objects) == ""
 
 
-def test_the_operators_schemas_find_what_is_wrong() -> None:
+def test_the_operators_schemas_report_errors() -> None:
     objects = render(
         "-f", values("podmonitor"), "-s", "templates/podmonitor.yaml", "--set", "podMonitor.bodySizeLimit=x"
     )
     assert problems(objects).startswith("PodMonitor: data/spec/bodySizeLimit must match pattern")
 
 
-ENDS = "the pod of helm test ends by itself"
+ENDS = "the pod of helm test ends on its own"
 EXPLAINED = {
     ("CKV_K8S_11", "exporter"): "a CPU limit would only delay scrapes",
     ("CKV_K8S_11", "test"): ENDS,
@@ -47,11 +47,11 @@ EXPLAINED = {
     ("CKV2_K8S_6", "test"): ENDS,
 }
 EXPLAINED_BY_DEFAULT = EXPLAINED | {
-    ("CKV_K8S_43", "exporter"): "only who has pushed the image knows its digest",
-    ("CKV_K8S_43", "test"): "the same",
-    ("CKV_K8S_15", "exporter"): "a tag that stays the same need not be pulled again",
-    ("CKV_K8S_15", "test"): "the same",
-    ("CKV2_K8S_6", "exporter"): "only who installs it knows where Prometheus is: networkPolicy.enabled",
+    ("CKV_K8S_43", "exporter"): "the digest is known only after the image has been pushed",
+    ("CKV_K8S_43", "test"): "as for the exporter",
+    ("CKV_K8S_15", "exporter"): "the image of a tag does not change, so it need not be pulled again",
+    ("CKV_K8S_15", "test"): "as for the exporter",
+    ("CKV2_K8S_6", "exporter"): "networkPolicy.enabled is off because the chart does not know where Prometheus runs",
 }
 
 
@@ -64,7 +64,7 @@ EXPLAINED_BY_DEFAULT = EXPLAINED | {
         ("everything", EXPLAINED),
     ],
 )
-def test_every_failure_that_checkov_finds_is_explained(
+def test_every_failed_check_of_checkov_is_explained(
     name: str, explained: dict[tuple[str, str], str], tmp_path: Path
 ) -> None:
     checkov = tool("checkov", "checkov", "pip install")

@@ -1,6 +1,6 @@
-"""The chart, by the real helm.
+"""The objects that the real helm renders from the chart.
 
-In testdata/manifests is what `helm template calls helm/vspark-exporter -n vspark -f FILE` renders for files of ci/.
+testdata/manifests holds the output of `helm template calls helm/vspark-exporter -n vspark -f FILE` for files of ci/.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import yaml
 from exporter import __version__
 from exporter.cli.main import main
 from exporter.config.schema import load_config
-from tests.support.helm_chart import files_of, helm, of_kind, refused, render, values
+from tests.support.helm_chart import files_of, helm, of_kind, rejected, render, values
 from tests.support.web_server import serving
 from tools.docs.chart import CHART
 
@@ -30,7 +30,7 @@ ETC = "/etc/vspark-exporter"
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
-def test_lint_finds_nothing(path: Path) -> None:
+def test_helm_lint_reports_nothing(path: Path) -> None:
     done = helm("lint", "--strict", CHART, "-f", path)
     assert done.returncode == 0, done.stdout
     assert [line for line in done.stdout.splitlines() if line.startswith(("[WARNING]", "[ERROR]"))] == []
@@ -38,7 +38,7 @@ def test_lint_finds_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
-def test_every_object_is_one_of_kubernetes(path: Path, version: str) -> None:
+def test_every_object_matches_the_kubernetes_schemas(path: Path, version: str) -> None:
     for each in render("-f", path, "--kube-version", version):
         if each["kind"] not in OPERATORS:
             kubernetes_validate.validate(each, version, strict=True)
@@ -58,7 +58,7 @@ def test_every_object_is_one_of_kubernetes(path: Path, version: str) -> None:
         ("podmonitor", "podmonitor"),
     ],
 )
-def test_what_is_rendered(name: str, template: str | None) -> None:
+def test_the_rendered_objects(name: str, template: str | None) -> None:
     only = ("-s", f"templates/{template}.yaml") if template else ()
     text = (GOLDEN / f"{name}.yaml").read_text("utf-8").replace("VERSION", __version__)
     expected = list(filter(None, yaml.safe_load_all(text)))
@@ -71,14 +71,14 @@ def test_the_chart_installs_the_exporter_of_its_commit() -> None:
     assert yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"] == __version__
 
 
-def test_kubernetes_that_is_too_old_is_refused() -> None:
-    message = refused("-f", values("minimal"), "--kube-version", "1.24.17")
+def test_a_kubernetes_version_that_is_too_old_is_rejected() -> None:
+    message = rejected("-f", values("minimal"), "--kube-version", "1.24.17")
     assert "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.24.17" in message
 
 
 @pytest.fixture
 def etc(tmp_path: Path) -> Path:
-    """Hold every file that a configuration in ci/ names, in place of /etc/vspark-exporter."""
+    """Return a folder that replaces /etc/vspark-exporter, with every file that a configuration in ci/ names."""
     authority = trustme.CA()
     client = authority.issue_cert("vspark.example.com")
     contents = {
@@ -99,7 +99,7 @@ def etc(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "path", [path for path in CI if path != values("existing-configmap")], ids=lambda path: path.stem
 )
-def test_the_exporter_takes_the_configuration(
+def test_the_exporter_accepts_the_configuration(
     path: Path, etc: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOKEN_42", "token")
@@ -107,23 +107,24 @@ def test_the_exporter_takes_the_configuration(
     file = etc / "config.yaml"
     file.write_text(files_of(rendered)["config.yaml"].replace(ETC, str(etc)))
     assert main(["--config.file", str(file), "--config.check"]) == 0, capsys.readouterr().err
-    given = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
+    expected = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
     assert [
         (company.name, [(org.name, org.folders) for org in company.orgs]) for company in load_config(file).companies
     ] == [
         (each["name"], [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]])
-        for each in given
+        for each in expected
     ]
 
 
-def keys(text: Any) -> Iterator[str]:
-    if isinstance(text, dict):
-        for key, below in text.items():
+def keys(value: Any) -> Iterator[str]:
+    """Yield every key in a document, at any depth."""
+    if isinstance(value, dict):
+        for key, child in value.items():
             yield key
-            yield from keys(below)
-    elif isinstance(text, list):
-        for below in text:
-            yield from keys(below)
+            yield from keys(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from keys(child)
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
@@ -146,7 +147,7 @@ def test_a_configuration_with_a_token_is_in_a_secret_only() -> None:
 @pytest.mark.parametrize(
     "change", ["config.vspark.token=another", "config.companies[1].token=", "config.poll.interval=2m"]
 )
-def test_a_changed_configuration_leaves_the_pod_alone(change: str) -> None:
+def test_a_changed_configuration_does_not_replace_the_pod(change: str) -> None:
     file = ("-f", values("inline-token"))
     before, after = render(*file), render(*file, "--set", change)
     assert of_kind("Deployment", before) == of_kind("Deployment", after)
@@ -154,7 +155,7 @@ def test_a_changed_configuration_leaves_the_pod_alone(change: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["secrets={doctestco,more}", "extraArgs={--log.level=debug}", "webConfig.key=other"])
-def test_what_the_exporter_does_not_read_again_replaces_the_pod(change: str) -> None:
+def test_a_change_that_needs_a_restart_replaces_the_pod(change: str) -> None:
     file = ("-f", values("web"))
     before, after = render(*file), render(*file, "--set", change)
     assert of_kind("Deployment", before) != of_kind("Deployment", after)
@@ -171,7 +172,7 @@ def test_what_the_exporter_does_not_read_again_replaces_the_pod(change: str) -> 
         ("https://[2001:db8::1]:3000/prefix", 3000),
     ],
 )
-def test_the_network_policy_lets_out_to_the_port_of_the_url(url: str, port: int) -> None:
+def test_the_network_policy_allows_traffic_to_the_port_of_the_url(url: str, port: int) -> None:
     (policy,) = render(
         *("-f", values("minimal"), "-s", "templates/networkpolicy.yaml"),
         *("--set", f"config.vspark.url={url}", "--set", "networkPolicy.enabled=true"),
@@ -181,7 +182,7 @@ def test_the_network_policy_lets_out_to_the_port_of_the_url(url: str, port: int)
 
 @pytest.fixture
 def chart(tmp_path: Path) -> Path:
-    """Copy the chart, with one file of rules and one dashboard in it."""
+    """Return a copy of the chart with two small rule files and one small dashboard."""
     for path in sorted(CHART.rglob("*")):
         if path.is_file() and path.parent.name not in ("rules", "dashboards"):
             (tmp_path / path.relative_to(CHART)).parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +200,7 @@ def chart(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_rules_and_dashboards_are_taken_as_they_are(chart: Path) -> None:
+def test_rules_and_dashboards_are_rendered_unchanged(chart: Path) -> None:
     objects = render("-f", values("operator"), chart=chart)
     rule = of_kind("PrometheusRule", objects)
     assert rule["spec"] == {
@@ -216,7 +217,7 @@ def test_rules_and_dashboards_are_taken_as_they_are(chart: Path) -> None:
     assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
 
 
-def test_alerts_lead_to_the_runbook_that_people_on_call_have() -> None:
+def test_alerts_link_to_the_runbook_at_runbook_url() -> None:
     url = "https://wiki.example.com/vspark"
     objects = render("-f", values("operator"), "--set", f"prometheusRule.runbookUrl={url}")
     groups = of_kind("PrometheusRule", objects)["spec"]["groups"]
@@ -228,13 +229,13 @@ def test_alerts_lead_to_the_runbook_that_people_on_call_have() -> None:
     assert not any("runbook" in each for each in alerts.values())
 
 
-def test_rules_and_dashboards_are_off_until_asked_for(chart: Path) -> None:
+def test_rules_and_dashboards_are_off_by_default(chart: Path) -> None:
     assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
         *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
     ]
 
 
-async def test_helm_test_reads_what_the_exporter_serves() -> None:
+async def test_helm_test_reads_the_metrics() -> None:
     container = of_kind("Pod", render("-f", values("minimal")))["spec"]["containers"][0]
     python, *script = container["command"]
     url, *arguments = container["args"]
@@ -244,11 +245,11 @@ async def test_helm_test_reads_what_the_exporter_serves() -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *script, url, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        out, error = await process.communicate()
-        return process.returncode, out.decode(), error.decode()
+        output, errors = await process.communicate()
+        return process.returncode, output.decode(), errors.decode()
 
     async with serving() as exporter:
         url = f"http://127.0.0.1:{exporter.port}"
-        assert await run(url) == (1, "", "/-/ready: answered 503\n")
+        assert await run(url) == (1, "", "/-/ready: HTTP status 503\n")
         exporter.ready = True
-        assert await run(url) == (0, "/-/ready is there\n/metrics is there\n", "")
+        assert await run(url) == (0, "/-/ready: ok\n/metrics: ok\n", "")

@@ -1,4 +1,4 @@
-"""What helm does with the chart from its installation to its removal, by either of its versions."""
+"""Releases of the chart, installed, upgraded and uninstalled by Helm 3 and Helm 4."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ OBJECTS = {f"{kind}/calls-vspark-exporter" for kind in ("ConfigMap", "Deployment
 
 
 @pytest.mark.parametrize("path", sorted((CHART / "ci").glob("*.yaml")), ids=lambda path: path.stem)
-def test_both_versions_render_the_same(path: Path) -> None:
+def test_both_versions_of_helm_render_the_same(path: Path) -> None:
     assert render("-f", path, name="helm3") == render("-f", path)
 
 
 @pytest.mark.parametrize("name", HELMS)
-def test_a_release_is_installed_changed_and_removed(name: str) -> None:
+def test_a_release_is_installed_upgraded_and_uninstalled(name: str) -> None:
     with kubernetes_api() as (api, url):
 
         def run(command: str, *arguments: str | Path) -> str:
@@ -25,9 +25,9 @@ def test_a_release_is_installed_changed_and_removed(name: str) -> None:
             assert done.returncode == 0, done.stderr
             return done.stdout
 
-        # The cluster has no schemas to compare with.
+        # The simulated API server has no schemas to validate against.
         files = (CHART, "--disable-openapi-validation", "-f")
-        assert "WARNING: config holds a token." in run("install", *files, values("inline-token"))
+        assert "WARNING: config contains a token." in run("install", *files, values("inline-token"))
         assert api.names() == (OBJECTS - {"ConfigMap/calls-vspark-exporter"}) | {"Secret/calls-vspark-exporter"}
         assert "WARNING" not in run(
             "upgrade", *files, values("everything"), "--set", "fullnameOverride=null,nameOverride=null"
@@ -44,7 +44,7 @@ def test_a_release_is_installed_changed_and_removed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HELMS)
-def test_a_typo_is_found_before_anything_is_installed(name: str) -> None:
+def test_a_typo_is_reported_before_anything_is_installed(name: str) -> None:
     with kubernetes_api() as (api, url):
         done = helm(
             *("install", "calls", CHART, "-n", "vspark", "--kube-apiserver", url, "-f", values("minimal")),

@@ -1,4 +1,4 @@
-"""The rules for Prometheus, by promtool; and that they, their cases and the runbook are in step with the code."""
+"""The Prometheus rules, run by promtool and compared with their cases, the runbook and the exporter's metrics."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.tools import tool
 
 RULE_FILES = sorted((ROOT / "helm" / "vspark-exporter" / "rules").glob("*.yaml"))
 CASE_FILES = sorted((ROOT / "tests" / "chart" / "testdata" / "rules").glob("*.yaml"))
-OF_PROMETHEUS = {"job", "instance"}
+LABELS_OF_PROMETHEUS = {"job", "instance"}
 WEEKDAY_SHIFT_SECONDS = 13.75 * 3600
 
 
@@ -54,12 +54,12 @@ def test_promtool_accepts_the_rules() -> None:
 
 
 @pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_cases_say(path: Path) -> None:
+def test_the_rules_pass_their_cases(path: Path) -> None:
     code, output = promtool("test", "rules", path)
     assert code == 0, output
 
 
-def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+def test_every_alert_has_cases_in_which_it_fires_and_does_not_fire() -> None:
     checks = [check for case in CASES for check in case.get("alert_rule_test", [])]
     assert {check["alertname"] for check in checks if check.get("exp_alerts")} == set(ALERTS)
     assert {check["alertname"] for check in checks if not check.get("exp_alerts")} == set(ALERTS)
@@ -73,28 +73,31 @@ def test_every_recording_rule_has_a_case_with_its_values() -> None:
     assert tested == set(RECORDED)
 
 
-def test_metrics_and_labels_are_the_exporters() -> None:
+def test_rules_use_only_metrics_and_labels_of_the_exporter() -> None:
     families = labels_of_families()
     for rule in RULES:
         expression = rule["expr"]
         used = set(re.findall(r"[a-z_]+:[a-z_]+:\w+", expression))
         assert used <= set(RECORDED), rule
-        plain = re.sub(r"[a-z_]+:[a-z_]+:\w+", "", expression)
-        names = set(re.findall(r"\bvspark_\w+", plain))
+        without_recorded = re.sub(r"[a-z_]+:[a-z_]+:\w+", "", expression)
+        names = set(re.findall(r"\bvspark_\w+", without_recorded))
         assert names <= set(families), rule
         assert names | used, rule
-        known = OF_PROMETHEUS | set().union(*(families[name] for name in names), *(levels(name) for name in used))
+        known = LABELS_OF_PROMETHEUS | set().union(
+            *(families[name] for name in names), *(levels(name) for name in used)
+        )
         listed = {
             label
             for text in re.findall(r"\b(?:by|on|ignoring|group_left) \(([^)]*)\)", expression)
             for label in words(text)
         }
         matched = set(re.findall(r"[{,]\s*(\w+)\s*[=!]", expression))
-        told = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.get("annotations", {}).values())))
-        assert listed | matched | told <= known, rule
+        annotated = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.get("annotations", {}).values())))
+        assert listed | matched | annotated <= known, rule
 
 
 def levels(name: str) -> set[str]:
+    """Return the labels in the level of a recorded series' name."""
     return set(name.partition(":")[0].split("_"))
 
 
@@ -102,7 +105,7 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text))
 
 
-def test_a_recorded_name_begins_with_the_labels_that_are_left() -> None:
+def test_a_recorded_name_begins_with_the_labels_that_remain() -> None:
     for name, rule in RECORDED.items():
         kept = [words(text) for text in re.findall(r"\bby \(([^)]*)\)", rule["expr"])]
         kept += [levels(used) for used in re.findall(r"[a-z_]+:[a-z_]+:\w+", rule["expr"])]
@@ -110,7 +113,7 @@ def test_a_recorded_name_begins_with_the_labels_that_are_left() -> None:
         assert kept, name
 
 
-def test_reasons_are_the_exporters() -> None:
+def test_rules_use_only_reasons_of_the_exporter() -> None:
     reasons = {
         reason
         for rule in RULES
@@ -121,7 +124,7 @@ def test_reasons_are_the_exporters() -> None:
     assert reasons <= set(REASONS)
 
 
-def test_every_alert_says_what_how_bad_and_where_to_read_on() -> None:
+def test_every_alert_has_a_severity_a_description_and_a_link_to_the_runbook() -> None:
     for name, alert in ALERTS.items():
         assert alert["labels"].keys() == {"severity"}, name
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}, name
@@ -138,8 +141,8 @@ def test_the_runbook_has_a_section_for_each_alert() -> None:
         assert re.findall(r"^\*\*(.*?)\*\*", section, flags=re.MULTILINE) == ["Means.", "Look at.", "Do."]
 
 
-def test_the_weekday_is_right_in_every_zone_but_those_that_are_named() -> None:
-    """Day starts are the exporter's, and the rule's shift brings each to its own date in UTC."""
+def test_the_weekday_is_right_in_every_zone_except_those_in_the_comment() -> None:
+    """The exporter's day starts, shifted as in the rule, have the org's date in UTC."""
     assert "+ 13.75 * 3600" in RECORDED["job_company_org:vspark_day_start:weekday"]["expr"]
     days = [date(2026, 1, 1) + timedelta(days=7 * week) for week in range(53)]
     wrong = {

@@ -1,4 +1,4 @@
-"""What the chart renders, run: its files as the kubelet lays them out, its flags, probes, test and monitor."""
+"""The rendered chart, run on this machine: mounted files, flags, probes, the pod of helm test, and the monitor."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ Objects = dict[str, Mapping[str, str]]
 
 
 def certificate(ca: trustme.CA, name: str) -> dict[str, str]:
-    """Give what cert-manager puts into a Secret."""
+    """Return the content of a Secret that cert-manager creates."""
     leaf = ca.issue_cert(name)
     return {
         "ca.crt": ca.cert_pem.bytes().decode(),
@@ -47,7 +47,7 @@ def certificate(ca: trustme.CA, name: str) -> dict[str, str]:
 
 
 class Node:
-    """The folders of a pod, as a kubelet makes and changes them; in texts they are in place of /etc/vspark-exporter."""
+    """A kubelet's work for a pod: its volumes, below a folder that replaces /etc/vspark-exporter, and its probes."""
 
     def __init__(self, folder: Path, port: int, objects: Objects) -> None:
         self._folder = folder
@@ -55,26 +55,26 @@ class Node:
         self.objects: Objects = dict(objects)
         self._writes = 0
 
-    def here(self, text: str) -> str:
-        """Give what is rendered for the cluster as it is on this machine."""
+    def localized(self, text: str) -> str:
+        """Return a rendered text with the addresses and paths of the cluster replaced by those of this machine."""
         host = text.replace("calls-vspark-exporter:10219", "localhost:10219").replace(":10219", f":{self.port}")
         return host.replace(ETC, str(self._folder))
 
     def mount(self, pod: Any) -> None:
-        """Write the volumes of a pod: a folder of its own for each change, and one symbolic link that is swapped."""
+        """Write the volumes of a pod as a kubelet does: into a new folder, to which a symbolic link then moves."""
         container = pod["containers"][0]
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
         for mount in container.get("volumeMounts", []):
-            place = Path(self.here(mount["mountPath"]))
+            mount_path = Path(self.localized(mount["mountPath"]))
             self._writes += 1
-            data = place / f"..{self._writes}"
+            data = mount_path / f"..{self._writes}"
             data.mkdir(parents=True)
             for name, text in self._contents(volumes[mount["name"]]).items():
-                (data / name).write_text(self.here(text))
-                if not (place / name).is_symlink():
-                    (place / name).symlink_to(f"..data/{name}")
-            (place / "..swap").symlink_to(data.name)
-            (place / "..swap").replace(place / "..data")
+                (data / name).write_text(self.localized(text))
+                if not (mount_path / name).is_symlink():
+                    (mount_path / name).symlink_to(f"..data/{name}")
+            (mount_path / "..swap").symlink_to(data.name)
+            (mount_path / "..swap").replace(mount_path / "..data")
 
     def _contents(self, volume: Mapping[str, Any]) -> Mapping[str, str]:
         if "configMap" in volume:
@@ -88,10 +88,10 @@ class Node:
         }
 
     async def run(self, *command: str) -> tuple[int | None, str]:
-        """Run a command in the container; there the port is free."""
+        """Run a command of the container, with the exporter's port replaced; return its exit code and output."""
         address = (f"--web.listen-address=127.0.0.1:{self.port}",) if command[0] == "vspark-exporter" else ()
         process = await asyncio.create_subprocess_exec(
-            *map(self.here, command),
+            *map(self.localized, command),
             *address,
             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             stdout=subprocess.PIPE,
@@ -101,22 +101,23 @@ class Node:
         return process.returncode, output.decode()
 
     async def probe(self, probe: Mapping[str, Any]) -> bool:
-        """Do what the kubelet does with a probe."""
+        """Return whether a probe succeeds, run as the kubelet runs it."""
         if "exec" in probe:
             return (await self.run(*probe["exec"]["command"]))[0] == 0
-        asked = probe["httpGet"]
-        assert asked["port"] == "metrics"
-        return await self.status(f"{asked.get('scheme', 'HTTP').lower()}://127.0.0.1:{self.port}{asked['path']}") == 200
+        request = probe["httpGet"]
+        assert request["port"] == "metrics"
+        scheme = request.get("scheme", "HTTP").lower()
+        return await self.status(f"{scheme}://127.0.0.1:{self.port}{request['path']}") == 200
 
     async def status(self, url: str) -> int | None:
-        """Ask as the kubelet does, without certificate or password; None where there is no answer."""
+        """Return the status of a request as the kubelet sends it, without credentials; None without a response."""
         with suppress(aiohttp.ClientError):
             async with aiohttp.ClientSession() as session, session.get(url, ssl=False) as response:
                 return response.status
         return None
 
     def scraping(self, endpoint: Mapping[str, Any], folder: Path) -> str:
-        """Give the keys of a scrape job that the operator makes of a monitor's endpoint."""
+        """Return the keys of the scrape job that the operator derives from a monitor's endpoint."""
 
         def file(reference: Mapping[str, str]) -> str:
             path = folder / f"{reference['name']}-{reference['key']}"
@@ -147,9 +148,9 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @asynccontextmanager
 async def started(node: Node, container: Any) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start the exporter with the container's flags, but look for changes more often."""
+    """Run the exporter with the container's flags, but with a shorter interval between checks for changes."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "exporter", *map(node.here, container["args"])),
+        *(sys.executable, "-m", "exporter", *map(node.localized, container["args"])),
         *(f"--web.listen-address=127.0.0.1:{node.port}", "--config.auto-reload-interval=200ms"),
     )
     try:
@@ -160,16 +161,16 @@ async def started(node: Node, container: Any) -> AsyncIterator[asyncio.subproces
 
 
 def secrets(name: str, ca: trustme.CA) -> Objects:
-    """Give what the user of a file in ci/ has put into the cluster."""
+    """Return the Secrets and ConfigMaps that the values file `name` expects in the cluster."""
     authority = {"ca.crt": ca.cert_pem.bytes().decode()}
-    given: Objects = {"doctestco": {"token": CANARY}}
+    existing: Objects = {"doctestco": {"token": CANARY}}
     if name == "web":
-        return given | {
+        return existing | {
             "exporter-web": {"web-config.yaml": WEB},
             "exporter-tls": certificate(ca, SERVICE),
             "exporter-user": {"username": "prometheus", "password": PASSWORD},
         }
-    return given | {
+    return existing | {
         "exporter-web": {"web.yaml": WEB_CLIENT, **certificate(ca, ELSEWHERE)},
         "exporter-client": certificate(ca, "prometheus"),
         "exporter-ca": authority,
@@ -178,14 +179,14 @@ def secrets(name: str, ca: trustme.CA) -> Objects:
 
 
 @pytest.mark.parametrize(
-    ("name", "monitor", "endpoints", "tls", "refused"),
+    ("name", "monitor", "endpoints", "tls", "status_without_credentials"),
     [
         ("web", "ServiceMonitor", "endpoints", "exporter-tls", 401),
         ("web-client", "PodMonitor", "podMetricsEndpoints", "exporter-web", None),
     ],
 )
-async def test_what_is_rendered_runs(
-    name: str, monitor: str, endpoints: str, tls: str, refused: int | None, tmp_path: Path
+async def test_the_rendered_chart_runs(
+    name: str, monitor: str, endpoints: str, tls: str, status_without_credentials: int | None, tmp_path: Path
 ) -> None:
     ca = trustme.CA()
     async with Simulator(SITE) as simulator:
@@ -203,12 +204,12 @@ async def test_what_is_rendered_runs(
         async with started(node, container) as process:
             await eventually(lambda: node.probe(container["readinessProbe"]))
             assert await node.probe(container["livenessProbe"])
-            assert await node.status(url) == refused
+            assert await node.status(url) == status_without_credentials
 
             test = of_kind("Pod", objects)["spec"]
             node.mount(test)
             run = test["containers"][0]
-            assert await node.run(*run["command"], *run["args"]) == (0, "/-/ready is there\n/metrics is there\n")
+            assert await node.run(*run["command"], *run["args"]) == (0, "/-/ready: ok\n/metrics: ok\n")
 
             async with (
                 prometheus(f"https://127.0.0.1:{node.port}", tmp_path, node.scraping(endpoint, tmp_path)) as prom,
@@ -216,7 +217,7 @@ async def test_what_is_rendered_runs(
             ):
                 assert numbers(await query(session, prom, "vspark_up"), "folder") == {("good",): 1.0}
 
-                # helm upgrade, and the kubelet brings it.
+                # helm upgrade changes the ConfigMap, and the kubelet updates the mounted file.
                 objects = render(*release, "--set", "config.companies[0].orgs[0].folders={good,slow}")
                 assert of_kind("Deployment", objects) == deployment
                 node.objects[config["metadata"]["name"]] = files_of(of_kind("ConfigMap", objects))

@@ -1,8 +1,8 @@
-"""What the chart says of its values: what it refuses, and what is to be done next."""
+"""The messages of the chart: errors in values, and the notes after an installation."""
 
 import pytest
 
-from tests.support.helm_chart import helm, refused, values
+from tests.support.helm_chart import helm, rejected, values
 from tools.docs.chart import CHART
 
 
@@ -35,82 +35,101 @@ from tools.docs.chart import CHART
         ("existingConfigMap=mine", "at '/config': maxProperties: got 2, want 0"),
     ],
 )
-def test_the_schema_names_what_it_refuses(change: str, message: str) -> None:
-    assert message in refused("-f", values("minimal"), "--set", change)
+def test_the_schema_names_the_value_that_it_rejects(change: str, message: str) -> None:
+    assert message in rejected("-f", values("minimal"), "--set", change)
 
 
 def test_a_configuration_is_required() -> None:
-    assert "at '/config': missing properties 'vspark', 'companies'" in refused()
+    assert "at '/config': missing properties 'vspark', 'companies'" in rejected()
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("minimal", "secrets={other}", 'config: a file of the Secret "doctestco" is named, which is not in secrets'),
+        (
+            "minimal",
+            "secrets={other}",
+            'config: the configuration names a file of the Secret "doctestco"; add that Secret to secrets',
+        ),
         (
             "minimal",
             "config.companies[0].token_file=null",
-            "config.companies[0]: no token, neither here nor under vspark",
+            "config.companies[0]: the token is missing; set token_file, token_env or token here or in config.vspark",
         ),
         (
             "minimal",
             "config.companies[0].token=x",
-            "config.companies[0]: token and token_file; exactly one token can be given",
+            "config.companies[0]: token and token_file are set; keep exactly one of them",
         ),
         (
             "podmonitor",
             "serviceMonitor.enabled=true",
-            "podMonitor.enabled: with serviceMonitor.enabled, too, everything would be scraped twice",
+            "podMonitor.enabled: serviceMonitor is enabled, too, and every series would be scraped twice; enable one",
         ),
         (
             "existing-configmap",
             "networkPolicy.vsparkPort=0",
-            "networkPolicy.vsparkPort: is required with existingConfigMap",
+            "networkPolicy.vsparkPort: required with existingConfigMap, because the chart does not know V-Spark's URL",
         ),
-        ("minimal", "webConfig.userSecret=x", "webConfig.userSecret: is of no use without webConfig.existingSecret"),
-        ("web", "webConfig.tls=false", "webConfig.caSecret: is of no use without webConfig.tls"),
+        (
+            "minimal",
+            "webConfig.userSecret=x",
+            "webConfig.userSecret: has no effect without webConfig.existingSecret; set both or neither",
+        ),
+        (
+            "web",
+            "webConfig.tls=false",
+            "webConfig.caSecret: has no effect if webConfig.tls is false; set webConfig.tls or remove this key",
+        ),
     ],
 )
-def test_what_only_the_templates_can_tell(name: str, change: str, message: str) -> None:
-    assert message in refused("-f", values(name), "--set", change)
+def test_the_templates_name_the_value_that_they_reject(name: str, change: str, message: str) -> None:
+    assert message in rejected("-f", values(name), "--set", change)
 
 
 NOTES = """\
 NOTES:
-{warning}1. Wait until every folder has been asked for once:
+The exporter of this release is the Deployment calls-vspark-exporter in the namespace vspark.
+
+{warning}1. Wait until the first poll of every target has ended:
 
      kubectl -n vspark rollout status deployment/calls-vspark-exporter
 
-   If that takes long, its log says why:
+   If this takes more than a minute, read the log:
 
      kubectl -n vspark logs deployment/calls-vspark-exporter
 
-2. Check that it can be read from inside the cluster:
+2. Check that the metrics can be read inside the cluster:
 
      helm test -n vspark calls
 
-3. Look at the metrics; vspark_up is 0 where V-Spark did not answer:
+3. Check that the polls succeed. vspark_up is 1 for each target whose last poll succeeded:
 
      kubectl -n vspark port-forward service/calls-vspark-exporter 10219:10219
      curl -s{curl}localhost:10219/metrics | grep ^vspark_up
+
+   If a target has 0, the log names the error.
 {more}
-A changed configuration is used without a restart, up to two minutes later. Where it cannot be accepted, the old one
-stays in use, the log says why, and the alert VSparkConfigReloadFailed fires.
+Changes of the configuration take effect without a restart, within two minutes. If a changed configuration is
+invalid, the exporter keeps the previous one, logs every error, and the alert VSparkConfigReloadFailed fires.
 """
 WARNING = """\
-WARNING: config holds a token. So it was put into the Secret calls-vspark-exporter, but Helm keeps it with the
-release, too, and so does every file that it stands in. Use `secrets` and `token_file` for more than trying out.
+WARNING: config contains a token. The chart stores the configuration in the Secret calls-vspark-exporter, but Helm
+also keeps the token in the release, and your values file contains it. Except for tests, use `secrets` and
+`token_file`.
 
 """
 UNSCRAPED = """
-4. Nothing scrapes it yet. With the Prometheus operator, set serviceMonitor.enabled; otherwise give Prometheus
+4. Let Prometheus scrape the exporter. With the Prometheus operator, set serviceMonitor.enabled. Otherwise add
+   this scrape job to the configuration of Prometheus:
 
      - job_name: vspark-exporter
        static_configs:
          - targets: ["calls-vspark-exporter.vspark.svc:10219"]
 """
 UNSCRAPED_WEB = """
-4. Nothing scrapes it yet. With the Prometheus operator, set serviceMonitor.enabled; otherwise give Prometheus
+4. Let Prometheus scrape the exporter. With the Prometheus operator, set serviceMonitor.enabled. Otherwise add
+   this scrape job to the configuration of Prometheus:
 
      - job_name: vspark-exporter
        scheme: https

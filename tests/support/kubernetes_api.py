@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API server as helm asks for: discovery, and a store of objects that knows no schemas."""
+"""A Kubernetes API server that is just enough for helm: discovery, and a store of objects without schemas."""
 
 import json
 from base64 import b64encode
@@ -29,33 +29,33 @@ _KINDS: Final = {
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
-"""For each version of an API the names that its kinds have in paths."""
+"""By API version: the kind of each resource name that occurs in paths."""
 
 _NAMES: Final = {name: (version, kind) for version, kinds in _KINDS.items() for name, kind in kinds.items()}
 _PROTOBUF: Final = b"k8s\0"
 _DATA, _TYPE, _LABELS, _WITH_LENGTH = 2, 3, 11, 2
-"""Numbers of fields in a Secret's protocol buffer, and the wire type of texts and messages."""
+"""Field numbers in the protocol buffer of a Secret, and the wire type of strings and messages."""
 
 
 class KubernetesApi:
-    """What the cluster holds, by path."""
+    """The objects of a cluster, by their path."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
         self._changes = 0
 
     def names(self) -> set[str]:
-        """Give kind and name of every object that is not helm's own record of a release."""
+        """Return KIND/NAME of every object, except the Secrets in which helm records releases."""
         objects = [each for each in self.objects.values() if each.get("type") != "helm.sh/release.v1"]
         return {f"{each['kind']}/{each['metadata']['name']}" for each in objects}
 
-    def answer(self, method: str, url: str, body: Any) -> tuple[int, Any]:
-        """Give status and body for a request."""
+    def respond(self, method: str, url: str, body: Any) -> tuple[int, Any]:
+        """Return the status and the body of the response to a request."""
         path, query = urlsplit(url).path, parse_qs(urlsplit(url).query)
         found = self._discovery(path) or self.objects.get(path)
         if method in ("POST", "PUT", "PATCH"):
-            place = f"{path}/{body['metadata']['name']}" if method == "POST" else path
-            found = self._put(place, _merged(found or {}, body) if method == "PATCH" else body)
+            target = f"{path}/{body['metadata']['name']}" if method == "POST" else path
+            found = self._put(target, _merged(found or {}, body) if method == "PATCH" else body)
         elif method == "DELETE":
             self.objects.pop(path, None)
         elif found is None and path.rpartition("/")[2] in _NAMES:
@@ -92,26 +92,29 @@ class KubernetesApi:
         return body
 
     def _list(self, path: str, selector: str) -> Any:
-        wanted = dict(each.split("=", 1) for each in selector.split(",") if each)
+        required = dict(each.split("=", 1) for each in selector.split(",") if each)
         items = [
             each
-            for place, each in self.objects.items()
-            if place.rpartition("/")[0] == path and wanted.items() <= each["metadata"].get("labels", {}).items()
+            for name, each in self.objects.items()
+            if name.rpartition("/")[0] == path and required.items() <= each["metadata"].get("labels", {}).items()
         ]
         version, kind = _NAMES[path.rpartition("/")[2]]
         return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": items}
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """Give a JSON merge patch's result (RFC 7396); for the fields that helm sends, other patches have the same."""
+    """Return the result of a JSON merge patch (RFC 7396).
+
+    Helm also sends strategic merge patches; for the fields in them the result is the same.
+    """
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
-    both = old | {key: _merged(old.get(key), value) for key, value in new.items()}
-    return {key: value for key, value in both.items() if value is not None}
+    merged = old | {key: _merged(old.get(key), value) for key, value in new.items()}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def _read(body: bytes) -> Any:
-    """Give the object in a request: JSON, YAML or, for helm's record of a release, a Secret as a protocol buffer."""
+    """Return the object in a request body: JSON, YAML, or, if helm records a release, a Secret as a protocol buffer."""
     if not body.startswith(_PROTOBUF):
         return yaml.safe_load(body) if body else None
     whole = dict(_fields(body.removeprefix(_PROTOBUF)))
@@ -133,7 +136,7 @@ def _read(body: bytes) -> Any:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the fields of a protocol buffer that have a length; numbers are passed over."""
+    """Yield number and content of the length-delimited fields of a protocol buffer; other fields are skipped."""
     stream = BytesIO(message)
     while first := stream.read(1):
         number = first[0] >> 3
@@ -154,7 +157,7 @@ def _varint(stream: BytesIO) -> int:
 
 @contextmanager
 def kubernetes_api() -> Iterator[tuple[KubernetesApi, str]]:
-    """Serve a cluster with nothing in it on loopback; give it and its URL."""
+    """Serve an empty cluster on loopback; yield the cluster and its URL."""
     api = KubernetesApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -163,8 +166,8 @@ def kubernetes_api() -> Iterator[tuple[KubernetesApi, str]]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             change = self.command in ("POST", "PUT", "PATCH")
-            status, answer = api.answer(self.command, self.path, _read(body) if change else None)
-            data = json.dumps(answer).encode()
+            status, response = api.respond(self.command, self.path, _read(body) if change else None)
+            data = json.dumps(response).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
@@ -174,7 +177,7 @@ def kubernetes_api() -> Iterator[tuple[KubernetesApi, str]]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 # as http.server looks for them
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

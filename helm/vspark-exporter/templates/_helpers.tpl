@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Short enough for what is put behind it. */}}
+{{/* At most 40 characters, so that names with a suffix stay within 63. */}}
 {{- define "vspark-exporter.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $whole := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
@@ -22,7 +22,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- mergeOverwrite $labels .Values.commonLabels (include "vspark-exporter.selectorLabels" . | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* The metadata of an object; takes the root, and optionally suffix, namespace, labels, annotations. */}}
+{{/* Returns the metadata of an object. Arguments: root; optionally suffix, namespace, labels, annotations. */}}
 {{- define "vspark-exporter.metadata" -}}
 name: {{ include "vspark-exporter.fullname" .root }}{{ .suffix }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
@@ -34,7 +34,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* What the pod of the exporter has, and the pod of helm test has not. */}}
+{{/* Selects the exporter's pod, but not the pod of helm test. */}}
 {{- define "vspark-exporter.podSelector" -}}
 {{ include "vspark-exporter.selectorLabels" . }}
 app.kubernetes.io/component: exporter
@@ -46,8 +46,8 @@ app.kubernetes.io/component: test
 {{- end -}}
 
 {{- define "vspark-exporter.serviceAccountName" -}}
-{{- $made := ternary (include "vspark-exporter.fullname" .) "default" .Values.serviceAccount.create -}}
-{{- default $made .Values.serviceAccount.name -}}
+{{- $default := ternary (include "vspark-exporter.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $default .Values.serviceAccount.name -}}
 {{- end -}}
 
 {{- define "vspark-exporter.image" -}}

@@ -1,4 +1,4 @@
-{{/* Those of the keys of a monitor that are set, as YAML; takes `monitor` and `keys`. */}}
+{{/* Returns as YAML those of `keys` that are set in `monitor`. */}}
 {{- define "vspark-exporter.monitorFields" -}}
 {{- $fields := dict -}}
 {{- range $key := .keys -}}
@@ -15,13 +15,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What of a monitor follows from webConfig, where the monitor does not say otherwise; takes root and monitor, as JSON. */}}
+{{/* Returns as JSON scheme, tlsConfig and basicAuth of a monitor: derived from webConfig unless the monitor sets them.
+     Arguments: root, monitor. */}}
 {{- define "vspark-exporter.monitorWeb" -}}
 {{- $web := .root.Values.webConfig -}}
-{{- $found := dict "scheme" .monitor.scheme "tlsConfig" .monitor.tlsConfig "basicAuth" .monitor.basicAuth -}}
+{{- $derived := dict "scheme" .monitor.scheme "tlsConfig" .monitor.tlsConfig "basicAuth" .monitor.basicAuth -}}
 {{- if $web.existingSecret -}}
-  {{- $_ := set $found "scheme" (.monitor.scheme | default (include "vspark-exporter.scheme" .root)) -}}
-  {{- if eq $found.scheme "https" -}}
+  {{- $_ := set $derived "scheme" (.monitor.scheme | default (include "vspark-exporter.scheme" .root)) -}}
+  {{- if eq $derived.scheme "https" -}}
     {{- $tls := dict "serverName" (include "vspark-exporter.serverName" .root) -}}
     {{- with $web.caSecret -}}
       {{- $_ := set $tls "ca" (dict "secret" (dict "name" . "key" "ca.crt")) -}}
@@ -33,17 +34,17 @@
     {{- range $key, $value := .monitor.tlsConfig -}}
       {{- $_ := set $tls $key $value -}}
     {{- end -}}
-    {{- $_ := set $found "tlsConfig" $tls -}}
+    {{- $_ := set $derived "tlsConfig" $tls -}}
   {{- end -}}
   {{- if and $web.userSecret (not .monitor.basicAuth) (not .monitor.authorization) -}}
     {{- $name := dict "name" $web.userSecret "key" "username" -}}
-    {{- $_ := set $found "basicAuth" (dict "username" $name "password" (dict "name" $web.userSecret "key" "password")) -}}
+    {{- $_ := set $derived "basicAuth" (dict "username" $name "password" (dict "name" $web.userSecret "key" "password")) -}}
   {{- end -}}
 {{- end -}}
-{{- toJson $found -}}
+{{- toJson $derived -}}
 {{- end -}}
 
-{{/* Takes root and monitor. */}}
+{{/* Returns the endpoint of a monitor. Arguments: root, monitor. */}}
 {{- define "vspark-exporter.monitorEndpoint" -}}
 {{- $monitor := merge (include "vspark-exporter.monitorWeb" . | fromJson) .monitor -}}
 port: metrics

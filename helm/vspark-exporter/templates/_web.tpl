@@ -1,14 +1,14 @@
-{{/* Fails where a part of webConfig is of no use without another. */}}
+{{/* Fails if a key of webConfig is set without the key that it depends on. */}}
 {{- define "vspark-exporter.checkWeb" -}}
 {{- with .Values.webConfig -}}
   {{- range list "caSecret" "clientSecret" "userSecret" "serverName" -}}
     {{- if and (index $.Values.webConfig .) (not $.Values.webConfig.existingSecret) -}}
-      {{- fail (printf "webConfig.%s: is of no use without webConfig.existingSecret" .) -}}
+      {{- fail (printf "webConfig.%s: has no effect without webConfig.existingSecret; set both or neither" .) -}}
     {{- end -}}
   {{- end -}}
   {{- range list "caSecret" "clientSecret" "serverName" -}}
     {{- if and (index $.Values.webConfig .) (not $.Values.webConfig.tls) -}}
-      {{- fail (printf "webConfig.%s: is of no use without webConfig.tls" .) -}}
+      {{- fail (printf "webConfig.%s: has no effect if webConfig.tls is false; set webConfig.tls or remove this key" .) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
@@ -26,7 +26,8 @@
 /etc/vspark-exporter/web/{{ .Values.webConfig.key }}
 {{- end -}}
 
-{{/* Whether it is alive. The kubelet has no certificate to show; that it is refused is a sign of life, too. */}}
+{{/* Returns the liveness probe. If clients need a certificate, the kubelet cannot connect, so the healthcheck command runs
+     in the container; it counts a rejected TLS handshake as alive. */}}
 {{- define "vspark-exporter.liveness" -}}
 {{- if .Values.webConfig.clientSecret -}}
 exec:
@@ -36,7 +37,7 @@ exec:
 {{- end -}}
 {{- end -}}
 
-{{/* Whether it is ready, which only who has a certificate is told, where one is wanted. */}}
+{{/* Returns the readiness probe. If clients need a certificate, a script in the container presents one. */}}
 {{- define "vspark-exporter.readiness" -}}
 {{- if .Values.webConfig.clientSecret -}}
 exec:
@@ -44,7 +45,7 @@ exec:
     - python3
     - -c
     - |
-      {{- .Files.Get "files/ask.py" | trim | nindent 6 }}
+      {{- .Files.Get "files/http_check.py" | trim | nindent 6 }}
     - https://localhost:10219
     - ""
     - /etc/vspark-exporter/web-access
@@ -54,7 +55,7 @@ exec:
 {{- end -}}
 {{- end -}}
 
-{{/* Takes root and path. */}}
+{{/* Returns an httpGet probe. Arguments: root, path. */}}
 {{- define "vspark-exporter.httpProbe" -}}
 httpGet:
   path: {{ .path }}
@@ -64,7 +65,7 @@ httpGet:
   {{- end }}
 {{- end -}}
 
-{{/* The volume with what somebody needs to get in; takes webConfig, and which of its Secrets. */}}
+{{/* Returns the volume with the credentials of a client of the exporter. Arguments: webConfig, and `which` of its Secrets. */}}
 {{- define "vspark-exporter.webAccess" -}}
 {{- $items := dict
   "caSecret" (list (dict "key" "ca.crt" "path" "ca.crt"))

@@ -1,4 +1,4 @@
-// Prints one line for everything that is wrong with the objects on standard input, a JSON list.
+// Prints one line for each invalid object in the JSON list on standard input.
 import { readFileSync } from "node:fs";
 import * as v1 from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index";
 

@@ -1,7 +1,8 @@
-"""Ask the exporter for PATHs: URL SERVER_NAME FOLDER PATH… as arguments.
+"""Request PATHs from the exporter and fail unless each response has status 200.
 
-In FOLDER are ca.crt, client.crt with client.key, and username with password, where there are any. Without a server name
-whoever answers is believed, as the kubelet does.
+Arguments: URL SERVER_NAME FOLDER PATH…. If FOLDER contains ca.crt, it verifies the server; client.crt with client.key,
+and username with password, authenticate the client. With an empty SERVER_NAME the server's certificate is not verified,
+which is how the kubelet probes.
 """
 
 import socket
@@ -20,17 +21,17 @@ if not server_name:
 if (folder / "client.crt").exists():
     context.load_cert_chain(folder / "client.crt", folder / "client.key")
 if (folder / "username").exists():
-    pair = (folder / "username").read_bytes() + b":" + (folder / "password").read_bytes()
-    headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+    credentials = (folder / "username").read_bytes() + b":" + (folder / "password").read_bytes()
+    headers["Authorization"] = f"Basic {b64encode(credentials).decode()}"
 for path in paths:
     connection = HTTPConnection(parts.hostname, parts.port)
     connection.sock = socket.create_connection((parts.hostname, parts.port), timeout=10)
     if parts.scheme == "https":
         connection.sock = context.wrap_socket(connection.sock, server_hostname=server_name or parts.hostname)
     connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
-    if answer.status != 200:
-        sys.exit(f"{path}: answered {answer.status}")
-    if path == "/metrics" and b"vspark_exporter_build_info{" not in answer.read():
-        sys.exit(f"{path}: no vspark_exporter_build_info in it")
-    print(path, "is there")
+    response = connection.getresponse()
+    if response.status != 200:
+        sys.exit(f"{path}: HTTP status {response.status}")
+    if path == "/metrics" and b"vspark_exporter_build_info{" not in response.read():
+        sys.exit(f"{path}: vspark_exporter_build_info is missing")
+    print(f"{path}: ok")
