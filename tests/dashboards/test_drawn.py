@@ -1,4 +1,4 @@
-"""The dashboards in a browser: Grafana's own panel components draw what a real Prometheus answers."""
+"""The dashboards in a browser: Grafana's own panel components draw the results of a real Prometheus."""
 
 import asyncio
 import html
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 STEP = timedelta(minutes=5)
 CALLS, EXPORTER = "vspark-calls.json", "vspark-exporter.json"
 SPANS = {CALLS: (86400, 300, "15m"), EXPORTER: (30, 1, "20s")}
-"""By dashboard: seconds that are shown, seconds between points, and what rates are taken over."""
+"""By dashboard: the time range in seconds, the seconds between points, and the interval of rates."""
 FOLDERS = {
     "DocTestCo-DocTesting / Sales East",
     "DocTestCo-DocTesting / Test01",
@@ -55,7 +55,7 @@ def column(name: str, kind: str, values: list[Any], **more: Any) -> dict[str, An
 
 
 def as_rows(target: Any, result: list[Any], value_name: str) -> Any:
-    """Give the frame that Grafana's data source makes of an answer where rows are asked for."""
+    """Return the frame that Grafana's data source makes of the result of a table query."""
     labels = sorted({label for each in result for label in each["metric"]})
     fields = [
         column("Time", "time", [each["value"][0] * 1000 for each in result]),
@@ -66,7 +66,7 @@ def as_rows(target: Any, result: list[Any], value_name: str) -> Any:
 
 
 def as_series(target: Any, series: Any, title: str, step: int) -> Any:
-    """Give the frame that it makes of one series."""
+    """Return the frame that Grafana's data source makes of one series."""
     legend = re.sub(r"\{\{(\w+)\}\}", lambda label: series["metric"].get(label[1], ""), target["legendFormat"])
     points = series.get("values") or [series["value"]]
     fields = [
@@ -80,21 +80,21 @@ def as_series(target: Any, series: Any, title: str, step: int) -> Any:
     return {"refId": target["refId"], "fields": fields}
 
 
-async def answered(session: aiohttp.ClientSession, url: str, name: str) -> Any:
-    """Give a dashboard with the frames of each panel, and the time that they are of."""
+async def with_frames(session: aiohttp.ClientSession, url: str, name: str) -> Any:
+    """Return a dashboard with the frames of each panel and their time range."""
     board = built(name)
-    seconds, step, over = SPANS[name]
+    seconds, step, rate_interval = SPANS[name]
     end = datetime.now(UTC).timestamp()
     board |= {"from": (end - seconds) * 1000, "to": end * 1000}
     for panel in board["panels"]:
         panel["frames"] = []
         for target in panel.get("targets", ()):
-            asked: dict[str, Any] = {"query": filled(target["expr"].replace("$__rate_interval", over))}
+            parameters: dict[str, Any] = {"query": filled(target["expr"].replace("$__rate_interval", rate_interval))}
             if target["range"]:
                 path, when = "query_range", {"start": end - seconds, "end": end, "step": step}
             else:
                 path, when = "query", {"time": end}
-            async with session.get(f"{url}/api/v1/{path}", params=asked | when) as response:
+            async with session.get(f"{url}/api/v1/{path}", params=parameters | when) as response:
                 result = json.loads(await response.read())["data"]["result"]
             if target.get("format") == "table":
                 value_name = f"Value #{target['refId']}" if len(panel["targets"]) > 1 else "Value"
@@ -105,7 +105,10 @@ async def answered(session: aiohttp.ClientSession, url: str, name: str) -> Any:
 
 
 async def boards(folder: Path) -> dict[str, Any]:
-    """Let a Prometheus scrape the demo, with a history and later an org that fails, and ask it for every panel."""
+    """Return both dashboards with frames from a Prometheus that scrapes the demo.
+
+    Prometheus has a history. Before the queries of the exporter's dashboard, an org begins to fail.
+    """
     site = demo_site()
     now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
     instants = sorted({now - age - number * STEP for age in AGES for number in range(DAY // STEP)})
@@ -113,16 +116,16 @@ async def boards(folder: Path) -> dict[str, Any]:
         scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
         await load(openmetrics(site, instants, scrape), folder / "tsdb")
         async with prometheus(url, folder) as prometheus_url:
-            # A line wants some points.
+            # A line needs several points.
             await query(session, prometheus_url, "count_over_time(vspark_exporter_build_info[1m]) >= 15")
-            calls = await answered(session, prometheus_url, CALLS)
+            calls = await with_frames(session, prometheus_url, CALLS)
             simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
             await query(session, prometheus_url, "sum(increase(vspark_poll_failures_total[20s])) > 2")
-            return {CALLS: calls, EXPORTER: await answered(session, prometheus_url, EXPORTER)}
+            return {CALLS: calls, EXPORTER: await with_frames(session, prometheus_url, EXPORTER)}
 
 
 def drawn(board: Any, library: Path, picture: Path) -> list[Any]:
-    """Draw a dashboard, take a picture, and give what is to be seen in each panel."""
+    """Draw a dashboard, save a screenshot, and return the contents of each panel."""
     page = library / "page.html"
     script = json.dumps(board).replace("<", "\\u003c")
     page.write_text(
@@ -144,7 +147,7 @@ def drawn(board: Any, library: Path, picture: Path) -> list[Any]:
 
 
 def names(panel: Any) -> list[str]:
-    """Give the names in a panel, the columns' of a table, without the values; see that there are values."""
+    """Return the names in a panel, or the columns of a table, after checking that it has values."""
     texts = [re.sub(r"127\.0\.0\.1:\d+", "exporter", text) for text in panel["texts"]]
     assert not [text for text in texts if text in {"", "-", "NaN", "No data"} or text.startswith("Error")], panel
     assert panel["plots"] == (panel["type"] in {"timeseries", "histogram"}), panel
@@ -157,7 +160,7 @@ def names(panel: Any) -> list[str]:
         return texts[4::3]
     if panel["type"] == "bargauge":
         return sorted(texts[::2])
-    # A number that is alone has no name.
+    # A single number has no name.
     return texts[:-1:2]
 
 
@@ -171,16 +174,16 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         for name, board in asyncio.run(boards(tmp_path)).items()
         for panel in drawn(board, library, tmp_path / name.replace("vspark", "dashboard").replace("json", "png"))
     }
-    # Which ten they are is another matter at night than by day.
+    # Which ten folders are busiest depends on the time of day.
     busiest = set(seen.pop("Busiest folders"))
     assert (len(busiest), busiest - FOLDERS) == (10, set())
     assert seen == {
-        # the calls
+        # V-Spark calls
         "Calls": ["today", "yesterday", "a week ago"],
-        "Change": ["to yesterday", "to a week ago"],
+        "Change in calls": ["vs. yesterday", "vs. a week ago"],
         "Mean duration": [],
         "Agents with calls": [],
-        "Calls since midnight": ["today", "a day before", "a week before"],
+        "Calls since midnight": ["today", "one day earlier", "one week earlier"],
         "Calls per minute by org": ORGS,
         "Mean duration by org": ORGS,
         "Agents with calls by org": ORGS,
@@ -191,13 +194,13 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Top agents": ["Company", "Org", "Agent", "Calls today", "Mean duration"],
         "Calls per agent": [],
         "Mean duration per agent": [],
-        # the exporter
-        "Targets": ["succeed", "fail"],
+        # V-Spark exporter
+        "Targets": ["succeeding", "failing"],
         "Oldest success": [],
         "Configuration": [],
         "Configuration loaded": [],
         "Exporters": [],
-        "Targets by state": ["succeed", "fail"],
+        "Targets by state": ["succeeding", "failing"],
         "Failed polls by reason": ["auth"],
         "Failing targets": ["Company", "Org", "Folder", "Reason", "Failed polls"],
         "Oldest values": [
@@ -209,13 +212,13 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
             "LotusTravel-Bookings / (whole org)",
             "Nordwind-Service / (whole org)",
         ],
-        "Poll duration": ["half of the targets", "95 % of the targets", "slowest target"],
-        "Request duration": ["half of the requests", "95 % of the requests", "99 % of the requests"],
+        "Poll duration": ["median", "95th percentile", "slowest target"],
+        "Request duration": ["median", "95th percentile", "99th percentile"],
         "Requests by status": ["200", "401"],
-        "Polls": ["ended", "skipped"],
+        "Polls": ["completed", "skipped"],
         "Series": ["exporter", "agents in _other"],
         "Memory": ["exporter"],
         "CPU": ["exporter"],
         "Scrape duration": ["exporter"],
-        "Builds": ["Instance", "Version", "Pythonversion", "Exporters"],
+        "Builds": ["Instance", "Version", "Python version", "Exporters"],
     }

@@ -1,3 +1,5 @@
+"""The dashboards in the chart, compared with the code; their layout, and their expressions in a real Prometheus."""
+
 import json
 import re
 from collections.abc import Iterator
@@ -18,9 +20,9 @@ from tests.support.call_history import AGES, at, load, minutes, openmetrics
 from tests.support.prometheus_process import demo, prometheus, query
 from tools.dashboards.__main__ import CHART, FILES
 from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
-from tools.dashboards.page import written
+from tools.dashboards.layout import to_json
 
-OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
+METRICS_OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
 SELECTOR = re.compile(r"([a-z_]+)\{([^}]*)\}")
 FUNCTIONS = {
     *("by", "on", "and", "or", "offset", "sum", "min", "max", "count", "topk", "quantile"),
@@ -33,7 +35,7 @@ def panels(name: str) -> list[Any]:
 
 
 def queries() -> Iterator[tuple[str, Any]]:
-    """Give every query with where it stands."""
+    """Yield every query with its position: file, panel and id."""
     for name in FILES:
         for panel in panels(name):
             for target in panel["targets"]:
@@ -41,10 +43,10 @@ def queries() -> Iterator[tuple[str, Any]]:
 
 
 def series() -> dict[str, set[str]]:
-    """Give the labels of every metric that there is, those that Prometheus adds included."""
+    """Return the labels of every metric, including those that Prometheus adds."""
     telemetry = SelfMetrics(process=True)
     telemetry.observe_request("200", 0.1)
-    found = {family.name: set(family.labels) for family in FAMILIES} | {name: set() for name in OF_PROMETHEUS}
+    found = {family.name: set(family.labels) for family in FAMILIES} | {name: set() for name in METRICS_OF_PROMETHEUS}
     for family in telemetry.registry.collect():
         for each in family.samples:
             found.setdefault(each.name, set()).update(each.labels)
@@ -52,8 +54,8 @@ def series() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_chart_has_what_the_code_makes(name: str) -> None:
-    assert (CHART / name).read_text("utf-8") == written(FILES[name]()), "run: make dashboards"
+def test_the_chart_has_the_dashboards_of_the_code(name: str) -> None:
+    assert (CHART / name).read_text("utf-8") == to_json(FILES[name]()), "run: make dashboards"
 
 
 def test_the_chart_has_no_other_dashboards() -> None:
@@ -61,12 +63,12 @@ def test_the_chart_has_no_other_dashboards() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_grafanas_types_read_every_key(name: str) -> None:
-    assert json.loads(written(Dashboard.from_json(built(name)))) == built(name)
+def test_grafanas_types_know_every_key(name: str) -> None:
+    assert json.loads(to_json(Dashboard.from_json(built(name)))) == built(name)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_rows_are_full_and_no_panel_covers_another(name: str) -> None:
+def test_rows_are_full_and_no_panels_overlap(name: str) -> None:
     places = [panel["gridPos"] for panel in built(name)["panels"]]
     cells = [
         (row, column)
@@ -79,7 +81,7 @@ def test_rows_are_full_and_no_panel_covers_another(name: str) -> None:
     assert {(row, column) for row in range(height) for column in range(24)} == set(cells)
 
 
-def test_every_panel_says_what_it_shows() -> None:
+def test_every_panel_has_a_title_and_a_description() -> None:
     titles = [(name, panel["title"]) for name in FILES for panel in panels(name)]
     assert len(titles) == len(set(titles))
     assert [panel["title"] for name in FILES for panel in panels(name) if not panel["description"].endswith(".")] == []
@@ -93,13 +95,13 @@ def variables(name: str) -> dict[str, Any]:
 
 
 def test_variables_are_chained() -> None:
-    operators = {
+    of_both = {
         "datasource": "prometheus",
         "job": "label_values(vspark_exporter_build_info, job)",
     }
-    assert variables("vspark-exporter.json") == operators
+    assert variables("vspark-exporter.json") == of_both
     calls = "vspark_folder_calls_today"
-    assert variables("vspark-calls.json") == operators | {
+    assert variables("vspark-calls.json") == of_both | {
         "company": f'label_values({calls}{{job="$job"}}, company)',
         "org": f'label_values({calls}{{job="$job",company=~"$company"}}, org)',
         "folder": f'label_values({calls}{{job="$job",company=~"$company",org=~"$org"}}, folder)',
@@ -132,7 +134,7 @@ def test_every_other_word_is_promql() -> None:
         assert set(re.findall(r"[a-z_]+", rest)) <= FUNCTIONS, where
 
 
-async def test_prometheus_answers_every_expression(tmp_path: Path) -> None:
+async def test_every_expression_has_a_result(tmp_path: Path) -> None:
     site = demo_site()
     async with Simulator(site) as simulator:
         simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
@@ -144,19 +146,19 @@ async def test_prometheus_answers_every_expression(tmp_path: Path) -> None:
                 await query(session, prometheus_url, "vspark_up")
                 for where, target in queries():
                     result = await query(session, prometheus_url, filled(target["expr"]))
-                    named = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+                    labels = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
                     for each in result:
-                        assert set(named) <= set(each["metric"]), where
-                await the_same_as_the_simulator(session, prometheus_url)
+                        assert set(labels) <= set(each["metric"]), where
+                await compare_with_the_simulator(session, prometheus_url)
 
 
-async def the_same_as_the_simulator(session: aiohttp.ClientSession, url: str) -> None:
-    """Compare what the dashboard shows of a minute of the history with the simulator's own numbers."""
+async def compare_with_the_simulator(session: aiohttp.ClientSession, url: str) -> None:
+    """Compare the dashboard's values at a minute of the history with the simulator's own numbers."""
     site = demo_site()
     instant = minutes(datetime.now(UTC))[-5]
-    before = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
-    sums = [sum(each.calls for each in calls) for calls in before]
-    seconds = sum(each.seconds for each in before[0])
+    history = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
+    sums = [sum(each.calls for each in calls) for calls in history]
+    seconds = sum(each.seconds for each in history[0])
     expected = {f"sum({CALLS})": sums[0], f"sum({CALLS} {YESTERDAY})": sums[1], f"sum({CALLS} {WEEK_AGO})": sums[2]}
     assert len(set(sums)) == len(AGES)
     for expression, value in expected.items():
@@ -165,7 +167,7 @@ async def the_same_as_the_simulator(session: aiohttp.ClientSession, url: str) ->
 
 
 async def value_at(session: aiohttp.ClientSession, url: str, expression: str, instant: datetime) -> float:
-    asked = {"query": filled(expression), "time": str(instant.timestamp())}
-    async with session.get(f"{url}/api/v1/query", params=asked) as response:
+    parameters = {"query": filled(expression), "time": str(instant.timestamp())}
+    async with session.get(f"{url}/api/v1/query", params=parameters) as response:
         (only,) = json.loads(await response.read())["data"]["result"]
     return float(only["value"][1])

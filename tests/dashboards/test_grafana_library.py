@@ -1,4 +1,4 @@
-"""The dashboards beside Grafana's own library: what they name exists there, and its tables come out as meant."""
+"""The dashboards, checked by Grafana's own library: every id exists there, and the tables have the right columns."""
 
 import json
 import subprocess
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.release
 
 
 def run(library: Path, script: str, given: Any = None) -> Any:
+    """Run a script next to the library, with `given` as JSON on its standard input; return its output."""
     node = tool("node", "nodejs")
     done = subprocess.run(  # noqa: S603 # our own scripts
         [node, script], cwd=library, input=json.dumps(given).encode(), stdout=subprocess.PIPE, check=True
@@ -28,43 +29,43 @@ def panels() -> list[Any]:
     return [panel for name in FILES for panel in json.loads((CHART / name).read_text("utf-8"))["panels"]]
 
 
-def found(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Give every value with the keys that lead to it."""
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every scalar value with the keys that lead to it."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from found(each, (*path, key))
+            yield from leaves(each, (*path, key))
     elif isinstance(value, list):
         for each in value:
-            yield from found(each, path)
+            yield from leaves(each, path)
     else:
         yield path, value
 
 
-def named() -> dict[str, set[str]]:
-    """Give what the dashboards name, by kind."""
+def used_ids() -> dict[str, set[str]]:
+    """Return the ids that the dashboards use, by kind."""
     overrides = [
         override for panel in panels() if "fieldConfig" in panel for override in panel["fieldConfig"]["overrides"]
     ]
     properties = [each for override in overrides for each in override["properties"]]
-    leaves = list(found(panels()))
+    scalars = list(leaves(panels()))
     return {
-        "units": {value for path, value in leaves if path[-1] == "unit"}
+        "units": {value for path, value in scalars if path[-1] == "unit"}
         | {each["value"] for each in properties if each["id"] == "unit"},
-        "reducers": {value for path, value in leaves if path[-1] == "calcs"},
+        "reducers": {value for path, value in scalars if path[-1] == "calcs"},
         "matchers": {override["matcher"]["id"] for override in overrides},
-        "colours": {value for path, value in leaves if path[-2:] == ("color", "mode")},
-        "transformations": {value for path, value in leaves if path[-2:] == ("transformations", "id")},
+        "colours": {value for path, value in scalars if path[-2:] == ("color", "mode")},
+        "transformations": {value for path, value in scalars if path[-2:] == ("transformations", "id")},
     }
 
 
-def test_grafana_knows_every_name(library: Path) -> None:
+def test_grafana_knows_every_id(library: Path) -> None:
     known = run(library, "registries.mjs")
-    assert {kind: names - set(known[kind]) for kind, names in named().items()} == {kind: set() for kind in named()}
-    assert all(named().values())
+    assert {kind: ids - set(known[kind]) for kind, ids in used_ids().items()} == {kind: set() for kind in used_ids()}
+    assert all(used_ids().values())
 
 
 def frames(targets: list[Any], labels: list[str], values: list[float]) -> list[Any]:
-    """Give what Grafana's Prometheus data source makes of queries for rows, with one row each."""
+    """Return the frames that Grafana's data source makes of table queries with one row each."""
     return [
         {
             "refId": target["refId"],
@@ -82,7 +83,7 @@ def frames(targets: list[Any], labels: list[str], values: list[float]) -> list[A
     ]
 
 
-def test_the_tables_have_the_columns_they_are_meant_to_have(library: Path) -> None:
+def test_the_tables_have_the_expected_columns(library: Path) -> None:
     tables = {panel["title"]: panel for panel in panels() if panel["type"] == "table"}
     labels = {
         "Orgs": ["company", "org"],
@@ -95,7 +96,7 @@ def test_the_tables_have_the_columns_they_are_meant_to_have(library: Path) -> No
         {"transformations": panel["transformations"], "frames": frames(panel["targets"], labels[title], [*range(1, 9)])}
         for title, panel in tables.items()
     ]
-    # V-Spark gives no means: one of two queries has an answer.
+    # Without mean durations, only one of two queries has a result.
     top = tables["Top agents"]
     given.append(
         {"transformations": top["transformations"], "frames": frames(top["targets"][:1], labels["Top agents"], [7])}
@@ -122,7 +123,7 @@ def test_the_tables_have_the_columns_they_are_meant_to_have(library: Path) -> No
         ],
         [
             [
-                *(["Instance", ["x:1"]], ["Version", ["version"]], ["Pythonversion", ["pythonversion"]]),
+                *(["Instance", ["x:1"]], ["Version", ["version"]], ["Python version", ["pythonversion"]]),
                 ["Exporters", [1]],
             ]
         ],

@@ -1,4 +1,4 @@
-"""A real Chromium, without a window, driven by the Chrome DevTools Protocol over its WebSocket."""
+"""A real Chromium without a window, controlled by the Chrome DevTools Protocol over its WebSocket."""
 
 import asyncio
 import base64
@@ -23,38 +23,41 @@ _PHONE_PIXELS = 600
 
 
 class Tab:
-    """One tab; `messages` is what its console shows, violations of the Content-Security-Policy among it."""
+    """One tab. `messages` holds the lines of its console, including violations of the Content-Security-Policy."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._number = 0
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._responses: dict[int, asyncio.Future[Any]] = {}
         self._loaded = asyncio.Event()
         self.messages: list[str] = []
 
     async def listen(self) -> None:
+        """Receive responses and events until the socket closes."""
         async for message in self._socket:
-            said = json.loads(message.data)
-            match said.get("method"):
+            event = json.loads(message.data)
+            match event.get("method"):
                 case None:
-                    self._answers.pop(said["id"]).set_result(said)
+                    self._responses.pop(event["id"]).set_result(event)
                 case "Page.loadEventFired":
                     self._loaded.set()
                 case "Log.entryAdded":
-                    self.messages.append(said["params"]["entry"]["text"])
+                    self.messages.append(event["params"]["entry"]["text"])
                 case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown":
-                    self.messages.append(json.dumps(said["params"]))
+                    self.messages.append(json.dumps(event["params"]))
 
     async def ask(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol and return its result."""
         self._number += 1
-        answer = self._answers[self._number] = asyncio.get_running_loop().create_future()
+        pending = self._responses[self._number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         async with asyncio.timeout(DEADLINE_SECONDS):
-            said = await answer
-        assert "error" not in said, said
-        return said["result"]
+            response = await pending
+        assert "error" not in response, response
+        return response["result"]
 
     async def open(self, url: str) -> None:
+        """Open a page and wait until it has loaded."""
         self._loaded.clear()
         await self.ask("Page.navigate", url=url)
         await self.until_loaded()
@@ -65,10 +68,10 @@ class Tab:
         self._loaded.clear()
 
     async def look(self, expression: str) -> Any:
-        """Give the value of an expression of JavaScript in the page, with the page's own scripts off or on."""
-        said = await self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in said, said
-        return said["result"].get("value")
+        """Return the value of a JavaScript expression in the page, even if scripts are disabled there."""
+        response = await self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in response, response
+        return response["result"].get("value")
 
     async def press(self, key: str, code: int, text: str = "") -> None:
         for kind in ("keyDown", "keyUp"):
@@ -87,14 +90,14 @@ class Tab:
         )
 
     async def picture(self) -> bytes:
-        """Give a PNG of the whole page."""
+        """Return a PNG of the whole page."""
         shot = await self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Tab]:
-    """Open a tab while the block runs."""
+    """Run Chromium while the block runs; yield its tab."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             tool("chromium", "chromium"),
@@ -105,7 +108,7 @@ async def browsing() -> AsyncIterator[Tab]:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 port = await _port(process)
-            # Chromium goes on saying things, and would wait where nobody reads them.
+            # Chromium keeps writing to stderr and would block if the pipe filled up.
             async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
                 reading = tasks.create_task(process.stderr.read()) if process.stderr else None
                 async with session.get(f"http://127.0.0.1:{port}/json/list") as response:
@@ -131,4 +134,4 @@ async def _port(process: asyncio.subprocess.Process) -> int:
     while line := await process.stderr.readline():
         if found := re.search(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line):
             return int(found[1])
-    raise AssertionError("Chromium does not start")
+    raise AssertionError("Chromium did not start")

@@ -1,10 +1,10 @@
-"""The dashboards as the code builds them, and expressions with their variables filled in."""
+"""The dashboards as the code builds them, and their expressions with the variables replaced."""
 
 import json
 from typing import Any
 
 from tools.dashboards.__main__ import FILES
-from tools.dashboards.page import written
+from tools.dashboards.layout import to_json
 
 VALUES = {
     "$__rate_interval": "1m",
@@ -16,6 +16,7 @@ VALUES = {
 
 
 def filled(expression: str) -> str:
+    """Return an expression with every variable replaced by a value that selects everything."""
     for name, value in VALUES.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
@@ -23,4 +24,5 @@ def filled(expression: str) -> str:
 
 
 def built(name: str) -> Any:
-    return json.loads(written(FILES[name]()))
+    """Return the dashboard of a file in the chart, as JSON."""
+    return json.loads(to_json(FILES[name]()))

@@ -1,4 +1,4 @@
-"""A real Prometheus as a process, the exporter with the demo's configuration for it to scrape, and queries."""
+"""A real Prometheus as a process, an exporter with the demo's configuration as its target, and queries."""
 
 import asyncio
 import io
@@ -23,13 +23,13 @@ from tools.bench.measure import free_port
 
 DEADLINE_SECONDS = 30.0
 
-
 Numbers = dict[tuple[str, ...], float]
+"""Values of samples, by the values of some of their labels."""
 
 
 @asynccontextmanager
 async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterator[str]:
-    """Run the exporter with the demo's configuration; give its URL once it is ready."""
+    """Run the exporter with the demo's configuration; yield its URL once it is ready."""
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     serving = ServeOptions((ListenAddress("127.0.0.1", 0),))
@@ -42,10 +42,13 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def prometheus(scraped: str, folder: Path, more: str = "") -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `scraped` every second, with `more` keys in its job; give its URL."""
+async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIterator[str]:
+    """Run a Prometheus that scrapes the exporter every second; yield its URL.
+
+    `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
+    """
     config = folder / "prometheus.yml"
-    target = scraped.rpartition("/")[2]
+    target = exporter_url.rpartition("/")[2]
     config.write_text(
         "global: {scrape_interval: 1s}\n"
         f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]{more}}}]\n"
@@ -55,7 +58,7 @@ async def prometheus(scraped: str, folder: Path, more: str = "") -> AsyncIterato
         tool("prometheus", "prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=10y",  # also for pasts that a test has put there
+        "--storage.tsdb.retention.time=10y",  # keeps the history that a test has loaded
         f"--web.listen-address={address}",
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -68,17 +71,18 @@ async def prometheus(scraped: str, folder: Path, more: str = "") -> AsyncIterato
 
 
 async def query(session: aiohttp.ClientSession, url: str, expression: str) -> list[dict[str, Any]]:
-    """Ask Prometheus until it has an answer that is not empty."""
+    """Query Prometheus until the result is not empty; return the result."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
-            with suppress(aiohttp.ClientError, json.JSONDecodeError):  # while it starts it answers with a text
+            with suppress(aiohttp.ClientError, json.JSONDecodeError):  # during its start the body is not JSON
                 async with session.get(f"{url}/api/v1/query", params={"query": expression}) as response:
-                    answer = json.loads(await response.read())
-                if answer["status"] == "success" and answer["data"]["result"]:
-                    result: list[dict[str, Any]] = answer["data"]["result"]
+                    body = json.loads(await response.read())
+                if body["status"] == "success" and body["data"]["result"]:
+                    result: list[dict[str, Any]] = body["data"]["result"]
                     return result
             await asyncio.sleep(0.1)
 
 
 def numbers(result: list[dict[str, Any]], *labels: str) -> Numbers:
+    """Return the values in a query's result, by the values of `labels`."""
     return {tuple(each["metric"][label] for label in labels): float(each["value"][1]) for each in result}

@@ -1,42 +1,42 @@
-"""The dashboard *V-Spark calls*, for the people who run the call centre."""
+"""The dashboard *V-Spark calls*, for the people who run the call center."""
 
 from typing import Final
 
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tools.dashboards.page import Rows, page
+from tools.dashboards.layout import Rows, lay_out
 from tools.dashboards.panels import (
-    bars,
-    distribution,
-    grid,
-    lines,
-    now,
-    number,
-    over_time,
-    rows,
+    bar_panel,
+    histogram_panel,
+    instant_query,
+    line_panel,
+    range_query,
+    stat_panel,
+    table_panel,
+    table_query,
 )
-from tools.dashboards.variables import FOLDERS, ORGS, datasource, folders, job
+from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job
 
-CALLS: Final = f"vspark_folder_calls_today{{{FOLDERS}}}"
-SECONDS: Final = f"vspark_folder_call_seconds_today{{{FOLDERS}}}"
-AGENTS: Final = f"vspark_folder_agents_today{{{FOLDERS}}}"
-AGENT_CALLS: Final = f'vspark_agent_calls_today{{{FOLDERS},agent!="_other"}}'
-AGENT_MEAN: Final = f'vspark_agent_call_duration_average_seconds{{{FOLDERS},agent!="_other"}}'
+CALLS: Final = f"vspark_folder_calls_today{{{FOLDER_MATCHERS}}}"
+SECONDS: Final = f"vspark_folder_call_seconds_today{{{FOLDER_MATCHERS}}}"
+AGENTS: Final = f"vspark_folder_agents_today{{{FOLDER_MATCHERS}}}"
+AGENT_CALLS: Final = f'vspark_agent_calls_today{{{FOLDER_MATCHERS},agent!="_other"}}'
+AGENT_MEAN: Final = f'vspark_agent_call_duration_average_seconds{{{FOLDER_MATCHERS},agent!="_other"}}'
 
 BY_ORG: Final = "by (company, org)"
 BY_AGENT: Final = "by (company, org, agent)"
 YESTERDAY: Final = "offset 1d"
 WEEK_AGO: Final = "offset 1w"
 
-SAYS: Final = """\
-Calls of today. A day is that of each org, in its own time zone; where orgs of several zones are added up, each adds \
-what it has of its own day. "At this time" is 24 hours or 7 days earlier."""
-_AGENT_IN_TWO: Final = "An agent with calls in two folders counts in both."
+DESCRIPTION: Final = """\
+Calls of the current day. Each org's day follows its own time zone; a total over several time zones adds up each org's \
+day so far. "At this time" means exactly 24 hours or 7 days earlier."""
+_COUNTED_PER_FOLDER: Final = "An agent with calls in two folders counts twice."
 
 
 def mean(by: str = "") -> str:
-    """Give the mean duration weighted by calls, over the folders of which V-Spark gives one."""
+    """Return the mean duration, weighted by calls, over the folders that have one."""
     return f"sum {by} ({SECONDS}) / (sum {by} ({CALLS} and {SECONDS}) > 0)"
 
 
@@ -45,7 +45,7 @@ def _change(earlier: str) -> str:
 
 
 def _agent_mean() -> str:
-    """Give an agent's mean duration, weighted by calls where the agent has some in several folders."""
+    """Return each agent's mean duration, weighted by calls over the agent's folders."""
     return f"sum {BY_AGENT} ({AGENT_CALLS} * {AGENT_MEAN}) / sum {BY_AGENT} ({AGENT_CALLS} and {AGENT_MEAN})"
 
 
@@ -53,90 +53,93 @@ def _rows() -> Rows:
     busiest_agents = f"topk(20, sum {BY_AGENT} ({AGENT_CALLS}))"
     return {
         "Today": [
-            number(
+            stat_panel(
                 "Calls",
-                "Calls of today, and what there was at this time yesterday and a week ago.",
-                now(f"sum({CALLS})", "today"),
-                now(f"sum({CALLS} {YESTERDAY})", "yesterday"),
-                now(f"sum({CALLS} {WEEK_AGO})", "a week ago"),
+                "Calls today, and at this time yesterday and a week ago.",
+                instant_query(f"sum({CALLS})", "today"),
+                instant_query(f"sum({CALLS} {YESTERDAY})", "yesterday"),
+                instant_query(f"sum({CALLS} {WEEK_AGO})", "a week ago"),
                 unit=units.LocaleFormat,
             )
             .span(9)
             .height(5),
-            number(
-                "Change",
-                "Calls of today against those at this time yesterday and a week ago.",
-                now(_change(YESTERDAY), "to yesterday"),
-                now(_change(WEEK_AGO), "to a week ago"),
+            stat_panel(
+                "Change in calls",
+                "Calls today compared with this time yesterday and a week ago.",
+                instant_query(_change(YESTERDAY), "vs. yesterday"),
+                instant_query(_change(WEEK_AGO), "vs. a week ago"),
                 unit=units.PercentUnit,
             )
             .decimals(0)
             .span(7)
             .height(5),
-            number(
+            stat_panel(
                 "Mean duration",
-                "Weighted by calls, over the folders of which V-Spark gives a mean.",
-                now(mean()),
+                "Weighted by calls. Folders without a mean duration are left out.",
+                instant_query(mean()),
                 unit=units.DurationInHoursMinutesSeconds,
             )
             .span(4)
             .height(5),
-            number("Agents with calls", _AGENT_IN_TWO, now(f"sum({AGENTS})"), unit=units.LocaleFormat)
+            stat_panel(
+                "Agents with calls", _COUNTED_PER_FOLDER, instant_query(f"sum({AGENTS})"), unit=units.LocaleFormat
+            )
             .span(4)
             .height(5),
         ],
-        "Course": [
-            lines(
+        "Over time": [
+            line_panel(
                 "Calls since midnight",
-                "Each org's calls begin anew at its own midnight.",
-                over_time(f"sum({CALLS})", "today"),
-                over_time(f"sum({CALLS} {YESTERDAY})", "a day before"),
-                over_time(f"sum({CALLS} {WEEK_AGO})", "a week before"),
+                "The count of each org restarts at its own midnight.",
+                range_query(f"sum({CALLS})", "today"),
+                range_query(f"sum({CALLS} {YESTERDAY})", "one day earlier"),
+                range_query(f"sum({CALLS} {WEEK_AGO})", "one week earlier"),
                 unit=units.LocaleFormat,
             )
             .span(12)
             .height(10),
-            lines(
+            line_panel(
                 "Calls per minute by org",
-                "Calls arrive here when V-Spark has counted them.",
-                over_time(
-                    f"sum {BY_ORG} (rate(vspark_folder_calls_total{{{FOLDERS}}}[$__rate_interval])) * 60", "{{org}}"
+                "A call appears when V-Spark has counted it, not when it takes place.",
+                range_query(
+                    f"sum {BY_ORG} (rate(vspark_folder_calls_total{{{FOLDER_MATCHERS}}}[$__rate_interval])) * 60",
+                    "{{org}}",
                 ),
                 unit=units.Short,
             )
-            # Counts move once in a poll: over less than some polls their rate would be a comb.
+            # Counts change once per poll. Over a shorter interval the rate would alternate between 0 and peaks.
             .interval("5m")
             .span(12)
             .height(10),
-            lines(
+            line_panel(
                 "Mean duration by org",
-                "Of all calls of the day so far, weighted by calls.",
-                over_time(mean(BY_ORG), "{{org}}"),
+                "Mean over all calls of the day so far.",
+                range_query(mean(BY_ORG), "{{org}}"),
                 unit=units.DurationInHoursMinutesSeconds,
             )
             .span(12)
             .height(9),
-            lines(
+            line_panel(
                 "Agents with calls by org",
-                f"Since midnight. {_AGENT_IN_TWO}",
-                over_time(f"sum {BY_ORG} ({AGENTS})", "{{org}}"),
+                f"Since midnight. {_COUNTED_PER_FOLDER}",
+                range_query(f"sum {BY_ORG} ({AGENTS})", "{{org}}"),
                 unit=units.LocaleFormat,
             )
             .span(12)
             .height(9),
         ],
         "Orgs": [
-            grid(
+            table_panel(
                 "Orgs",
-                "Calls of each org's day, what it had at this time before, and how long its day has lasted.",
+                "Calls of each org today and at this time yesterday and a week ago, and the time since its midnight.",
                 {
-                    "Calls today": rows(f"sum {BY_ORG} ({CALLS})"),
-                    "Yesterday": rows(f"sum {BY_ORG} ({CALLS} {YESTERDAY})"),
-                    "A week ago": rows(f"sum {BY_ORG} ({CALLS} {WEEK_AGO})"),
-                    "Mean duration": rows(mean(BY_ORG)),
-                    "Agents": rows(f"sum {BY_ORG} ({AGENTS})"),
-                    "Since midnight": rows(
-                        f"time() - max {BY_ORG} (vspark_day_start_timestamp_seconds{{{ORGS}}})"
+                    "Calls today": table_query(f"sum {BY_ORG} ({CALLS})"),
+                    "Yesterday": table_query(f"sum {BY_ORG} ({CALLS} {YESTERDAY})"),
+                    "A week ago": table_query(f"sum {BY_ORG} ({CALLS} {WEEK_AGO})"),
+                    "Mean duration": table_query(mean(BY_ORG)),
+                    "Agents": table_query(f"sum {BY_ORG} ({AGENTS})"),
+                    "Since midnight": table_query(
+                        f"time() - max {BY_ORG} (vspark_day_start_timestamp_seconds{{{ORG_MATCHERS}}})"
                         f" and on (company, org) {CALLS}"
                     ),
                 },
@@ -150,38 +153,38 @@ def _rows() -> Rows:
             .height(8),
         ],
         "Folders and agents": [
-            bars(
+            bar_panel(
                 "Busiest folders",
                 "The ten folders with the most calls today.",
-                now(f"topk(10, sum by (company, org, folder) ({CALLS}))", "{{org}} / {{folder}}"),
+                instant_query(f"topk(10, sum by (company, org, folder) ({CALLS}))", "{{org}} / {{folder}}"),
                 unit=units.LocaleFormat,
             )
             .span(9)
             .height(12),
-            grid(
+            table_panel(
                 "Top agents",
-                "The twenty agents with the most calls today, over the chosen folders of their org.",
+                "The twenty agents with the most calls today, summed over the selected folders of their org.",
                 {
-                    "Calls today": rows(busiest_agents),
-                    "Mean duration": rows(f"({_agent_mean()}) and on (company, org, agent) {busiest_agents}"),
+                    "Calls today": table_query(busiest_agents),
+                    "Mean duration": table_query(f"({_agent_mean()}) and on (company, org, agent) {busiest_agents}"),
                 },
                 ("company", "org", "agent"),
                 {"Mean duration": units.DurationInHoursMinutesSeconds},
             )
             .span(15)
             .height(12),
-            distribution(
+            histogram_panel(
                 "Calls per agent",
-                "How many agents have how many calls today.",
-                rows(f"sum {BY_AGENT} ({AGENT_CALLS})"),
+                "Number of agents by their number of calls today.",
+                table_query(f"sum {BY_AGENT} ({AGENT_CALLS})"),
                 unit=units.LocaleFormat,
             )
             .span(12)
             .height(8),
-            distribution(
+            histogram_panel(
                 "Mean duration per agent",
-                "How many agents have which mean duration today.",
-                rows(_agent_mean()),
+                "Number of agents by their mean call duration today.",
+                table_query(_agent_mean()),
                 unit=units.DurationInHoursMinutesSeconds,
             )
             .span(12)
@@ -191,5 +194,7 @@ def _rows() -> Rows:
 
 
 def calls() -> Dashboard:
-    """Give the dashboard."""
-    return page("V-Spark calls", "vspark-calls", SAYS, [datasource(), job(), *folders()], _rows(), since="now-24h")
+    """Return the dashboard."""
+    return lay_out(
+        "V-Spark calls", "vspark-calls", DESCRIPTION, [datasource(), job(), *folders()], _rows(), since="now-24h"
+    )

@@ -1,86 +1,86 @@
-"""The dashboard *V-Spark exporter*, for those who run the exporter."""
+"""The dashboard *V-Spark exporter*, for operators of the exporter."""
 
 from typing import Final
 
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard, ValueMap, ValueMappingResult
 
-from tools.dashboards.page import Rows, page
+from tools.dashboards.layout import Rows, lay_out
 from tools.dashboards.panels import (
-    bars,
-    by_thresholds,
-    colour_override,
-    grid,
-    lines,
-    now,
-    number,
-    over_time,
-    rows,
-    stacked,
+    bar_panel,
+    color_by_thresholds,
+    color_override,
+    instant_query,
+    line_panel,
+    range_query,
+    stacked_panel,
+    stat_panel,
+    table_panel,
+    table_query,
     threshold_override,
     thresholds,
 )
-from tools.dashboards.variables import JOB, datasource, job
+from tools.dashboards.variables import JOB_MATCHER, datasource, job
 
-UP: Final = f"vspark_up{{{JOB}}}"
-LAST_SUCCESS: Final = f"vspark_last_success_timestamp_seconds{{{JOB}}}"
-POLL_SECONDS: Final = f"vspark_last_poll_duration_seconds{{{JOB}}}"
-FAILURES: Final = f"vspark_poll_failures_total{{{JOB}}}"
-BUCKETS: Final = f"vspark_api_request_duration_seconds_bucket{{{JOB}}}"
-REQUESTS: Final = f"vspark_api_request_duration_seconds_count{{{JOB}}}"
-RELOADED: Final = f"vspark_exporter_config_last_reload_successful{{{JOB}}}"
-RELOADED_AT: Final = f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{JOB}}}"
+UP: Final = f"vspark_up{{{JOB_MATCHER}}}"
+LAST_SUCCESS: Final = f"vspark_last_success_timestamp_seconds{{{JOB_MATCHER}}}"
+POLL_SECONDS: Final = f"vspark_last_poll_duration_seconds{{{JOB_MATCHER}}}"
+FAILURES: Final = f"vspark_poll_failures_total{{{JOB_MATCHER}}}"
+BUCKETS: Final = f"vspark_api_request_duration_seconds_bucket{{{JOB_MATCHER}}}"
+REQUESTS: Final = f"vspark_api_request_duration_seconds_count{{{JOB_MATCHER}}}"
+RELOADED: Final = f"vspark_exporter_config_last_reload_successful{{{JOB_MATCHER}}}"
+RELOADED_AT: Final = f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{JOB_MATCHER}}}"
 
 BY_TARGET: Final = "by (company, org, folder)"
 TARGET: Final = "{{org}} / {{folder}}"
 SUCCEEDING: Final = f"count({UP} == 1) or vector(0)"
 FAILING: Final = f"count({UP} == 0) or vector(0)"
 WHOLE_ORG: Final = '"folder", "(whole org)", "folder", ""'
-"""What `label_replace` gives a target without a folder to be called by."""
+"""The arguments of `label_replace` that name the folder of a whole-org target."""
 
-SAYS: Final = "How the exporter polls V-Spark. A target is a folder, or a whole org: then its folder is empty."
+DESCRIPTION: Final = "How the exporter polls V-Spark. A target is a folder, or a whole org with an empty folder."
 
 
-def _of_requests(share: float) -> str:
-    return f"histogram_quantile({share}, sum by (le) (rate({BUCKETS}[$__rate_interval])))"
+def _request_duration(quantile: float) -> str:
+    return f"histogram_quantile({quantile}, sum by (le) (rate({BUCKETS}[$__rate_interval])))"
 
 
 def _rows() -> Rows:
     return {
-        "Now": [
-            number(
+        "Current state": [
+            stat_panel(
                 "Targets",
-                "By what became of their last poll.",
-                now(SUCCEEDING, "succeed"),
-                now(FAILING, "fail"),
+                "Targets by the result of their last poll.",
+                instant_query(SUCCEEDING, "succeeding"),
+                instant_query(FAILING, "failing"),
                 unit=units.LocaleFormat,
             )
-            .color_scheme(by_thresholds())
-            .override_by_name("succeed", [threshold_override((None, "green"))])
-            .override_by_name("fail", [threshold_override((None, "green"), (1, "red"))])
+            .color_scheme(color_by_thresholds())
+            .override_by_name("succeeding", [threshold_override((None, "green"))])
+            .override_by_name("failing", [threshold_override((None, "green"), (1, "red"))])
             .span(8)
             .height(5),
-            number(
+            stat_panel(
                 "Oldest success",
-                "How long ago the target that is worst off was last polled with success.",
-                now(f"max(time() - {LAST_SUCCESS})"),
+                "Time since the last successful poll of the target whose success is oldest.",
+                instant_query(f"max(time() - {LAST_SUCCESS})"),
                 unit=units.DurationSeconds,
             )
-            .color_scheme(by_thresholds())
+            .color_scheme(color_by_thresholds())
             .thresholds(thresholds((None, "green"), (180, "orange"), (300, "red")))
             .span(5)
             .height(5),
-            number(
+            stat_panel(
                 "Configuration",
-                "What became of the last attempt to load it.",
-                now(f"min({RELOADED})"),
+                "Result of the last attempt to load the configuration.",
+                instant_query(f"min({RELOADED})"),
                 unit=units.Short,
             )
             .mappings(
                 [
                     ValueMap(
                         {
-                            "0": ValueMappingResult(text="refused", color="red"),
+                            "0": ValueMappingResult(text="rejected", color="red"),
                             "1": ValueMappingResult(text="loaded", color="green"),
                         }
                     )
@@ -88,50 +88,50 @@ def _rows() -> Rows:
             )
             .span(3)
             .height(5),
-            number(
+            stat_panel(
                 "Configuration loaded",
-                "When it was last loaded with success.",
-                now(f"min({RELOADED_AT}) * 1000"),
+                "Time of the last successful load of the configuration.",
+                instant_query(f"min({RELOADED_AT}) * 1000"),
                 unit=units.DateTimeFromNow,
             )
             .span(4)
             .height(5),
-            number(
+            stat_panel(
                 "Exporters",
-                "Those that Prometheus reaches.",
-                now(f"sum(up{{{JOB}}})"),
+                "Exporters that Prometheus can scrape.",
+                instant_query(f"sum(up{{{JOB_MATCHER}}})"),
                 unit=units.LocaleFormat,
             )
-            .color_scheme(by_thresholds())
+            .color_scheme(color_by_thresholds())
             .thresholds(thresholds((None, "red"), (1, "green")))
             .span(4)
             .height(5),
         ],
         "Targets": [
-            stacked(
+            stacked_panel(
                 "Targets by state",
-                "By what became of their last poll.",
-                over_time(SUCCEEDING, "succeed"),
-                over_time(FAILING, "fail"),
+                "Targets by the result of their last poll.",
+                range_query(SUCCEEDING, "succeeding"),
+                range_query(FAILING, "failing"),
                 unit=units.LocaleFormat,
             )
-            .override_by_name("succeed", [colour_override("green")])
-            .override_by_name("fail", [colour_override("red")])
+            .override_by_name("succeeding", [color_override("green")])
+            .override_by_name("failing", [color_override("red")])
             .span(12)
             .height(8),
-            stacked(
+            stacked_panel(
                 "Failed polls by reason",
-                "docs/metrics.md says what each reason means. A reason's very first failure is not seen here.",
-                over_time(f"sum by (reason) (increase({FAILURES}[$__rate_interval]))", "{{reason}}"),
+                "docs/metrics.md explains each reason. A reason's first failure starts its series and is not shown.",
+                range_query(f"sum by (reason) (increase({FAILURES}[$__rate_interval]))", "{{reason}}"),
                 unit=units.Short,
             )
             .span(12)
             .height(8),
-            grid(
+            table_panel(
                 "Failing targets",
-                "Of the targets whose last poll failed: what has failed since the exporter started. Its log says more.",
+                "Failed polls of targets that are failing now, since the exporter started. Its log has the errors.",
                 {
-                    "Failed polls": rows(
+                    "Failed polls": table_query(
                         f"label_replace(sum by (company, org, folder, reason) ({FAILURES})"
                         f" and on (company, org, folder) {UP} == 0, {WHOLE_ORG})"
                     )
@@ -141,94 +141,98 @@ def _rows() -> Rows:
             )
             .span(15)
             .height(8),
-            bars(
+            bar_panel(
                 "Oldest values",
-                "How long ago the ten targets that are worst off were last polled with success.",
-                now(f"topk(10, time() - max {BY_TARGET} (label_replace({LAST_SUCCESS}, {WHOLE_ORG})))", TARGET),
+                "Time since the last successful poll, for the ten targets whose success is oldest.",
+                instant_query(
+                    f"topk(10, time() - max {BY_TARGET} (label_replace({LAST_SUCCESS}, {WHOLE_ORG})))", TARGET
+                ),
                 unit=units.DurationSeconds,
             )
             .span(9)
             .height(8),
         ],
         "Polls and requests": [
-            lines(
+            line_panel(
                 "Poll duration",
-                "A poll's tries all together, and the wait for its turn.",
-                over_time(f"quantile(0.5, {POLL_SECONDS})", "half of the targets"),
-                over_time(f"quantile(0.95, {POLL_SECONDS})", "95 % of the targets"),
-                over_time(f"max({POLL_SECONDS})", "slowest target"),
+                "Duration of the last polls, including retries and the wait for a request slot.",
+                range_query(f"quantile(0.5, {POLL_SECONDS})", "median"),
+                range_query(f"quantile(0.95, {POLL_SECONDS})", "95th percentile"),
+                range_query(f"max({POLL_SECONDS})", "slowest target"),
                 unit=units.Seconds,
             )
             .span(12)
             .height(8),
-            lines(
+            line_panel(
                 "Request duration",
-                "Every try of a request to V-Spark.",
-                over_time(_of_requests(0.5), "half of the requests"),
-                over_time(_of_requests(0.95), "95 % of the requests"),
-                over_time(_of_requests(0.99), "99 % of the requests"),
+                "Duration of requests to V-Spark. Each retry counts as a request.",
+                range_query(_request_duration(0.5), "median"),
+                range_query(_request_duration(0.95), "95th percentile"),
+                range_query(_request_duration(0.99), "99th percentile"),
                 unit=units.Seconds,
             )
             .span(12)
             .height(8),
-            stacked(
+            stacked_panel(
                 "Requests by status",
-                '"none" where no status came.',
-                over_time(f"sum by (code) (rate({REQUESTS}[$__rate_interval]))", "{{code}}"),
+                'HTTP status of the responses; "none" if no status arrived.',
+                range_query(f"sum by (code) (rate({REQUESTS}[$__rate_interval]))", "{{code}}"),
                 unit=units.RequestsPerSecond,
             )
             .span(12)
             .height(8),
-            lines(
+            line_panel(
                 "Polls",
-                "A poll that was due while the one before still ran is skipped.",
-                over_time(f"sum(rate(vspark_polls_total{{{JOB}}}[$__rate_interval])) * 60", "ended"),
-                over_time(f"sum(rate(vspark_polls_skipped_total{{{JOB}}}[$__rate_interval])) * 60", "skipped"),
+                "A poll is skipped if it is due while the target's previous poll is still running.",
+                range_query(f"sum(rate(vspark_polls_total{{{JOB_MATCHER}}}[$__rate_interval])) * 60", "completed"),
+                range_query(
+                    f"sum(rate(vspark_polls_skipped_total{{{JOB_MATCHER}}}[$__rate_interval])) * 60", "skipped"
+                ),
                 unit=units.CountsPerMinute,
             )
             .span(12)
             .height(8),
         ],
-        "Process": [
-            lines(
+        "Exporter process": [
+            line_panel(
                 "Series",
-                "What a scrape brings, and the agents that are summed up because their folder has too many.",
-                over_time(f"sum by (instance) (scrape_samples_scraped{{{JOB}}})", "{{instance}}"),
-                over_time(f"sum(vspark_folder_agents_folded{{{JOB}}})", "agents in _other"),
+                "Samples per scrape, and agents that are summed into _other because their folder has too many.",
+                range_query(f"sum by (instance) (scrape_samples_scraped{{{JOB_MATCHER}}})", "{{instance}}"),
+                range_query(f"sum(vspark_folder_agents_folded{{{JOB_MATCHER}}})", "agents in _other"),
                 unit=units.LocaleFormat,
             )
             .span(8)
             .height(8),
-            lines(
+            line_panel(
                 "Memory",
                 "Resident memory of each exporter.",
-                over_time(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"),
+                range_query(f"process_resident_memory_bytes{{{JOB_MATCHER}}}", "{{instance}}"),
                 unit=units.BytesIEC,
             )
             .span(8)
             .height(8),
-            lines(
+            line_panel(
                 "CPU",
-                "Cores that each exporter uses.",
-                over_time(f"rate(process_cpu_seconds_total{{{JOB}}}[$__rate_interval])", "{{instance}}"),
+                "CPU cores that each exporter uses.",
+                range_query(f"rate(process_cpu_seconds_total{{{JOB_MATCHER}}}[$__rate_interval])", "{{instance}}"),
                 unit=units.Short,
             )
             .span(8)
             .height(8),
-            lines(
+            line_panel(
                 "Scrape duration",
-                "As Prometheus sees it.",
-                over_time(f"scrape_duration_seconds{{{JOB}}}", "{{instance}}"),
+                "Duration of scrapes, measured by Prometheus.",
+                range_query(f"scrape_duration_seconds{{{JOB_MATCHER}}}", "{{instance}}"),
                 unit=units.Seconds,
             )
             .span(12)
             .height(8),
-            grid(
+            table_panel(
                 "Builds",
-                "Which build runs where.",
+                "Version and Python version of each exporter.",
                 {
-                    "Exporters": rows(
-                        f"count by (instance, version, pythonversion) (vspark_exporter_build_info{{{JOB}}})"
+                    "Exporters": table_query(
+                        f"count by (instance, version, pythonversion) (vspark_exporter_build_info{{{JOB_MATCHER}}})"
                     )
                 },
                 ("instance", "version", "pythonversion"),
@@ -241,5 +245,5 @@ def _rows() -> Rows:
 
 
 def exporter() -> Dashboard:
-    """Give the dashboard."""
-    return page("V-Spark exporter", "vspark-exporter", SAYS, [datasource(), job()], _rows(), since="now-6h")
+    """Return the dashboard."""
+    return lay_out("V-Spark exporter", "vspark-exporter", DESCRIPTION, [datasource(), job()], _rows(), since="now-6h")

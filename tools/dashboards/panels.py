@@ -1,7 +1,7 @@
-"""Panels as these dashboards have them: a title, what it says, and its queries."""
+"""The kinds of panels and queries that the dashboards use."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, histogram, stat, table, timeseries
 from grafana_foundation_sdk.builders.prometheus import Dataquery
@@ -43,36 +43,39 @@ class _Panel(Protocol):
 
 P = TypeVar("P", bound=_Panel)
 
+_LABEL_TITLES: Final = {"pythonversion": "Python version"}
+"""Column titles that are not just the label's name."""
 
-def over_time(expression: str, legend: str) -> Dataquery:
-    """Ask for a line over the dashboard's time; `legend` names labels as `{{label}}`."""
+
+def range_query(expression: str, legend: str) -> Dataquery:
+    """Return a query for series over the dashboard's time range; `legend` refers to labels as `{{label}}`."""
     return Dataquery().expr(expression).legend_format(legend).range()
 
 
-def now(expression: str, legend: str = "") -> Dataquery:
-    """Ask for values at the end of the dashboard's time."""
+def instant_query(expression: str, legend: str = "") -> Dataquery:
+    """Return a query for values at the end of the dashboard's time range."""
     return Dataquery().expr(expression).legend_format(legend).instant()
 
 
-def rows(expression: str) -> Dataquery:
-    """Ask for values at the end of the dashboard's time, as rows with a column for each label."""
-    return now(expression).format(PromQueryFormat.TABLE)
+def table_query(expression: str) -> Dataquery:
+    """Return a query for values at the end of the dashboard's time range, as rows with a column for each label."""
+    return instant_query(expression).format(PromQueryFormat.TABLE)
 
 
-def number(title: str, says: str, *queries: Dataquery, unit: str) -> stat.Panel:
-    """Show each query's value as a large number."""
+def stat_panel(title: str, description: str, *queries: Dataquery, unit: str) -> stat.Panel:
+    """Return a panel that shows the value of each query as a large number."""
     return (
-        _filled(stat.Panel(), title, says, queries, unit)
+        _configured(stat.Panel(), title, description, queries, unit)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .graph_mode(BigValueGraphMode.NONE)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("blue"))
     )
 
 
-def lines(title: str, says: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
-    """Show lines over time, and in the legend their last value and their maximum."""
+def line_panel(title: str, description: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
+    """Return a panel with lines over time, and their last and maximum values in the legend."""
     return (
-        _filled(timeseries.Panel(), title, says, queries, unit)
+        _configured(timeseries.Panel(), title, description, queries, unit)
         .min(0)
         .line_width(2)
         .fill_opacity(8)
@@ -90,19 +93,19 @@ def lines(title: str, says: str, *queries: Dataquery, unit: str) -> timeseries.P
     )
 
 
-def stacked(title: str, says: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
-    """Show areas over time, each upon the one before: parts of a whole."""
+def stacked_panel(title: str, description: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
+    """Return a panel with stacked areas over time: parts of a total."""
     return (
-        lines(title, says, *queries, unit=unit)
+        line_panel(title, description, *queries, unit=unit)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
         .fill_opacity(30)
     )
 
 
-def bars(title: str, says: str, query: Dataquery, *, unit: str) -> bargauge.Panel:
-    """Show a bar for each value, in the order in which they come."""
+def bar_panel(title: str, description: str, query: Dataquery, *, unit: str) -> bargauge.Panel:
+    """Return a panel with a horizontal bar for each value, in the order of the query's result."""
     return (
-        _filled(bargauge.Panel(), title, says, [query], unit)
+        _configured(bargauge.Panel(), title, description, [query], unit)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.GRADIENT)
@@ -111,10 +114,10 @@ def bars(title: str, says: str, query: Dataquery, *, unit: str) -> bargauge.Pane
     )
 
 
-def distribution(title: str, says: str, query: Dataquery, *, unit: str) -> histogram.Panel:
-    """Show how many of the query's values lie in each range."""
+def histogram_panel(title: str, description: str, query: Dataquery, *, unit: str) -> histogram.Panel:
+    """Return a panel that counts the query's values by range."""
     return (
-        _filled(histogram.Panel(), title, says, [query], unit)
+        _configured(histogram.Panel(), title, description, [query], unit)
         .bucket_count(20)
         .fill_opacity(60)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("blue"))
@@ -122,32 +125,36 @@ def distribution(title: str, says: str, query: Dataquery, *, unit: str) -> histo
     )
 
 
-def grid(
-    title: str, says: str, columns: Mapping[str, Dataquery], labels: Sequence[str], units: Mapping[str, str]
+def table_panel(
+    title: str, description: str, columns: Mapping[str, Dataquery], labels: Sequence[str], units: Mapping[str, str]
 ) -> table.Panel:
-    """Show a row for each combination of `labels` and a column for each of the queries, which ask for rows.
+    """Return a table with a row for each combination of `labels` and a column for each query.
 
-    `units` are those of the columns that are no plain numbers. The first column decides the order.
+    The queries come from `table_query`. `units` holds the units of columns that are not plain numbers. The rows are
+    sorted by the first query's column, in descending order.
     """
-    names = {f"Value #{ref}": column for ref, column in zip(_refs(len(columns)), columns, strict=True)}
-    # Grafana calls the column "Value" where only one query has an answer.
+    names = {f"Value #{ref}": column for ref, column in zip(_ref_ids(len(columns)), columns, strict=True)}
+    # If only one query returns a result, Grafana names its column "Value".
     names["Value"] = next(iter(columns))
-    order = [*labels, *names]
+    columns_in_order = [*labels, *names]
     panel = (
-        _filled(table.Panel(), title, says, list(columns.values()), LocaleFormat)
+        _configured(table.Panel(), title, description, list(columns.values()), LocaleFormat)
         .with_transformation(DataTransformerConfig("merge", options={}))
         .with_transformation(
             DataTransformerConfig(
                 "filterFieldsByName",
-                options={"include": {"names": order}},
+                options={"include": {"names": columns_in_order}},
             )
         )
         .with_transformation(
             DataTransformerConfig(
                 "organize",
                 options={
-                    "indexByName": {name: index for index, name in enumerate(order)},
-                    "renameByName": {**{label: label.capitalize() for label in labels}, **names},
+                    "indexByName": {name: index for index, name in enumerate(columns_in_order)},
+                    "renameByName": {
+                        **{label: _LABEL_TITLES.get(label, label.capitalize()) for label in labels},
+                        **names,
+                    },
                 },
             )
         )
@@ -159,33 +166,35 @@ def grid(
 
 
 def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
-    """Colour values from each bound on; the first has none."""
+    """Return thresholds, each a lower bound and a color; the bound of the first is None."""
     return (
         dashboard.ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
-        .steps([Threshold(value=bound, color=colour) for bound, colour in steps])
+        .steps([Threshold(value=bound, color=color) for bound, color in steps])
     )
 
 
 def threshold_override(*steps: tuple[float | None, str]) -> DynamicConfigValue:
-    """Give the same for the fields of an override."""
+    """Return the property of an override that sets these thresholds."""
     return DynamicConfigValue("thresholds", thresholds(*steps).build())
 
 
-def colour_override(colour: str) -> DynamicConfigValue:
-    """Give the fields of an override this colour."""
-    return DynamicConfigValue("color", dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour).build())
+def color_override(color: str) -> DynamicConfigValue:
+    """Return the property of an override that sets a fixed color."""
+    return DynamicConfigValue("color", dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(color).build())
 
 
-def by_thresholds() -> dashboard.FieldColor:
-    """Take the colour from the thresholds."""
+def color_by_thresholds() -> dashboard.FieldColor:
+    """Return the color scheme that follows the thresholds."""
     return dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS)
 
 
-def _filled(panel: P, title: str, says: str, queries: Sequence[Dataquery], unit: str) -> P:
-    named = [query.datasource(DATASOURCE).ref_id(ref) for ref, query in zip(_refs(len(queries)), queries, strict=True)]
-    return panel.title(title).description(says).datasource(DATASOURCE).targets([*named]).unit(unit)
+def _configured(panel: P, title: str, description: str, queries: Sequence[Dataquery], unit: str) -> P:
+    with_ids = [
+        query.datasource(DATASOURCE).ref_id(ref) for ref, query in zip(_ref_ids(len(queries)), queries, strict=True)
+    ]
+    return panel.title(title).description(description).datasource(DATASOURCE).targets([*with_ids]).unit(unit)
 
 
-def _refs(count: int) -> str:
+def _ref_ids(count: int) -> str:
     return "ABCDEFGHIJ"[:count]

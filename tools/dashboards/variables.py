@@ -1,4 +1,4 @@
-"""What can be chosen at the top of a dashboard, and the label selectors that these choices make."""
+"""The variables at the top of a dashboard, and the label matchers that use them."""
 
 from typing import Final
 
@@ -7,36 +7,36 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
-JOB: Final = 'job="$job"'
-FOLDERS: Final = f'{JOB},company=~"$company",org=~"$org",folder=~"$folder"'
-"""Selects the series of the chosen folders."""
-ORGS: Final = f'{JOB},company=~"$company",org=~"$org"'
-"""Selects the series that orgs have one of."""
+JOB_MATCHER: Final = 'job="$job"'
+FOLDER_MATCHERS: Final = f'{JOB_MATCHER},company=~"$company",org=~"$org",folder=~"$folder"'
+"""Match the series of the selected folders."""
+ORG_MATCHERS: Final = f'{JOB_MATCHER},company=~"$company",org=~"$org"'
+"""Match the series of the selected orgs that have no label `folder`."""
 
 _ALL: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def datasource() -> DatasourceVariable:
-    """Choose among the Prometheus data sources."""
+    """Return the variable that selects the Prometheus data source."""
     return DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
 def job() -> QueryVariable:
-    """Choose the scrape job; one at a time, because the same calls may be scraped by two."""
-    return _labels("job", "Job", "vspark_exporter_build_info")
+    """Return the variable that selects the scrape job: only one, because two jobs may scrape the same calls."""
+    return _label_values("job", "Job", "vspark_exporter_build_info")
 
 
 def folders() -> list[QueryVariable]:
-    """Choose companies, of these orgs, of these folders; at first all of them."""
+    """Return the variables that select companies, their orgs and their folders; initially all of them."""
     calls = "vspark_folder_calls_today"
     return [
-        _many("company", "Company", f"{calls}{{{JOB}}}"),
-        _many("org", "Org", f'{calls}{{{JOB},company=~"$company"}}'),
-        _many("folder", "Folder", f"{calls}{{{ORGS}}}"),
+        _multi_value("company", "Company", f"{calls}{{{JOB_MATCHER}}}"),
+        _multi_value("org", "Org", f'{calls}{{{JOB_MATCHER},company=~"$company"}}'),
+        _multi_value("folder", "Folder", f"{calls}{{{ORG_MATCHERS}}}"),
     ]
 
 
-def _labels(name: str, label: str, series: str) -> QueryVariable:
+def _label_values(name: str, label: str, series: str) -> QueryVariable:
     query = f"label_values({series}, {name})"
     return (
         QueryVariable(name)
@@ -49,6 +49,8 @@ def _labels(name: str, label: str, series: str) -> QueryVariable:
     )
 
 
-def _many(name: str, label: str, series: str) -> QueryVariable:
-    # ".*" keeps a selector short where there are thousands of folders.
-    return _labels(name, label, series).multi(multi=True).include_all(include_all=True).all_value(".*").current(_ALL)
+def _multi_value(name: str, label: str, series: str) -> QueryVariable:
+    # Without an explicit value, "All" becomes a list of every folder, and there may be thousands.
+    return (
+        _label_values(name, label, series).multi(multi=True).include_all(include_all=True).all_value(".*").current(_ALL)
+    )

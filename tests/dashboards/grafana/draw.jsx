@@ -1,5 +1,5 @@
-// Draw window.BOARD, a dashboard whose panels have their frames, with Grafana's own components; write what is to be
-// seen in each panel as JSON into #seen. What Grafana itself does around them is all that is done here.
+// Draw window.BOARD, a dashboard with the frames of each panel, with Grafana's own components. Write the visible contents
+// of each panel as JSON into #seen. The code here does only what the Grafana application does around its components.
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import { lastValueFrom } from 'rxjs';
@@ -24,7 +24,7 @@ data.standardTransformersRegistry.setInit(() =>
   }))
 );
 
-// What of a field's configuration is applied; all else is ignored.
+// The options of a field's configuration to apply. Grafana ignores all others.
 function registryOf(custom) {
   const option = (path, isCustom) => ({
     ...{ id: isCustom ? `custom.${path}` : path, path, name: path, isCustom, settings: {} },
@@ -41,7 +41,7 @@ async function framesOf({ frames, transformations = [], fieldConfig }) {
   const properties = fieldConfig.overrides.flatMap((override) => override.properties);
   const overridden = properties.filter(({ id }) => id === 'thresholds').map(({ value }) => value);
   for (const thresholds of [fieldConfig.defaults.thresholds, ...overridden]) {
-    // JSON has no other way to say it.
+    // JSON cannot express -Infinity.
     if (thresholds) thresholds.steps[0].value = -Infinity;
   }
   const made = await lastValueFrom(
@@ -100,7 +100,7 @@ const BODIES = {
       {...{ timeRange: range, structureRev: 1, getActions: () => [] }}
     />
   ),
-  // Its component is no part of the library, but what it is made of is: the buckets and the plot.
+  // The library does not export the histogram panel, only its parts: the buckets and the plot.
   histogram: ({ panel, frames, width, height }) => {
     const buckets = data.buildHistogram(frames, { bucketCount: panel.options.bucketCount, combine: true }, theme);
     const [low, high, count] = data.histogramFieldsToFrame(buckets, theme).fields;
@@ -163,7 +163,7 @@ async function main() {
       <div style={{ position: 'relative' }}>{drawn}</div>
     </data.ThemeContext.Provider>
   );
-  // The browser's time is virtual: nobody waits.
+  // The browser's time is virtual, so this does not delay the test.
   setTimeout(() => {
     const panels = board.panels.filter(({ type }) => type !== 'row');
     document.getElementById('seen').textContent = JSON.stringify(panels.map(seen));

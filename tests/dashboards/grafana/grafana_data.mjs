@@ -1,4 +1,4 @@
-// Grafana's own library of units, reducers, matchers, colours and transformations, which wants a browser around it.
+// Grafana's own library of units, reducers, matchers, colors and transformations. It needs a browser, which jsdom provides.
 import { createRequire } from 'node:module';
 import { JSDOM } from 'jsdom';
 
@@ -9,9 +9,9 @@ for (const name of ['document', 'navigator', 'localStorage', 'HTMLElement', 'Ele
 }
 globalThis.window = window;
 
-// Its ES modules import what CommonJS packages do not name.
+// Its ES modules import names that CommonJS packages do not export, so load its CommonJS build.
 const data = createRequire(import.meta.url)('@grafana/data');
-// A transformation that was renamed stands there under both names.
+// A renamed transformation is registered under both names; Set removes the duplicate.
 data.standardTransformersRegistry.setInit(() =>
   [...new Set(Object.values(data.standardTransformers))].map((transformation) => ({
     id: transformation.id,

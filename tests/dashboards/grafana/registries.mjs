@@ -1,4 +1,4 @@
-// Print the ids that Grafana knows, by kind.
+// Print the ids in Grafana's registries, by kind.
 import data from './grafana_data.mjs';
 
 const ids = (registry) => registry.list().map((each) => each.id);

@@ -1,4 +1,4 @@
-// Read [{transformations, frames}] and print what Grafana makes of each: the columns of its tables, by name.
+// Read [{transformations, frames}], apply the transformations, and print the columns of each table by name.
 import data from './grafana_data.mjs';
 import { text } from 'node:stream/consumers';
 import { lastValueFrom } from 'rxjs';

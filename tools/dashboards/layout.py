@@ -1,4 +1,4 @@
-"""A dashboard out of rows of panels, and its JSON."""
+"""A dashboard, assembled from rows of panels, and its JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,17 +12,26 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Dashboa
 _TAG: Final = "vspark"
 
 Rows = Mapping[str, Sequence[Builder[Panel]]]
-"""Panels under their row's title."""
+"""The panels of each row, by the row's title."""
 
 
-def page(
-    title: str, uid: str, says: str, variables: Sequence[Builder[dashboard.VariableModel]], rows: Rows, *, since: str
+def lay_out(
+    title: str,
+    uid: str,
+    description: str,
+    variables: Sequence[Builder[dashboard.VariableModel]],
+    rows: Rows,
+    *,
+    since: str,
 ) -> dashboard.Dashboard:
-    """Lay out a dashboard that begins `since`, such as `now-24h`, with a link to the other ones of V-Spark."""
+    """Return a dashboard whose time range starts at `since`, such as `now-24h`.
+
+    It links to the other dashboards with the same tag.
+    """
     builder = (
         Dashboard(title)
         .uid(uid)
-        .description(says)
+        .description(description)
         .tags([_TAG])
         .time(since, "now")
         .refresh("1m")
@@ -42,12 +51,12 @@ def page(
         builder = builder.with_row(Row(name))
         for panel in panels:
             builder = builder.with_panel(panel)
-    made = builder.build()
-    for number, panel_or_row in enumerate(made.panels or (), 1):
+    built = builder.build()
+    for number, panel_or_row in enumerate(built.panels or (), 1):
         panel_or_row.id_val = number
-    return made
+    return built
 
 
-def written(made: dashboard.Dashboard) -> str:
-    """Give the dashboard as JSON, the same text each time."""
-    return JSONEncoder(indent=2, sort_keys=True, ensure_ascii=False).encode(made) + "\n"
+def to_json(built: dashboard.Dashboard) -> str:
+    """Return a dashboard as JSON. The text is the same in every run."""
+    return JSONEncoder(indent=2, sort_keys=True, ensure_ascii=False).encode(built) + "\n"
