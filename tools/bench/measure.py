@@ -1,4 +1,4 @@
-"""Processes under measurement: CPU time and memory as the operating system accounts them."""
+"""Processes under measurement, with the CPU time and memory that the operating system accounts to them."""
 
 import contextlib
 import http.client
@@ -16,7 +16,7 @@ _DEADLINE_SECONDS = 60.0
 
 
 def free_port() -> int:
-    """Give a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -24,52 +24,52 @@ def free_port() -> int:
 
 
 class Server:
-    """A process that listens on `port`."""
+    """A process that serves HTTP on `port`."""
 
     def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
-        self._process = psutil.Process(process.pid)
-        self._alive = process
+        self._process = process
+        self._usage = psutil.Process(process.pid)
 
     def cpu_seconds(self) -> float:
-        """Give the CPU time it has used, user and system."""
-        times = self._process.cpu_times()
+        """Return the CPU time that the process has used, user and system."""
+        times = self._usage.cpu_times()
         return float(times.user + times.system)
 
     def resident_megabytes(self) -> float:
-        """Give its resident memory."""
-        return float(self._process.memory_info().rss) / 1e6
+        """Return the resident memory of the process."""
+        return float(self._usage.memory_info().rss) / 1e6
 
     def get(self, path: str, *, gzip: bool = False, post: bool = False) -> bytes:
-        """Ask it; raises OSError where the status is no success."""
+        """Return the body of a response; raises OSError unless its status is 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_DEADLINE_SECONDS)
         with contextlib.closing(connection):
             connection.request("POST" if post else "GET", path, headers={"Accept-Encoding": "gzip"} if gzip else {})
             response = connection.getresponse()
             body = response.read()
         if response.status != http.client.OK:
-            raise OSError(f"{self.url}{path} answers {response.status}")
+            raise OSError(f"{self.url}{path}: HTTP status {response.status}")
         return body
 
     def wait_for(self, path: str) -> None:
-        """Wait until it answers with success."""
+        """Wait until a request for `path` succeeds."""
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while True:
-            if self._alive.poll() is not None:
-                raise RuntimeError(f"{self._alive.args!r} ended with {self._alive.returncode}")
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self._process.args!r} ended with exit code {self._process.returncode}")
             with contextlib.suppress(OSError):
                 self.get(path)
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.url}{path} does not succeed")
+                raise TimeoutError(f"{self.url}{path}: no success within {_DEADLINE_SECONDS:.0f} s")
             time.sleep(0.002)
 
 
 @contextmanager
 def running(port: int, *arguments: str) -> Iterator[Server]:
-    """Run `python -m ARGUMENTS` while the block runs."""
-    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 # our own
+    """Run `python -m ARGUMENTS`, a server on `port`, while the block runs."""
+    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 # our own arguments
     try:
         yield Server(port, process)
     finally:
@@ -79,18 +79,18 @@ def running(port: int, *arguments: str) -> Iterator[Server]:
 
 @contextmanager
 def longest_wait(server: Server, path: str, *, gzip: bool = False) -> Iterator[list[float]]:
-    """Ask for `path` over and over while the block runs; the list then has how long each answer took, in seconds."""
+    """Request `path` repeatedly while the block runs; afterwards the list holds the seconds of each request."""
     waits: list[float] = []
     stop = Event()
 
-    def ask() -> None:
+    def request_repeatedly() -> None:
         while not stop.is_set():
             begun = time.perf_counter()
             server.get(path, gzip=gzip)
             waits.append(time.perf_counter() - begun)
             stop.wait(0.002)
 
-    thread = Thread(target=ask)
+    thread = Thread(target=request_repeatedly)
     thread.start()
     try:
         yield waits

@@ -1,4 +1,4 @@
-"""The peer, an exporter of the ordinary kind: `json.loads`, prometheus_client Gauges, `generate_latest` per scrape."""
+"""An ordinary exporter to compare with: `json.loads`, prometheus_client's Gauges, `generate_latest` for each scrape."""
 
 import argparse
 import asyncio
@@ -15,13 +15,13 @@ _FOLDER = ["company", "org", "folder"]
 
 
 class Exporter:
-    """Polls one org and sets gauges."""
+    """Polls one org and sets Gauges."""
 
     def __init__(self, url: str, interval_seconds: float) -> None:
         self._url = url
         self._interval_seconds = interval_seconds
         self.registry = CollectorRegistry()
-        self.polled = asyncio.Event()
+        self.ready = asyncio.Event()
         self._calls = Gauge("vspark_folder_calls_today", "Calls.", _FOLDER, registry=self.registry)
         self._average = Gauge("vspark_folder_call_duration_average_seconds", "Mean.", _FOLDER, registry=self.registry)
         self._agent_calls = Gauge("vspark_agent_calls_today", "Calls.", [*_FOLDER, "agent"], registry=self.registry)
@@ -30,12 +30,12 @@ class Exporter:
         )
 
     async def run(self) -> None:
-        """Poll for ever."""
+        """Poll until cancelled."""
         async with aiohttp.ClientSession() as session:
             while True:
                 async with session.get(self._url) as response:
                     self._set(json.loads(await response.read()))
-                self.polled.set()
+                self.ready.set()
                 await asyncio.sleep(self._interval_seconds)
 
     def _set(self, records: list[dict[str, Any]]) -> None:
@@ -48,13 +48,13 @@ class Exporter:
                 self._agent_average.labels(*labels, agent).set(_seconds(values["avgduration"]))
 
 
-def _seconds(clock: str) -> int:
-    hours, minutes, seconds = clock.split(":")
+def _seconds(duration: str) -> int:
+    hours, minutes, seconds = duration.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until the process is terminated."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--url", required=True)
@@ -80,7 +80,7 @@ def main() -> None:
         return web.Response(text="ok")
 
     async def ready(request: web.Request) -> web.Response:
-        return web.Response(status=200 if request.app["exporter"].polled.is_set() else 503)
+        return web.Response(status=200 if request.app["exporter"].ready.is_set() else 503)
 
     app = web.Application()
     app.cleanup_ctx.append(polling)

@@ -1,4 +1,4 @@
-"""The sizes that are measured."""
+"""The sizes of the sites that are measured."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,10 @@ AGENTS_PER_FOLDER = 500
 
 
 class Size(NamedTuple):
-    """A site's agents, and how often it is polled so that an operating system's coarse CPU clock can tell."""
+    """The agents of a site, its poll interval, and the number of polls that are averaged.
+
+    The operating system's CPU clock is coarse, so short polls need many repetitions.
+    """
 
     agents: int
     interval_seconds: float
@@ -14,7 +17,7 @@ class Size(NamedTuple):
 
     @property
     def folders(self) -> int:
-        """How many folders they are in."""
+        """The number of folders, each with `AGENTS_PER_FOLDER` agents."""
         return self.agents // AGENTS_PER_FOLDER
 
 

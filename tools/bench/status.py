@@ -1,4 +1,4 @@
-"""The status page of a large site: how long it takes, and how long a scrape waits while it is asked for."""
+"""The duration of a large site's status page, and the waits of scrapes while the page is requested."""
 
 import time
 from pathlib import Path
@@ -13,23 +13,23 @@ _ALONE_SECONDS = 3
 
 
 class StatusCosts(NamedTuple):
-    """Milliseconds: of a page on the clock and of CPU, and the longest wait for `/metrics` without and with it."""
+    """Milliseconds: elapsed and CPU time of a page, and the longest wait for `/metrics` without and during pages."""
 
     page: float
     page_cpu: float
     wait_alone: float
-    wait_beside: float
+    wait_meanwhile: float
 
 
 def status_costs(folder: Path) -> StatusCosts:
-    """Measure with 2,000 folders that are asked for one by one."""
+    """Measure an exporter with 2,000 targets, one for each folder."""
     upstream_port, port = free_port(), free_port()
     config = folder / "status.yaml"
     names = ", ".join(f"Folder{number:04}" for number in range(TARGETS))
     with running(
         upstream_port, "tools.bench.upstream", f"--port={upstream_port}", "--folders=1", "--agents=3"
     ) as upstream:
-        upstream.wait_for("/answered")
+        upstream.wait_for("/responses")
         config.write_text(
             f"vspark: {{url: '{upstream.url}', token: bench}}\n"
             "poll: {interval: 1h, concurrency: 50}\n"
@@ -39,7 +39,7 @@ def status_costs(folder: Path) -> StatusCosts:
             exporter.wait_for("/-/ready")
             page = exporter.get("/")
             if page.count(b'class="state ok"') < TARGETS:
-                raise ValueError("not every target is ok and on the page")
+                raise ValueError("the page does not show every target as ok")
             with longest_wait(exporter, "/metrics", gzip=True) as alone:
                 time.sleep(_ALONE_SECONDS)
             before, pages = exporter.cpu_seconds(), []
@@ -48,7 +48,7 @@ def status_costs(folder: Path) -> StatusCosts:
                 exporter.get("/", gzip=True)
                 pages.append(time.perf_counter() - begun)
             cpu_seconds = (exporter.cpu_seconds() - before) / _PAGES
-            with longest_wait(exporter, "/metrics", gzip=True) as beside:
+            with longest_wait(exporter, "/metrics", gzip=True) as meanwhile:
                 for _ in range(_PAGES):
                     exporter.get("/", gzip=True)
-    return StatusCosts(*(seconds * 1000 for seconds in (median(pages), cpu_seconds, max(alone), max(beside))))
+    return StatusCosts(*(seconds * 1000 for seconds in (median(pages), cpu_seconds, max(alone), max(meanwhile))))

@@ -1,7 +1,7 @@
-"""The upstream of the benchmark: finished `/stats` bodies, so that it costs next to nothing itself.
+"""The upstream of the benchmark. It prepares `/stats` bodies in advance, so serving them costs almost no CPU time.
 
-`/mode/MODE` chooses what changes from one answer to the next: `same` nothing, `some` 1 % of the folders, `all` all. A
-folder that is asked for by its name always has the same day record.
+`POST /mode/MODE` selects the folders that change from one response to the next: `same` none, `some` 1 %, `all` all of
+them. The response for a single folder never changes. `GET /responses` returns the number of responses so far.
 """
 
 import argparse
@@ -18,7 +18,7 @@ _SLASHES_OF_A_FOLDER = 2
 
 
 def folder(name: str, agents: int, randomness: random.Random) -> dict[str, Any]:
-    """Make one folder's day record: its agents' calls and mean durations at random."""
+    """Return the day record of a folder, with random calls and mean durations of its agents."""
     records = {
         f"agent{number:05}": {
             "calls": randomness.randrange(1, 120),
@@ -30,52 +30,52 @@ def folder(name: str, agents: int, randomness: random.Random) -> dict[str, Any]:
 
 
 def bodies(folders: int, agents: int, mode: str) -> list[bytes]:
-    """Make the bodies that are given in turn."""
+    """Return the bodies that are served in turn."""
     first = [folder(f"Folder{number:04}", agents, random.Random(f"{number}")) for number in range(folders)]
     changed = {"same": 0, "some": max(1, folders // 100), "all": folders}[mode]
-    answers = []
+    variants = []
     for variant in range(_VARIANTS if changed else 1):
         records = list(first)
         for number in range(changed):
-            place = (variant * changed + number) % folders
-            records[place] = folder(f"Folder{place:04}", agents, random.Random(f"{place}/{variant}"))
-        answers.append(json.dumps(records).encode())
-    return answers
+            index = (variant * changed + number) % folders
+            records[index] = folder(f"Folder{index:04}", agents, random.Random(f"{index}/{variant}"))
+        variants.append(json.dumps(records).encode())
+    return variants
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until the process is terminated."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folders", type=int, required=True)
     parser.add_argument("--agents", type=int, default=AGENTS_PER_FOLDER)
     flags = parser.parse_args()
-    answers = {mode: bodies(flags.folders, flags.agents, mode) for mode in ("same", "some", "all")}
-    record = folder("", flags.agents, random.Random("alone"))
+    bodies_of_mode = {mode: bodies(flags.folders, flags.agents, mode) for mode in ("same", "some", "all")}
+    record = folder("", flags.agents, random.Random("single folder"))
     del record["folder"]
-    alone = json.dumps(record).encode()
-    chosen = answers["same"]
+    single_folder = json.dumps(record).encode()
+    current = bodies_of_mode["same"]
     count = 0
 
     async def stats(request: web.Request) -> web.Response:
         nonlocal count
         count += 1
         if request.match_info["tail"].count("/") == _SLASHES_OF_A_FOLDER:
-            return web.Response(body=alone, content_type="text/html")
-        return web.Response(body=chosen[count % len(chosen)], content_type="text/html")
+            return web.Response(body=single_folder, content_type="text/html")
+        return web.Response(body=current[count % len(current)], content_type="text/html")
 
     async def mode(request: web.Request) -> web.Response:
-        nonlocal chosen
-        chosen = answers[request.match_info["mode"]]
+        nonlocal current
+        current = bodies_of_mode[request.match_info["mode"]]
         return web.Response()
 
-    async def answered(_: web.Request) -> web.Response:
+    async def responses(_: web.Request) -> web.Response:
         return web.Response(text=str(count))
 
     app = web.Application()
     app.router.add_get("/stats/{tail:.*}", stats)
     app.router.add_post("/mode/{mode}", mode)
-    app.router.add_get("/answered", answered)
+    app.router.add_get("/responses", responses)
     web.run_app(app, host="127.0.0.1", port=flags.port, print=None, access_log=None)
 
 
