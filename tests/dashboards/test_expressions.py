@@ -114,24 +114,24 @@ def test_every_metric_and_label_exists() -> None:
         definition.removeprefix("label_values(").rpartition(",")[0]
         for definition in variables("vspark-calls.json").values()
     ]
-    for where, expression in [
-        *((where, target["expr"]) for where, target in queries()),
+    for position, expression in [
+        *((position, target["expr"]) for position, target in queries()),
         *(("", d) for d in definitions),
     ]:
         labels = set()
         for metric, matchers in SELECTOR.findall(expression):
-            assert metric in known, where
-            assert {"job"} <= set(re.findall(r'(\w+)=~?"', matchers)) | set(re.findall(r'(\w+)!="', matchers)), where
-            assert set(re.findall(r"(\w+)[!=]", matchers)) <= known[metric], (where, metric)
+            assert metric in known, position
+            assert {"job"} <= set(re.findall(r'(\w+)=~?"', matchers)) | set(re.findall(r'(\w+)!="', matchers)), position
+            assert set(re.findall(r"(\w+)[!=]", matchers)) <= known[metric], (position, metric)
             labels |= known[metric]
         for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
-            assert set(group.split(", ")) <= labels, where
+            assert set(group.split(", ")) <= labels, position
 
 
 def test_every_other_word_is_promql() -> None:
-    for where, target in queries():
+    for position, target in queries():
         rest = re.sub(r"\b(by|on) \([^)]*\)|\[[^]]*\]|\b\d\w+|\"[^\"]*\"", r"\1", SELECTOR.sub("", target["expr"]))
-        assert set(re.findall(r"[a-z_]+", rest)) <= FUNCTIONS, where
+        assert set(re.findall(r"[a-z_]+", rest)) <= FUNCTIONS, position
 
 
 async def test_every_expression_has_a_result(tmp_path: Path) -> None:
@@ -144,11 +144,11 @@ async def test_every_expression_has_a_result(tmp_path: Path) -> None:
             await load(openmetrics(site, minutes(now), scrape), tmp_path / "tsdb")
             async with prometheus(url, tmp_path) as prometheus_url:
                 await query(session, prometheus_url, "vspark_up")
-                for where, target in queries():
+                for position, target in queries():
                     result = await query(session, prometheus_url, filled(target["expr"]))
                     labels = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
                     for each in result:
-                        assert set(labels) <= set(each["metric"]), where
+                        assert set(labels) <= set(each["metric"]), position
                 await compare_with_the_simulator(session, prometheus_url)
 
 
