@@ -18,7 +18,7 @@ from exporter.errors import REASONS
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
 from tools.docs.chart import values_readme, values_schema
-from tools.docs.reliability import reliability_page
+from tools.docs.fault_matrix import testing_page
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
@@ -164,7 +164,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration.md": configuration_page,
     "config.schema.json": configuration_schema,
     "metrics.md": metrics_page,
-    "reliability.md": reliability_page,
+    "development/testing.md": testing_page,
     "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
     "../helm/vspark-exporter/README.md": values_readme,
 }
