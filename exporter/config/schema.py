@@ -201,7 +201,7 @@ class Agents(Block, frozen=True):
         Annotated[Path, checks.check_key] | None,
         Meta(
             description="A file with a key of at least 16 bytes: agent ids are then replaced by a keyed hash "
-            "(HMAC-SHA-256, 16 hex digits). What that hides and what not: docs/privacy.md.",
+            "(HMAC-SHA-256, 16 hex digits). What that hides and what not: docs/security.md.",
             examples=["/etc/vspark-exporter/hash-key"],
         ),
     ] = None

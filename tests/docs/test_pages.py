@@ -58,7 +58,7 @@ def test_the_schema_knows_what_a_duration_is(text: str) -> None:
 
 @pytest.fixture
 def etc(tmp_path: Path) -> Path:
-    """Hold every file that the example names, in place of /etc/vspark-exporter."""
+    """Return a folder with every file that the example names under /etc/vspark-exporter."""
     for name in set(re.findall(r"/etc/vspark-exporter/(\S+)", EXAMPLE.read_text("utf-8"))):
         (tmp_path / name).write_text("s3cret-canary-of-16")
     return tmp_path
@@ -90,7 +90,7 @@ def test_the_example_loads_and_holds_the_defaults(etc: Path) -> None:
 
 
 def all_keys() -> str:
-    """Give the example with its comments that hold a key made into keys."""
+    """Return the example with the keys in its comments made into keys."""
     return re.sub(r"^( +)# ([a-z_]+: )", r"\1\2", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
 
 

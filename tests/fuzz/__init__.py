@@ -1,1 +1,1 @@
-"""Fuzzers: what reads bytes from outside gets bytes that nobody would think of. docs/fuzzing.md says how."""
+"""Fuzzers for everything that reads bytes from outside. See docs/development/testing.md."""

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: docs/fuzzing.md says how to use it; `make fuzz` is `python -m tests.fuzz run`."""
+"""`python -m tests.fuzz`; `make fuzz` is `python -m tests.fuzz run`. See docs/development/testing.md."""
 
 import argparse
 import sys

@@ -175,7 +175,7 @@ async def test_an_answer_that_is_refused_names_nobody(body: str, error: str, tmp
 
 
 async def test_prometheus_leaves_agents_out_as_the_page_says(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
     (given,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", page, re.DOTALL)
     (job,) = yaml.safe_load(given)["scrape_configs"]
     config = tmp_path / "config.yaml"

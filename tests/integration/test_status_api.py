@@ -184,6 +184,6 @@ async def test_every_key_is_explained() -> None:
     async with serving() as served:
         served.targets = [status_of("A", error=AUTH)]
         data = json.loads(await served.text("/api/v1/targets"))["data"]
-    table = (DOCS / "status.md").read_text("utf-8").partition("| key | |")[2].partition("\n\n")[0]
+    table = (DOCS / "status.md").read_text("utf-8").partition("| key | meaning |")[2].partition("\n\n")[0]
     explained = {key for row in table.splitlines()[2:] for key in re.findall("`([^`]+)`", row.split("|")[1])}
     assert keys(data) == explained - {"targets[].last_error"}

@@ -1,6 +1,6 @@
 """An afternoon of the demo, lived in seconds: what the status page looks like when something is wrong.
 
-`python -m tests.status_day PICTURE.png` takes the README's picture of it.
+`python -m tests.support.status_screenshot PICTURE.png` takes the picture in the README.
 """
 
 import asyncio

@@ -220,7 +220,7 @@ def events_of_the_code() -> dict[Event, tuple[set[str], bool]]:
 
 
 def test_every_event_is_documented() -> None:
-    text = (ROOT / "docs" / "logs.md").read_text("utf-8")
+    text = (ROOT / "docs" / "status.md").read_text("utf-8").partition("| event | level |")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     documented = {(name.strip("`"), level): set(re.findall("`([a-z_]+)`", fields)) for name, level, fields, *_ in rows}
     assert documented.pop(("library_message", "of the library")) == {"logger", "message", "exception"}
