@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_every_path_exists(page: Path) -> None:
     text = re.sub(r"\]\([^)]*\)", "]", TEXT[page])  # links are looked up from the page
     named = re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*-]*[\w/*]", text)
     # A word in capitals stands for a name; what the fuzzers find is not in the repository.
-    paths = {path for path in named if not re.search(r"\b[A-Z]{2,}", path) and "tests/fuzz/found" not in path}
+    stands_for_others = re.compile(r"(?<![A-Za-z])(?!README)[A-Z]{2,}|tests/fuzz/found")
+    paths = {path for path in named if not stands_for_others.search(path)}
     assert sorted(path for path in paths if not any(ROOT.glob(path))) == []
 
 
@@ -120,6 +122,31 @@ def test_every_page_that_other_files_name_exists() -> None:
                 if not page.exists() or (anchor and anchor not in anchors(page)):
                     broken.append(f"{path.relative_to(ROOT)}: {name}#{anchor}")
     assert broken == []
+
+
+def test_every_module_has_a_test_of_its_name_or_a_reason() -> None:
+    page = (DOCS / "development" / "testing.md").read_text("utf-8")
+    reasons = page.partition("## Modules without a test of their name")[2].partition("\n## ")[0]
+    excused = set(re.findall(r"`(exporter/[\w/]+\.py)`", reasons))
+    without = set()
+    for path in (ROOT / "exporter").rglob("[!_]*.py"):
+        test, folder = f"test_{path.name}", path.parent.relative_to(ROOT / "exporter")
+        if not (ROOT / "tests/unit" / folder / test).exists() and not (ROOT / "tests/integration" / test).exists():
+            without.add(str(path.relative_to(ROOT)))
+    assert sorted(without - excused) == []
+
+
+def test_every_alert_is_listed() -> None:
+    rules = (ROOT / "helm" / "vspark-exporter" / "rules" / "alerts.yaml").read_text("utf-8")
+    listed = re.findall(r"^\| `(VSpark\w+)` \|", (DOCS / "operations.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == re.findall(r"- alert: (\w+)", rules)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = sorted(re.split(r"[<>=]", dependency)[0] for dependency in project["dependencies"])
+    page = (DOCS / "development" / "architecture.md").read_text("utf-8").partition("## Dependencies")[2]
+    assert re.findall(r"^\| ([\w-]+) \|", page, re.MULTILINE)[1:] == needed
 
 
 def test_every_flag_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
