@@ -157,7 +157,7 @@ SIZES: Final = (
         "a folder's name of 1 MB",
         b'{"%b":{"calls":7}}' % (b"x" * 1_000_000),
         "unrecognized",
-        "$[a key of 1000000 characters]: a folder's name of more than 1024 characters",
+        "$[a key of 1000000 characters]: the folder name is longer than 1024 characters",
     ),
     _refused(
         "an agent's id of 1 MB",
