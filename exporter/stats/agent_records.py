@@ -64,6 +64,7 @@ class AgentReader:
         self._findings[f"rule 3: agents from {key!r}, {'a list' if is_list else 'an object by their ids'}"] = None
         for piece in pieces(raw):
             agents = self._decoder.decode(piece, path)
+            yield
             match agents:
                 case UniformAgents() if agents.size:
                     note_measures(self._findings, "an agent's", self._layouts[agents.keys])
@@ -80,7 +81,6 @@ class AgentReader:
             start += len(agents)
             if sum(map(len, found)) > _MOST_AGENTS:
                 raise unrecognized(path, f"more than {_MOST_AGENTS} agents in one folder")
-            yield
         if not found:
             return None
         if len(found) == 1 and not is_list:

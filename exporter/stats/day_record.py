@@ -1,6 +1,6 @@
 """A day record, as it was found in the body and decoded, and the measures of its folder or of an agent: rules 1 and 2.
 
-Decoded records have no nulls, which are the same as missing (rule 8). Errors have paths relative to the record.
+Null is the same as missing (rule 8), so layouts leave it out. Errors have paths relative to the record.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ Agents: TypeAlias = Raw | AgentsBeside | None
 
 
 class DayRecord(Struct, frozen=True):
-    """A day record, decoded but for its agents; `layout` has the keys of both."""
+    """A day record, decoded but for its agents; `layout` has the keys of both that are not null."""
 
     layout: Layout
     fields: dict[str, Any]
@@ -53,8 +53,6 @@ class Part(Struct, frozen=True):
             others = {name: decode(value, child_path("", name)) for name, value in self.members.items() if name != key}
             return DayRecord(self.layout, others, self.members[key])
         fields = decode(self.raw, "")
-        if len(fields) > len(self.members):
-            fields = {name: fields[name] for name in self.members}
         return DayRecord(self.layout, fields, None if key is None else AgentsBeside(fields[key]))
 
 

@@ -49,8 +49,9 @@ def check_text(body: bytes) -> Steps[Raw]:
             text.decode()
     except UnicodeDecodeError as error:
         raise DecodeError("not_json", "$", f"the body is not UTF-8 at byte {error.start}") from None
+    has_numeric_escapes = b"\\u" in text
     yield
-    if b"\\u" in text and _SURROGATE.search(text):
+    if has_numeric_escapes and _SURROGATE.search(text):
         for number, escape in enumerate(_ESCAPE.finditer(text)):
             if escape["lone"]:
                 raise DecodeError("not_json", "$", "the body has a lone surrogate, which is not a character")

@@ -6,6 +6,7 @@ are, for `agent_records` to read.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -21,7 +22,6 @@ from exporter.stats.raw_json import decode, first_byte, object_level
 _Count = Annotated[int, Meta(ge=0, le=values.LARGEST_COUNT)]
 _Seconds = Annotated[float, Meta(ge=0, lt=values.LARGEST_DURATION)]
 """Below the largest, not at most: an integer just above it would be rounded to it. `values` still sees the integer."""
-_DECODERS_KEPT: Final = 64
 _KEYS_AT_MOST: Final = 64
 
 
@@ -42,7 +42,6 @@ class ColumnDecoder:
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
         self._keys: tuple[str, ...] = ()
-        self._decoders: dict[tuple[str, ...], Callable[[Raw], dict[str, Any]]] = {}
 
     def decode(self, raw: Raw, path: str) -> UniformAgents | dict[str, Any] | list[Any]:
         """Return the agents in the object or list at `path`: as columns if they are uniform, else decoded only.
@@ -64,7 +63,7 @@ class ColumnDecoder:
         if pair is None:
             return None
         try:
-            records = self._decoder(self._keys, pair)(raw)
+            records = _record_decoder(self._keys, *pair)(raw)
             if b"\\" in bytes(raw):
                 object_level(raw, path)  # rejects a duplicated id, in any spelling
             elif may_have_duplicate_record(raw, pair[0], len(records)):
@@ -85,23 +84,21 @@ class ColumnDecoder:
             columns = AgentDays.of(agent for agent in columns if agent.calls)
         return UniformAgents(columns, self._keys, len(calls))
 
-    def _decoder(self, keys: tuple[str, ...], pair: tuple[str, str | None]) -> Callable[[Raw], dict[str, Any]]:
-        decoder = self._decoders.get(keys)
-        if decoder is None:
-            if len(self._decoders) >= _DECODERS_KEPT:
-                self._decoders.clear()
-            fields: dict[str, tuple[str, Any, Any]] = {pair[0]: ("calls", _Count, msgspec.NODEFAULT)}
-            if pair[1] is not None:
-                fields[pair[1]] = ("average", str | _Seconds | None, None)
-            for key in keys:
-                fields.setdefault(key, (f"other_{len(fields)}", Raw, Raw()))
-            record = msgspec.defstruct(
-                "UniformAgent",
-                list(fields.values()),
-                rename={name: key for key, (name, _, _) in fields.items()},
-                forbid_unknown_fields=True,
-                frozen=True,
-                gc=False,
-            )
-            decoder = self._decoders[keys] = msgspec.json.Decoder(dict[str, record]).decode  # type: ignore[valid-type] # made just now
-        return decoder
+
+@lru_cache(maxsize=64)
+def _record_decoder(keys: tuple[str, ...], count: str, average: str | None) -> Callable[[Raw], dict[str, Any]]:
+    """Return a decoder of an object of records with `keys`, to objects with the attributes `calls` and `average`."""
+    fields: dict[str, tuple[str, Any, Any]] = {count: ("calls", _Count, msgspec.NODEFAULT)}
+    if average is not None:
+        fields[average] = ("average", str | _Seconds | None, None)
+    for key in keys:
+        fields.setdefault(key, (f"other_{len(fields)}", Raw, Raw()))
+    record = msgspec.defstruct(
+        "UniformAgent",
+        list(fields.values()),
+        rename={name: key for key, (name, _, _) in fields.items()},
+        forbid_unknown_fields=True,
+        frozen=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(dict[str, record]).decode  # type: ignore[valid-type] # made just now
