@@ -1,7 +1,7 @@
 """Ask targets once and show people what came, and what is read of it by which rule of docs/stats-format.md."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, TextIO, TypeVar
 
@@ -11,8 +11,9 @@ from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
 from exporter.errors import DecodeError, PollError
 from exporter.polling.manager import make_reader
+from exporter.runtime.steps import Steps
 from exporter.runtime.terminal import printable
-from exporter.stats.incremental import IncrementalParser
+from exporter.stats.changes import ChangeTracker
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
 from exporter.vspark.client import Client
@@ -44,23 +45,23 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
         for target in targets:
             out.write(f"{printable(target.name)}\n")
             lines: list[str] = []
-            asked = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
-            failed += not await _probe_target(client, target, asked, make_reader(config.stats_fields), lines)
+            requested = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
+            failed += not await _probe_target(client, target, requested, make_reader(config.stats_fields), lines)
             out.writelines(f"  {printable(line)}\n" for line in lines)
             out.write("\n")
     out.write(f"understood: {len(targets) - failed} of {len(targets)}\n")
     return 1 if failed else 0
 
 
-async def _probe_target(client: Client, target: Target, asked: Requested, reader: Parser, lines: list[str]) -> bool:
+async def _probe_target(client: Client, target: Target, requested: Requested, parser: Parser, lines: list[str]) -> bool:
     try:
-        answer = await client.ask(target, asked.day)
+        answer = await client.ask(target, requested.day)
         lines += _shown_answer(answer)
         if not answer.is_success:
             raise status_error(answer, target.token.read(), target.token.origin)
-        records = _records(answer.body, asked, reader)
+        records = _records(answer.body, requested, parser)
     except DecodeError as error:
-        lines += _shown_findings(reader)
+        lines += _shown_findings(parser)
         lines.append(f"FAILED    {error.reason} at {error}")
         if error.reason == "unrecognized":
             lines += _shown_outline(answer.body)
@@ -68,7 +69,7 @@ async def _probe_target(client: Client, target: Target, asked: Requested, reader
     except PollError as error:
         lines.append(f"FAILED    {error.reason}: {error}")
         return False
-    lines += _shown_findings(reader)
+    lines += _shown_findings(parser)
     lines += records
     return True
 
@@ -81,18 +82,23 @@ def _shown_answer(answer: Answer) -> Iterator[str]:
     yield f"body      {text}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
 
 
-def _shown_findings(reader: Parser) -> Iterator[str]:
+def _shown_findings(parser: Parser) -> Iterator[str]:
     for title, finding in zip(
-        ("read by   ", *[" " * 10] * len(reader.findings)), sorted(reader.findings), strict=False
+        ("read by   ", *[" " * 10] * len(parser.findings)), sorted(parser.findings), strict=False
     ):
         yield f"{title}{finding}"
 
 
-def _records(body: bytes, asked: Requested, reader: Parser) -> list[str]:
+def _records(body: bytes, requested: Requested, parser: Parser) -> list[str]:
     """Give the records as the lines of a table; raises DecodeError."""
-    parts = _result(reader.split(body, asked))
+    parts = _result(parser.split(body, requested))
     days: list[FolderDay] = []
-    contents = _result(IncrementalParser(reader).read(body, asked), days)
+
+    def keep(day: FolderDay) -> Steps[None]:
+        days.append(day)
+        yield
+
+    contents = _result(ChangeTracker(parser).read(body, requested, keep))
     left_out = sum(part.folder not in contents.folders or part.day != contents.day for part in parts)
     title = f"records   of {contents.day or 'today, by the clock of V-Spark'}"
     rows = [("folder", "calls", "mean", "agents")]
@@ -168,12 +174,10 @@ def _clock(seconds: float | None) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _result(steps: Generator[FolderDay | None, None, _Result], found: list[FolderDay] | None = None) -> _Result:
+def _result(steps: Steps[_Result]) -> _Result:
     while True:
         try:
-            folder_day = next(steps)
+            next(steps)
         except StopIteration as end:
             result: _Result = end.value
             return result
-        if folder_day is not None and found is not None:
-            found.append(folder_day)

@@ -29,7 +29,7 @@ from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.org_day import OrgDay, midnight
 from exporter.runtime.steps import Steps
-from exporter.stats.incremental import Contents, IncrementalParser
+from exporter.stats.changes import ChangeTracker, Contents
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
 
@@ -50,12 +50,12 @@ class Taken(Struct, frozen=True):
 class TargetSeries:
     """The state of one target between its polls."""
 
-    def __init__(self, target: Target, reader: Parser, rules: AgentRules, org_day: OrgDay) -> None:
+    def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_day: OrgDay) -> None:
         self.target = target
         self.polls = PollFigures()
         self.curve = DayCurve()
         """How the day's calls came in, where the time zone is known."""
-        self._reading = IncrementalParser(reader)
+        self._changes = ChangeTracker(parser)
         self._rules = rules
         self._org_day = org_day
         self._published: dict[str, FolderFigures] = {}
@@ -79,15 +79,12 @@ class TargetSeries:
         here, and the draft may be thrown away.
         """
         figures: dict[str, FolderFigures] = {}
-        reading = self._reading.read(body, Requested(self.target.folder, day))
-        while True:
-            try:
-                folder_day = next(reading)
-            except StopIteration as end:
-                return Taken(end.value, figures)
-            if folder_day is not None:
-                figures[folder_day.folder] = yield from self._put_agents(folder_day, draft)
-            yield
+
+        def put(folder_day: FolderDay) -> Steps[None]:
+            figures[folder_day.folder] = yield from self._put_agents(folder_day, draft)
+
+        contents = yield from self._changes.read(body, Requested(self.target.folder, day), put)
+        return Taken(contents, figures)
 
     def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Steps[None]:
         """Make what was read of `day` the target's values; it yields where a pause may be made."""
@@ -168,24 +165,24 @@ class TargetSeries:
     def follow(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last answer's agents by other rules; it yields where a pause may be made."""
         self._rules = rules
-        last = self._reading.last
+        last = self._changes.last
         self.forget_answer()
         if not self.has_values:
             return
         if last is None:  # whose agents may not be shown by these rules
             yield from self.drop_values(draft)
             return
-        body, asked = last
-        taken = yield from self.read(body, asked.day, draft)
-        yield from self.settle(taken, asked.day, now, draft)
+        body, requested = last
+        taken = yield from self.read(body, requested.day, draft)
+        yield from self.settle(taken, requested.day, now, draft)
 
-    def read_by(self, reader: Parser) -> None:
-        """Read the next answer with another reader."""
-        self._reading = IncrementalParser(reader)
+    def read_by(self, parser: Parser) -> None:
+        """Read the next answer with another parser."""
+        self._changes = ChangeTracker(parser)
 
     def forget_answer(self) -> None:
         """Read the next answer whole, because what came of the last one is not published."""
-        self._reading.forget()
+        self._changes.forget()
 
     def put_polls(self, draft: Draft) -> None:
         """Publish how the target's polls went."""

@@ -1,5 +1,5 @@
-"""The body of a `/stats` response, parsed into day records by the rules in docs/stats-format.md.
+"""The body of a `/stats` response, parsed into the calls of folders and agents by the rules in docs/stats-format.md.
 
-Takes in bytes, and the folder and day that were requested; gives `FolderDay` values. Pure: no I/O, no clock. Open
-`parser` first, then `day_record`.
+Takes in the bytes of a body and the folder and day that were requested; returns `FolderDay` values. Pure: no I/O, no
+clock. Open `parser` first (how day records are found), then `folder_day` (how their values are read).
 """

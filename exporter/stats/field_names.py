@@ -1,13 +1,14 @@
-"""The names that the rules of the reader know, and which of them an object has.
+"""The names of fields that the rules of docs/stats-format.md know, and which of them an object has.
 
-The rules of the reader are this project's contract about the JSON of `/stats`, which no edition of the V-Spark
-reference shows; docs/stats-format.md states them by number.
+No edition of the V-Spark reference shows the JSON of `/stats`. The rules are this project's contract about it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+
+from exporter.stats.json_path import child_path, unrecognized
 
 COUNTS: Final = ("calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume")
 AVERAGES: Final = ("avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration")
@@ -19,21 +20,21 @@ DAYS: Final = ("date", "day")
 OVERALL: Final = ("overall",)
 WRAPPERS: Final = frozenset({"stats", "data", "results", "folders"})
 ERRORS: Final = frozenset({"error", "errors"})
-SAYINGS: Final = ERRORS | {"message"}
-"""Under these an answer without day records says in words what is wrong."""
+EXPLANATIONS: Final = ERRORS | {"message"}
+"""The names of fields in which a body without day records says what is wrong."""
 
-_SIGHTLESS: Final = str.maketrans("", "", "_- ")
+_IGNORED: Final = str.maketrans("", "", "_- ")
 _LAYOUTS_KEPT: Final = 1024
 _KEYS_KEPT: Final = 64
 
 
 def normalize(name: str) -> str:
-    """Give `name` as the rules compare it: without case, `_`, `-` and spaces."""
-    return name.translate(_SIGHTLESS).casefold()
+    """Return `name` as the rules compare it: without case, `_`, `-` and spaces."""
+    return name.translate(_IGNORED).casefold()
 
 
 class Layout(Struct, frozen=True):
-    """Which keys of an object play which part, each in the order in which the rules try them."""
+    """The keys of an object by their meaning, each in the order in which the rules try them."""
 
     counts: tuple[str, ...]
     averages: tuple[str, ...]
@@ -43,16 +44,16 @@ class Layout(Struct, frozen=True):
     folders: tuple[str, ...]
     days: tuple[str, ...]
     overall: tuple[str, ...]
-    twice: str | None
-    """A key that stands there in two spellings, so that the rules do not say which of them counts."""
+    duplicate: str | None
+    """A key whose name is present in another spelling too, so that the rules do not say which of them counts."""
     pair: tuple[str, str | None] | None
-    """The keys of the count and of the mean (None: there is none) where there is nothing to choose among."""
+    """The keys of the count and of the mean (None: no mean); None if there are several of either, or other sources."""
 
 
 class Layouts(dict[tuple[str, ...], Layout]):
-    """The layout of every set of keys, worked out once: an installation has a handful of them.
+    """The layout of each tuple of keys, worked out once: an installation has a handful of them.
 
-    `calls`, `average_duration` and `agents` are the names that an installation has beyond those of rules 1 to 3.
+    `calls`, `average_duration` and `agents` are names that an installation uses beyond those of rules 1 to 3.
     """
 
     def __init__(
@@ -71,6 +72,14 @@ class Layouts(dict[tuple[str, ...], Layout]):
         }
         self._names = frozenset(name for names in self._parts.values() for name in names)
 
+    def of(self, members: Mapping[str, Any], path: str = "") -> Layout:
+        """Return the layout of an object at `path` that has no nulls; raises DecodeError for a duplicated name."""
+        layout = self[tuple(members)]
+        if layout.duplicate is not None:
+            message = "this field is present in two spellings, so its value is ambiguous"
+            raise unrecognized(child_path(path, layout.duplicate), message)
+        return layout
+
     def __missing__(self, keys: tuple[str, ...]) -> Layout:
         layout = self._make(keys)
         if len(keys) <= _KEYS_KEPT:
@@ -81,28 +90,20 @@ class Layouts(dict[tuple[str, ...], Layout]):
 
     def _make(self, keys: Iterable[str]) -> Layout:
         found: dict[str, str] = {}
-        twice = None
+        duplicate = None
         for key in keys:
             name = normalize(key)
             if name in self._names:
                 if name in found:
-                    twice = key
+                    duplicate = key
                 found[name] = key
         parts = {part: tuple(found[name] for name in names if name in found) for part, names in self._parts.items()}
         averages = parts["averages"]
-        plain = twice is None and not parts["totals"] and not parts["overall"] and len(averages) <= 1
+        plain = duplicate is None and not parts["totals"] and not parts["overall"] and len(averages) <= 1
         pair = (parts["counts"][0], averages[0] if averages else None) if plain and len(parts["counts"]) == 1 else None
-        return Layout(**parts, twice=twice, pair=pair)
+        return Layout(**parts, duplicate=duplicate, pair=pair)
 
 
 def _ordered(extensions: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
-    """Give each name once: an extension may be one of the rules' own that is to be tried before the others."""
+    """Return each name once. An extension may be a name of the rules that is to be tried before the others."""
     return tuple(dict.fromkeys((*map(normalize, extensions), *names)))
-
-
-def first(keys: Iterable[str], record: Mapping[str, Any]) -> str | None:
-    """Give the first of `keys` whose value in `record` is not null, None where there is no such key."""
-    for key in keys:
-        if record[key] is not None:
-            return key
-    return None

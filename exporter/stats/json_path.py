@@ -1,52 +1,68 @@
-"""Places in the JSON of an answer, and the error for one that the rules do not decide."""
+"""JSON paths such as `$.Test01.agents[agent 3]`, and the errors that carry them."""
 
 import json
 import re
+from collections.abc import Callable
 from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from exporter.errors import DecodeError
 from exporter.runtime.terminal import printable
 
 _LONGEST_KEY: Final = 60
-_LONGEST_SAYING: Final = 200
+_LONGEST_QUOTATION: Final = 200
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_Value = TypeVar("_Value")
 
-def at(path: str, key: str | int) -> str:
-    """Give the place below `path`, in ASCII and of bounded length, since keys come from outside."""
+
+def child_path(path: str, key: str | int) -> str:
+    """Return the path of a member or element below `path`, in ASCII and of bounded length: keys are foreign text."""
     if isinstance(key, str):
         if len(key) > _LONGEST_KEY:
-            # Not its beginning: what cuts a token in two keeps it from being masked.
+            # The beginning of the key is not shown: half a token would not be masked.
             return f"{path}[a key of {len(key)} characters]"
         if _PLAIN_KEY.fullmatch(key):
             return f"{path}.{key}"
     return f"{path}[{json.dumps(key)}]"
 
 
-def at_agent(path: str, number: int) -> str:
-    """Give the place of an agent's record below `path`, by its number from 0: its id is nothing for a log."""
+def agent_path(path: str, number: int) -> str:
+    """Return the path of an agent's record below `path`, by its number from 0: agent ids do not belong in a log."""
     return f"{path}[agent {number + 1}]"
 
 
 def unrecognized(path: str, message: str) -> DecodeError:
-    """Make the error for a place that the rules do not decide."""
+    """Return the error for a place in the JSON that the rules do not allow, or that they leave ambiguous."""
     return DecodeError("unrecognized", path, message)
 
 
-def twice(path: str) -> DecodeError:
-    """Make the error for an object that has a key twice, of whose values a reader of JSON keeps but the last."""
-    return unrecognized(path, "a key stands here twice, so which of them counts?")
+def duplicate_key(path: str) -> DecodeError:
+    """Return the error for an object at `path` that has the same key twice."""
+    return unrecognized(path, "a key of this object is duplicated, so its value is ambiguous")
 
 
-def saying(value: Any) -> str:
-    """Quote what V-Spark says in words, to follow a message; nothing where `value` is no text.
+def prefixed(path: str, error: DecodeError) -> DecodeError:
+    """Return `error`, whose path is relative to `path`, with its whole path."""
+    return DecodeError(error.reason, path + error.path, error.message)
 
-    It is cut between two words: no token holds white space, so none is cut in two and then not masked.
+
+def converted(convert: Callable[[Any], _Value], value: Any, path: str, key: str | None = None) -> _Value:
+    """Return what a function of `values` makes of the value at `path`, or at its member `key`; raises DecodeError."""
+    try:
+        return convert(value)
+    except ValueError as error:
+        raise unrecognized(path if key is None else child_path(path, key), str(error)) from None
+
+
+def quotation(value: Any) -> str:
+    """Return the text that V-Spark sent in place of data, as the end of a message; empty if `value` is not a text.
+
+    A long text is cut at white space. A token has none, so it is never cut in half, which would escape the masking.
     """
     if not isinstance(value, str) or not value.strip():
         return ""
-    words = takewhile(lambda word: word.end() <= _LONGEST_SAYING, re.finditer(r"\S+", value))
+    words = takewhile(lambda word: word.end() <= _LONGEST_QUOTATION, re.finditer(r"\S+", value))
     end = max((word.end() for word in words), default=0)
     more = ["…"] if value[end:].strip() else []
     return f"; it says: {printable(' '.join([*value[:end].split(), *more]))}"

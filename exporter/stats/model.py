@@ -1,4 +1,4 @@
-"""What is read from `/stats`: one folder's day, and the agents' part in it. Immutable."""
+"""The values of `/stats`: the calls of one folder on one day, and those of its agents. Do not change them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class AgentDay(Struct, frozen=True, gc=False):
-    """One agent's calls in one folder on one day; `average_seconds` is None where V-Spark gives no mean."""
+    """One agent's calls in one folder on one day; `average_seconds` is None if V-Spark reports no mean."""
 
     agent: str
     calls: int
@@ -14,7 +14,7 @@ class AgentDay(Struct, frozen=True, gc=False):
 
 
 class AgentDays:
-    """The agents of one folder and day, as columns: what is done to all of them is done to a column at once."""
+    """The agents of one folder and day, as columns, because work on a whole column is faster than on each agent."""
 
     __slots__ = ("agents", "average_seconds", "calls")
 
@@ -27,7 +27,7 @@ class AgentDays:
 
     @classmethod
     def of(cls, agents: Iterable[AgentDay]) -> "AgentDays":
-        """Make the columns of `agents`, which may be columns already."""
+        """Return the columns of `agents`, which may be columns already."""
         if isinstance(agents, cls):
             return agents
         agents = list(agents)
@@ -38,13 +38,13 @@ class AgentDays:
         )
 
     def extend(self, more: "AgentDays") -> None:
-        """Add more agents to columns of one's own."""
+        """Append the agents of `more`."""
         self.agents += more.agents
         self.calls += more.calls
         self.average_seconds += more.average_seconds
 
     def slices(self, size: int) -> Iterator["AgentDays"]:
-        """Give so many agents at a time."""
+        """Return the agents in parts of at most `size`."""
         for start in range(0, len(self), size):
             end = start + size
             yield AgentDays(self.agents[start:end], self.calls[start:end], self.average_seconds[start:end])
@@ -65,10 +65,7 @@ class AgentDays:
 
 
 class FolderDay(Struct, frozen=True):
-    """One folder's calls on one day.
-
-    `average_seconds` is the mean call duration, None where V-Spark gives none; `agents` are those with calls.
-    """
+    """One folder's calls on one day, their mean duration (None if V-Spark reports none), and the agents with calls."""
 
     folder: str
     calls: int

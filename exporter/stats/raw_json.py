@@ -1,4 +1,4 @@
-"""JSON that is taken apart without being decoded: a level at a time, the rest as raw bytes."""
+"""JSON that is taken apart one level at a time. What is below that level stays raw bytes."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,21 +9,24 @@ from msgspec import Raw
 
 from exporter.errors import DecodeError
 from exporter.runtime.steps import Steps
-from exporter.stats.json_path import twice, unrecognized
+from exporter.stats.duplicate_keys import has_duplicate_key
+from exporter.stats.json_path import duplicate_key, unrecognized
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-_BEGINS_ESCAPED_COMMA: Final = rb"\u002"
-_FIRST: Final = range(0xD800, 0xDC00)
-_SECOND: Final = range(0xDC00, 0xE000)
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates, which is one character
+    rb"|(?P<lone>\\u[dD][89a-fA-F])"
+    rb"|\\.",
+    re.DOTALL,
+)
 _ESCAPES_AT_A_TIME: Final = 4000
+_LARGEST_WHOLE: Final = 2**20
 _PIECE_BYTES: Final = 2**18
 _PROBE_BYTES: Final = 2**13
-"""The first piece is this small, so that it costs little to see that the members are larger."""
+"""The first piece is small, so that it costs little to find out that the members are larger than a piece."""
 _MOST: Final = 200_000
 _COMMAS_TRIED: Final = 6
-_SHORTEST_BESIDE_KEY: Final = len('"":0,')
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _skipped = msgspec.json.Decoder(Raw).decode
@@ -31,99 +34,86 @@ _elements = msgspec.json.Decoder(list[Raw]).decode
 
 
 def check_text(body: bytes) -> Steps[Raw]:
-    """Give the JSON in a body, without a byte-order mark and the white space around it.
+    """Return the JSON of a body, without a byte-order mark and the white space around it (rule 10).
 
-    It yields where a pause may be made. Raises DecodeError, `not_json`, where it is empty, no UTF-8 or has a lone
-    surrogate, also in places that nobody reads (rule 10).
+    Raises DecodeError, `not_json`, if the body is empty, not UTF-8, or has a lone surrogate, in unread fields too.
     """
     text = body.strip().removeprefix(_BYTE_ORDER_MARK).strip()
     if not text:
         raise DecodeError("not_json", "$", "the body is empty")
     if text.startswith(b"<"):
-        raise DecodeError("not_json", "$", "the body is an HTML or XML page, of a proxy or a login perhaps")
+        message = "the body is an HTML or XML page, perhaps of a proxy or a login; check vspark.url"
+        raise DecodeError("not_json", "$", message)
     try:
         if not text.isascii():
             text.decode()
     except UnicodeDecodeError as error:
-        raise DecodeError("not_json", "$", f"the body is no UTF-8 at byte {error.start}") from None
+        raise DecodeError("not_json", "$", f"the body is not UTF-8 at byte {error.start}") from None
+    has_numeric_escapes = b"\\u" in text
     yield
-    if b"\\u" in text and _SURROGATE.search(text):
-        yield from _check_surrogates(text)
+    if has_numeric_escapes and _SURROGATE.search(text):
+        for number, escape in enumerate(_ESCAPE.finditer(text)):
+            if escape["lone"]:
+                raise DecodeError("not_json", "$", "the body has a lone surrogate, which is not a character")
+            if number % _ESCAPES_AT_A_TIME == 0:
+                yield
     return Raw(text)
 
 
-def _check_surrogates(text: bytes) -> Steps[None]:
-    """Refuse a surrogate that is not one of a pair, the first half right before the second."""
-    first_ends = -1
-    for number, escape in enumerate(_ESCAPE.finditer(text)):
-        code = int(escape[1] or b"0", 16)
-        if (first_ends >= 0 or code in _SECOND) and not (first_ends == escape.start() and code in _SECOND):
-            break
-        first_ends = escape.end() if code in _FIRST else -1
-        if number % _ESCAPES_AT_A_TIME == 0:
-            yield
-    else:
-        if first_ends < 0:
-            return
-    raise DecodeError("not_json", "$", "the body has a lone surrogate")
-
-
 def members(raw: Raw, path: str) -> Steps[dict[str, Raw]]:
-    """Give the members of the object at `path`; those that are null are the same as missing (rule 8).
+    """Return the members of the object at `path`, without those that are null (rule 8).
 
-    It yields where a pause may be made. Raises DecodeError, also where there are too many of them, or a key twice.
+    Raises DecodeError, also if there are too many members or a key is duplicated.
     """
     found: dict[str, Raw] = {}
     count = 0
     for piece in pieces(raw):
-        if piece is None:
-            yield
-            continue
-        some = {key: value for key, value in _members_of(piece, path).items() if not is_null(value)}
+        some = {key: value for key, value in object_level(piece, path).items() if not is_null(value)}
         found.update(some)
         count += len(some)
         if len(found) < count:
-            raise twice(path)
+            raise duplicate_key(path)
         _check_number(count, path)
+        yield
     return found
 
 
 def elements(raw: Raw, path: str) -> Steps[list[Raw]]:
-    """Give the elements of the list at `path`, as `members` does."""
+    """Return the elements of the list at `path`; raises DecodeError as `members` does."""
     found: list[Raw] = []
     for piece in pieces(raw):
-        if piece is None:
-            yield
-        else:
-            found += _checked(_elements, piece, path)
-            _check_number(len(found), path)
+        found += _checked(_elements, piece, path)
+        _check_number(len(found), path)
+        yield
     return found
 
 
 def _check_number(count: int, path: str) -> None:
     if count > _MOST:
-        raise unrecognized(path, f"more than {_MOST} records or fields here")
+        raise unrecognized(path, f"more than {_MOST} elements or fields in one list or object")
 
 
-def level(raw: Raw, path: str) -> dict[str, Raw] | list[Raw]:
-    """Give the members or elements of the object or list at `path` at once, those that are null too."""
-    found: dict[str, Raw] | list[Raw] = (
-        _members_of(raw, path) if first_byte(raw) == "{" else _checked(_elements, raw, path)
-    )
+def object_level(raw: Raw, path: str) -> dict[str, Raw]:
+    """Return the members of the object at `path`, nulls included, in one step; raises DecodeError as `members` does."""
+    found: dict[str, Raw] = _checked(_members, raw, path)
+    if has_duplicate_key(raw, found):
+        raise duplicate_key(path)
     return found
 
 
-def pieces(raw: Raw) -> Iterator[Raw | None]:
-    """Cut a large object or list into small ones that have its members in turn, with a None where a pause may be made.
+def pieces(raw: Raw) -> Iterator[Raw]:
+    """Return the members of a large object or list in turn, as small objects or lists; pause after each of these.
 
-    Whether a comma is between two members is tried out: if what is before it is JSON, it is. What is no JSON, and what
-    begins with a large member, comes out as one piece.
+    A comma is between two members if the text before it is valid JSON. If no such comma is found, because the text is
+    not JSON or a member is larger than a piece, the rest comes in one piece.
     """
     text = memoryview(raw)
+    if len(text) <= _LARGEST_WHOLE:
+        yield raw
+        return
     opening, closing, start, end = bytes(text[:1]), bytes(text[-1:]), 1, len(text) - 1
     size = _PROBE_BYTES
     while end - start > _PIECE_BYTES:
-        yield None
         window = bytes(text[start : start + size])
         for comma in _commas(window):
             piece = Raw(opening + window[:comma] + closing)
@@ -138,7 +128,7 @@ def pieces(raw: Raw) -> Iterator[Raw | None]:
 
 
 def _commas(window: bytes) -> Iterator[int]:
-    """Give places, from the end, where a member may end: rather after a list or an object than anywhere."""
+    """Return places, from the end, at which a member may end: those after a list or an object first."""
     for ends, length in ((b"},", 1), (b"],", 1), (b",", 0)):
         place = len(window)
         for _ in range(_COMMAS_TRIED):
@@ -157,55 +147,33 @@ def _is_json(raw: Raw) -> bool:
 
 
 def decode(raw: Raw, path: str) -> Any:
-    """Decode the value at `path` whole."""
+    """Return the value at `path`, decoded whole."""
     return _checked(msgspec.json.decode, raw, path)
 
 
 def first_byte(raw: Raw) -> str:
-    """Give what a value begins with, which tells its kind."""
+    """Return the first character of a value, which tells its kind."""
     return chr(memoryview(raw)[0])
 
 
 def is_composite(raw: Raw) -> bool:
-    """Tell whether a value is a list or an object."""
+    """Return whether a value is a list or an object."""
     return memoryview(raw)[0] in b"[{"
 
 
 def is_null(raw: Raw) -> bool:
-    """Tell whether a value is null."""
+    """Return whether a value is null."""
     return memoryview(raw)[0] == ord("n")
-
-
-def _members_of(raw: Raw, path: str) -> dict[str, Raw]:
-    found: dict[str, Raw] = _checked(_members, raw, path)
-    keys = "".join(found)
-    between = 4 * len(found) + 1  # two quotes, a colon and a comma for each but one, and two braces
-    rest = len(raw) - len(keys) - sum(map(len, found.values())) - between
-    if not found or rest < min(map(len, found)) + _SHORTEST_BESIDE_KEY:
-        return found
-    # White space, escapes, or a value that another one under the same key has taken the place of.
-    commas = _commas_in(b"".join(found.values())) + keys.count(",") + len(found) - 1
-    if _commas_in(bytes(raw)) > commas:
-        raise twice(path)
-    return found
-
-
-def _commas_in(text: bytes) -> int:
-    """Count the commas of JSON, those in its texts too, written as they are or as an escape."""
-    if b"\\" in text and _BEGINS_ESCAPED_COMMA in text:  # the first is found to be missing in no time
-        # A backslash that is itself escaped begins no escape; those of a row are taken in pairs from the left.
-        text = text.replace(rb"\\", b" ").replace(rb"\u002c", b",").replace(rb"\u002C", b",")
-    return text.count(b",")
 
 
 def _checked(decoder: Callable[[Raw], Any], raw: Raw, path: str) -> Any:
     try:
         return decoder(raw)
     except msgspec.ValidationError:
-        raise unrecognized(path, "a number out of range") from None
+        raise unrecognized(path, "a number is out of range") from None
     except msgspec.DecodeError as error:
         raise DecodeError("not_json", path, str(error)) from None
     except UnicodeDecodeError:
-        raise DecodeError("not_json", path, "no UTF-8") from None
+        raise DecodeError("not_json", path, "the text is not UTF-8") from None
     except RecursionError:
         raise unrecognized(path, "nested too deeply") from None

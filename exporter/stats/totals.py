@@ -1,4 +1,4 @@
-"""What adds up: the calls of several parts, and what several records say of one agent (rule 7)."""
+"""Sums of calls and mean durations, of several records or of agents (rule 7)."""
 
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -11,7 +11,7 @@ _AT_A_TIME: Final = 2000
 
 
 class Sum:
-    """Calls that add up, and the mean duration of the parts that have one, weighted by their calls (rule 7)."""
+    """The sum of the calls of several parts, and the mean duration of those that have one, weighted by calls."""
 
     __slots__ = ("_last", "_parts", "_seconds", "_weight", "calls")
 
@@ -23,7 +23,7 @@ class Sum:
         self._last = 0.0
 
     def add(self, calls: int, average_seconds: float | None) -> None:
-        """Add one part; an average of no calls weighs nothing."""
+        """Add one part; the average of a part without calls does not count."""
         self.calls += calls
         if average_seconds is not None and calls:
             self._seconds += calls * average_seconds
@@ -33,14 +33,14 @@ class Sum:
 
     @property
     def average_seconds(self) -> float | None:
-        """The mean of all parts, None where no part has one; a single part's own, to the last bit."""
+        """The mean of all parts, None if no part has one; the exact mean of a single part."""
         if self._parts == 1:
             return self._last
         return self._seconds / self._weight if self._parts else None
 
 
 def sum_of(agents: AgentDays) -> Steps[Sum]:
-    """Add up agents; it yields where a pause may be made."""
+    """Return the sum of all agents."""
     total = Sum()
     for some in agents.slices(_AT_A_TIME):
         for agent in some:
@@ -50,7 +50,7 @@ def sum_of(agents: AgentDays) -> Steps[Sum]:
 
 
 def merged(parts: Sequence[AgentDays]) -> Steps[AgentDays]:
-    """Add up what several records say of one agent (rule 7); it yields where a pause may be made."""
+    """Return the agents of several parts, those of the same id added up, in the order in which they first appear."""
     if len(parts) == 1 and len(set(parts[0].agents)) == len(parts[0]):
         return parts[0]
     ids: set[str] = set()

@@ -1,36 +1,36 @@
-"""Counts, durations, dates and names as they stand in the JSON: rule 8, and the dates of rule 5.
+"""Counts, durations, dates and names, converted from their values in the JSON: rule 8, and the dates of rule 5.
 
-Each function raises ValueError with what was found instead; no message repeats a text of the body.
+Each function raises ValueError with what was expected and what was found. No message repeats a text of the body.
 """
 
 import re
 from datetime import date
+from types import NoneType
 from typing import Any, Final
 
 LARGEST_COUNT: Final = 2**53
-"""Beyond it a float, and so a sample, no longer tells one count from the next."""
+"""Beyond it, a float, and so a sample, cannot represent every whole number."""
 
 LARGEST_DURATION: Final = 2.0**53
-"""So that calls times a duration stays far from infinity."""
+"""Keeps calls times a duration far from infinity."""
 
 LONGEST_NAME: Final = 1024
-"""Characters of a folder's name or an agent's id, which stand in every sample of theirs."""
+"""Characters of a folder name or an agent id. Each of their samples repeats it."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,15}):([0-5][0-9])|([0-9]{1,15})):([0-5][0-9](?:\.[0-9]{1,400})?)")
 _DATE: Final = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _DURATIONS_KEPT: Final = 20_000
+_KINDS: Final = {bool: "a boolean", str: "another text", list: "a list", dict: "an object", NoneType: "null"}
 
 
 def count(value: Any) -> int:
-    """Read a number of calls: a whole number of at least 0, or a text that is one."""
+    """Return a number of calls, from a whole number of at least 0 or a text that is one."""
     if value.__class__ is int and 0 <= value <= LARGEST_COUNT:
         return value
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value) if not value.isdecimal() else int(value)
-    if isinstance(value, bool | str | list | dict) or value is None:
-        raise ValueError(f"expected a number of calls, found {_kind(value)}")
-    if not 0 <= value <= LARGEST_COUNT:
+    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_COUNT:
         raise ValueError(f"expected a number of calls, found {_kind(value)}")
     if value != int(value):
         raise ValueError("expected a number of calls, found a fraction")
@@ -38,18 +38,16 @@ def count(value: Any) -> int:
 
 
 def seconds(value: Any) -> float:
-    """Read a duration, in seconds: a number of them, `H:MM:SS` or `MM:SS`."""
+    """Return a duration in seconds, from a number of them, `H:MM:SS` or `MM:SS`."""
     if value.__class__ is str:
         return SECONDS_OF_TEXT[value]
-    if isinstance(value, bool | list | dict) or value is None:
-        raise ValueError(f"expected a duration, found {_kind(value)}")
-    if not 0 <= value <= LARGEST_DURATION:
+    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_DURATION:
         raise ValueError(f"expected a duration, found {_kind(value)}")
     return float(value)
 
 
 class _SecondsOfText(dict[str, float]):
-    """Every distinct text is read once: the durations of a day's answers repeat."""
+    """The seconds of each distinct text, converted once: the durations of a day repeat."""
 
     def __missing__(self, text: str) -> float:
         if clock := _CLOCK.fullmatch(text):
@@ -58,7 +56,7 @@ class _SecondsOfText(dict[str, float]):
         elif _NUMBER.fullmatch(text):
             result = seconds(float(text))
         else:
-            raise ValueError("expected a duration, found a text that is none")
+            raise ValueError("expected a duration (seconds, MM:SS or H:MM:SS), found another text")
         if len(self) >= _DURATIONS_KEPT:
             self.clear()
         self[text] = result
@@ -69,7 +67,7 @@ SECONDS_OF_TEXT: Final = _SecondsOfText()
 
 
 def day(value: Any) -> date:
-    """Read a date: `YYYYMMDD` or `YYYY-MM-DD`, the former also as a number."""
+    """Return a date, from `YYYYMMDD`, as a text or a number, or `YYYY-MM-DD`."""
     found = None
     if isinstance(value, str | int) and not isinstance(value, bool):
         found = day_of_key(str(value))
@@ -79,7 +77,7 @@ def day(value: Any) -> date:
 
 
 def day_of_key(text: str) -> date | None:
-    """Give the date that `text` is, None where it is none."""
+    """Return the date that a key is, None if it is not one."""
     if len(text) not in (8, 10) or not (match := _DATE.fullmatch(text)):
         return None
     try:
@@ -89,33 +87,21 @@ def day_of_key(text: str) -> date | None:
 
 
 def folder(value: Any) -> str:
-    """Read a folder's name: a text that is not empty."""
+    """Return a folder name, from a text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise ValueError("expected a folder's name")
+        raise ValueError("expected a folder name (a text that is not empty)")
     return value
 
 
 def agent_id(value: Any) -> str:
-    """Read an agent's id: a text, or a whole number."""
+    """Return an agent id, from a text or a whole number."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     found = "a fraction" if isinstance(value, float) else _kind(value)
-    raise ValueError(f"expected an agent's id, found {found}")
+    raise ValueError(f"expected an agent id (a text or a whole number), found {found}")
 
 
 def _kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a negative number" if value < 0 else "a number out of range"
-        case str():
-            return "a text that is none"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-        case _:
-            return "nothing"
+    return _KINDS.get(value.__class__) or ("a negative number" if value < 0 else "a number out of range")

@@ -145,11 +145,11 @@ async def test_another_key_counts_at_once_and_nothing_of_the_old_one_stays(tmp_p
         ),
         (
             '[{"folder":"F","calls":3,"agents":{"9018471155":1,"anna.meyer@example.com":{"calls":1,"duration":"x"}}}]',
-            "$[0].agents[agent 2].duration: expected a duration, found a text that is none",
+            "$[0].agents[agent 2].duration: expected a duration (seconds, MM:SS or H:MM:SS), found another text",
         ),
         (
             '[{"folder":"F","calls":3,"agents":[{"id":["anna.meyer@example.com"],"calls":1}]}]',
-            "$[0].agents[0].id: expected an agent's id, found a list",
+            "$[0].agents[0].id: expected an agent id (a text or a whole number), found a list",
         ),
         (
             '[{"folder":"F","agents":1,"anna.meyer@example.com":{"calls":1,"duration":true}}]',

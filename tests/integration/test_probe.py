@@ -70,7 +70,7 @@ async def test_what_is_understood() -> None:
         "            rule 2: a folder's mean duration from 'avgduration'\n"
         "            rule 2: an agent's mean duration from 'duration'\n"
         "            rule 3: agents from 'agents', an object by their ids\n"
-        "            rule 4: no folder named, so it is the one that was asked for\n"
+        "            rule 4: no folder named, so the requested one\n"
         "            rule 5: the date from the field 'date'\n"
         "  records   of 2026-11-23\n"
         "            folder      calls     mean  agents\n"
@@ -86,8 +86,8 @@ async def test_what_is_understood() -> None:
         "  read by   rule 1: a folder's calls from 'calls'\n"
         "            rule 2: a folder's total duration, divided by the calls, from 'totalduration'\n"
         "            rule 4: the folder from the key above the record\n"
-        "            rule 5: no date given, so it is the day that was asked for\n"
-        "            rule 6: 'stats' is read through\n"
+        "            rule 5: no date named, so the requested day\n"
+        "            rule 6: 'stats' is a wrapper\n"
         "  records   of today, by the clock of V-Spark\n"
         "            folder  calls     mean  agents\n"
         "            F           3  0:00:30       0\n"
@@ -104,7 +104,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
         simulator.override("Co", "East", "Süd & West", body=body)
         code, output = await probed(simulator, "Co/East")
         assert output.splitlines()[4:] == [
-            "  read by   rule 6: 'stats' is read through",
+            "  read by   rule 6: 'stats' is a wrapper",
             (
                 "  FAILED    unrecognized at $.stats[0]: "
                 "expected a day record, found an object without a call count or agents"
@@ -138,7 +138,10 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
             "auth: the token from the configuration file is refused: is it the one of this company? (status 403 ",
         ),
         (Fault.garbage(), "not_json at $: "),
-        (Fault.html(), "not_json at $: the body is an HTML or XML page, of a proxy or a login perhaps"),
+        (
+            Fault.html(),
+            "not_json at $: the body is an HTML or XML page, perhaps of a proxy or a login; check vspark.url",
+        ),
         (
             Fault.error_json(),
             "unrecognized at $: expected a day record, found an object without a call count or agents",

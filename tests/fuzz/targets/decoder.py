@@ -1,14 +1,13 @@
-"""Answers of `/stats`, one after the other, from bytes to the page.
+"""Bodies of `/stats`, one after the other, from bytes to the page.
 
-The first byte of an input says what was asked for; the rest are the bodies, with the byte 0x1E between them.
+The first byte of an input selects the request; the rest are the bodies, with the byte 0x1E between them.
 """
 
 import json
 import math
-from collections.abc import Generator
 from datetime import date
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from exporter.config.targets import Target
@@ -21,8 +20,8 @@ from exporter.exposition.text_format import Format
 from exporter.polling.org_day import OrgDay
 from exporter.polling.target_series import TargetSeries
 from exporter.stats import field_names
+from exporter.stats.changes import ChangeTracker
 from exporter.stats.field_names import Layouts
-from exporter.stats.incremental import IncrementalParser
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
 from tests.fuzz import reference
@@ -30,11 +29,13 @@ from tests.fuzz.figures import RefusedError
 from tests.fuzz.targets import AnyBytes
 from tests.fuzz.trees import Gardener
 from tests.support.exposition_oracle import assert_valid
+from tests.support.finished_steps import finished
+from tests.support.parsed_bodies import parsed
 
 SEPARATOR: Final = b"\x1e"
 DAY: Final = date(2026, 11, 23)
 NOW: Final = 1_795_453_200.0
-ASKED: Final = (Requested(None, DAY), Requested("A", DAY), Requested(None, None), Requested("A", None))
+REQUESTS: Final = (Requested(None, DAY), Requested("A", DAY), Requested(None, None), Requested("A", None))
 ANY_DIGITS: Final = 4000
 """Beyond it Python reads no integer."""
 
@@ -95,17 +96,16 @@ WORDS: Final = (
     "\x1e",
 )
 
-_T = TypeVar("_T")
 _Outcome = dict[str, FolderDay] | None
 
 
 def check(data: bytes) -> None:
     """Read the bodies, each alone and all in a row: the two agree, with the rules, and with the page."""
-    asked = ASKED[data[0] % len(ASKED)] if data else ASKED[0]
-    row = _Row(asked)
+    requested = REQUESTS[data[0] % len(REQUESTS)] if data else REQUESTS[0]
+    row = _Row(requested)
     for body in data[1:].split(SEPARATOR):
-        alone = _read(IncrementalParser(Parser(Layouts())), body, asked)
-        _check_by_the_rules(body, asked, alone)
+        alone = _read(ChangeTracker(Parser(Layouts())), body, requested)
+        _check_by_the_rules(body, requested, alone)
         row.take(body, alone)
 
 
@@ -128,35 +128,19 @@ def mutate(data: bytes, most_bytes: int, random: Random, any_bytes: AnyBytes) ->
 _gardener: Final = Gardener(_KEYS, _LEAVES)
 
 
-def _exhausted(steps: Generator[Any, None, _T]) -> _T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-
-
-def _read(reading: IncrementalParser, body: bytes, asked: Requested) -> _Outcome:
-    """Read a body as a whole; None where it is refused as it should be."""
-    days: dict[str, FolderDay] = {}
-    steps = reading.read(body, asked)
+def _read(changes: ChangeTracker, body: bytes, requested: Requested) -> _Outcome:
+    """Read a body as a whole; return None if it is rejected as it should be."""
     try:
-        while True:
-            step = next(steps)
-            if step is not None:
-                assert step.folder not in days
-                days[step.folder] = step
-    except StopIteration as end:
-        assert end.value.folders == days.keys()
-        return days
+        days, contents, _ = parsed(changes, body, requested)
     except DecodeError as error:
         assert error.path.startswith("$")
         assert error.path.isascii()
         return None
+    assert contents.folders == days.keys()
+    return days
 
 
-def _check_by_the_rules(body: bytes, asked: Requested, outcome: _Outcome) -> None:
+def _check_by_the_rules(body: bytes, requested: Requested, outcome: _Outcome) -> None:
     """Compare with Python's own JSON and the rules written a second time."""
     if outcome is None:
         return
@@ -164,7 +148,7 @@ def _check_by_the_rules(body: bytes, asked: Requested, outcome: _Outcome) -> Non
         answer = json.loads(body.strip().removeprefix(b"\xef\xbb\xbf").strip().decode(), parse_constant=_no_json)
         if len(body) > ANY_DIGITS:
             return
-        expected = reference.read(answer, asked.folder, asked.day)
+        expected = reference.read(answer, requested.folder, requested.day)
     except (ValueError, RefusedError) as error:
         raise AssertionError(f"not refused: {outcome}") from error
     except RecursionError:
@@ -196,11 +180,11 @@ def _same(found: float | None, expected: Any) -> bool:
 class _Row:
     """A target whose answers come one after the other, and its page."""
 
-    def __init__(self, asked: Requested) -> None:
-        zone = ZoneInfo("US/Eastern") if asked.day else None
-        target = Target('C"o', "O\\", asked.folder, zone, 60.0, 300.0, LiteralToken("token"))
+    def __init__(self, requested: Requested) -> None:
+        zone = ZoneInfo("US/Eastern") if requested.day else None
+        target = Target('C"o', "O\\", requested.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
-        self._asked = asked
+        self._requested = requested
         self._ledger = TargetSeries(target, Parser(Layouts()), rules, OrgDay())
         self._store = Store()
         self._published: dict[str, FolderDay] = {}
@@ -209,14 +193,14 @@ class _Row:
         """Take a body as the poller does; `alone` is what it says when it is read by itself."""
         draft = self._store.draft()
         try:
-            taken = _exhausted(self._ledger.read(body, self._asked.day, draft))
+            taken = finished(self._ledger.read(body, self._requested.day, draft))
         except DecodeError:
             assert alone is None, alone
             return
         assert alone is not None
-        _exhausted(self._ledger.settle(taken, self._asked.day, NOW, draft))
+        finished(self._ledger.settle(taken, self._requested.day, NOW, draft))
         draft.publish()
-        gone = {*self._published, *([self._asked.folder] if self._asked.folder else [])} - alone.keys()
+        gone = {*self._published, *([self._requested.folder] if self._requested.folder else [])} - alone.keys()
         self._published = alone | {folder: FolderDay(folder, 0) for folder in gone}
         for form in Format:
             self._check_page(form)

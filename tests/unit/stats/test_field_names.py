@@ -1,8 +1,9 @@
 import pytest
 
-from exporter.stats.field_names import ERRORS, WRAPPERS, Layout, Layouts, first, normalize
+from exporter.errors import DecodeError
+from exporter.stats.field_names import ERRORS, WRAPPERS, Layout, Layouts, normalize
 
-EMPTY = Layout((), (), (), (), (), (), (), (), twice=None, pair=None)
+EMPTY = Layout((), (), (), (), (), (), (), (), duplicate=None, pair=None)
 
 COUNTS = ["calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume"]
 AVERAGES = ["avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration"]
@@ -80,13 +81,13 @@ def test_keys_are_given_as_they_are_spelled() -> None:
         folders=("Folder Name",),
         days=("DAY",),
         overall=("Over_All",),
-        twice=None,
+        duplicate=None,
         pair=None,
     )
 
 
 @pytest.mark.parametrize(
-    ("keys", "twice"),
+    ("keys", "duplicate"),
     [
         (("calls", "ncalls"), None),
         (("calls", "Calls"), "Calls"),
@@ -97,8 +98,8 @@ def test_keys_are_given_as_they_are_spelled() -> None:
         (("stats", "Stats"), None),
     ],
 )
-def test_a_name_in_two_spellings_is_told(keys: tuple[str, ...], twice: str | None) -> None:
-    assert Layouts()[keys].twice == twice
+def test_a_name_in_two_spellings_is_a_duplicate(keys: tuple[str, ...], duplicate: str | None) -> None:
+    assert Layouts()[keys].duplicate == duplicate
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_name_in_two_spellings_is_told(keys: tuple[str, ...], twice: str | Non
         (("calls", "ncalls"), None),
     ],
 )
-def test_count_and_mean_are_a_pair_where_there_is_nothing_to_choose(
+def test_count_and_mean_are_a_pair_if_there_is_nothing_to_choose(
     keys: tuple[str, ...], pair: tuple[str, str | None] | None
 ) -> None:
     assert Layouts()[keys].pair == pair
@@ -136,7 +137,7 @@ def test_extensions_come_before_all() -> None:
         folders=(),
         days=(),
         overall=(),
-        twice=None,
+        duplicate=None,
         pair=None,
     )
     assert layouts["an_rufe", "dauer"].pair == ("an_rufe", "dauer")
@@ -149,7 +150,7 @@ def test_an_extension_moves_a_name_of_the_rules_to_the_front() -> None:
 
 
 def test_extensions_are_seen_in_two_spellings_too() -> None:
-    assert Layouts(calls=["anrufe"])["anrufe", "Anrufe"].twice == "Anrufe"
+    assert Layouts(calls=["anrufe"])["anrufe", "Anrufe"].duplicate == "Anrufe"
 
 
 def test_a_layout_is_worked_out_once() -> None:
@@ -170,19 +171,12 @@ def test_the_layout_of_many_keys_is_not_kept() -> None:
     assert layouts == {}
 
 
-@pytest.mark.parametrize(
-    ("record", "key"),
-    [
-        ({"calls": 1, "ncalls": 2}, "calls"),
-        ({"calls": None, "ncalls": 2}, "ncalls"),
-        ({"calls": None, "ncalls": None}, None),
-        ({"calls": 0, "ncalls": 2}, "calls"),
-        ({"calls": "", "ncalls": 2}, "calls"),
-        ({"calls": False, "ncalls": 2}, "calls"),
-    ],
-)
-def test_the_first_key_that_is_not_null_counts(record: dict[str, object], key: str | None) -> None:
-    assert first(("calls", "ncalls"), record) == key
+def test_the_layout_of_an_object_with_a_duplicated_name_is_an_error() -> None:
+    assert Layouts().of({"calls": 1, "x": 2}) == Layouts()["calls", "x"]
+    with pytest.raises(DecodeError) as caught:
+        Layouts().of({"calls": 1, "Calls": 2}, "$.A")
+    message = "$.A.Calls: this field is present in two spellings, so its value is ambiguous"
+    assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)
 
 
 def test_wrappers_and_errors_are_those_of_the_rules() -> None:

@@ -58,33 +58,33 @@ def test_a_count_is_a_whole_number_or_a_text_that_is_one(value: Any, calls: int)
         (float("nan"), "a number out of range"),
         (True, "a boolean"),
         (False, "a boolean"),
-        (None, "nothing"),
+        (None, "null"),
         ([], "a list"),
         ([1], "a list"),
         ({}, "an object"),
-        ("", "a text that is none"),
-        (" 1", "a text that is none"),
-        ("1\n", "a text that is none"),
-        ("+1", "a text that is none"),
-        ("1,000", "a text that is none"),
-        ("1_000", "a text that is none"),
-        ("0x10", "a text that is none"),
-        (".5", "a text that is none"),
-        ("1.", "a text that is none"),
-        ("NaN", "a text that is none"),
-        ("Infinity", "a text that is none"),
-        ("inf", "a text that is none"),
-        ("true", "a text that is none"),
-        ("null", "a text that is none"),
-        ("٣", "a text that is none"),
-        ("²", "a text that is none"),
-        ("0:00:01", "a text that is none"),
-        ("1e99999", "a text that is none"),
-        ("1" * 401, "a text that is none"),
-        ("1" * 5000, "a text that is none"),
+        ("", "another text"),
+        (" 1", "another text"),
+        ("1\n", "another text"),
+        ("+1", "another text"),
+        ("1,000", "another text"),
+        ("1_000", "another text"),
+        ("0x10", "another text"),
+        (".5", "another text"),
+        ("1.", "another text"),
+        ("NaN", "another text"),
+        ("Infinity", "another text"),
+        ("inf", "another text"),
+        ("true", "another text"),
+        ("null", "another text"),
+        ("٣", "another text"),
+        ("²", "another text"),
+        ("0:00:01", "another text"),
+        ("1e99999", "another text"),
+        ("1" * 401, "another text"),
+        ("1" * 5000, "another text"),
     ],
 )
-def test_what_is_no_count_is_refused(value: Any, found: str) -> None:
+def test_another_value_is_not_a_count(value: Any, found: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         values.count(value)
     assert str(caught.value) == f"expected a number of calls, found {found}"
@@ -133,37 +133,38 @@ def test_a_duration_is_read_in_seconds(value: Any, seconds: float) -> None:
         (float("nan"), "a number out of range"),
         (True, "a boolean"),
         (False, "a boolean"),
-        (None, "nothing"),
+        (None, "null"),
         ([], "a list"),
         ({}, "an object"),
-        ("", "a text that is none"),
-        ("0:60:00", "a text that is none"),
-        ("0:00:60", "a text that is none"),
-        ("0:60", "a text that is none"),
-        ("0:5:12", "a text that is none"),
-        ("0:05:2", "a text that is none"),
-        ("5:2", "a text that is none"),
-        (":05", "a text that is none"),
-        ("1:", "a text that is none"),
-        ("0:05:12.", "a text that is none"),
-        ("0:05.5:12", "a text that is none"),
-        ("1:00:00:00", "a text that is none"),
-        ("-0:05:12", "a text that is none"),
-        ("0:05:12\n", "a text that is none"),
-        (" 0:05:12", "a text that is none"),
-        ("0:05:1٣", "a text that is none"),
-        ("1h", "a text that is none"),
-        ("12s", "a text that is none"),
-        ("12,5", "a text that is none"),
-        ("NaN", "a text that is none"),
-        ("inf", "a text that is none"),
+        ("", "another text"),
+        ("0:60:00", "another text"),
+        ("0:00:60", "another text"),
+        ("0:60", "another text"),
+        ("0:5:12", "another text"),
+        ("0:05:2", "another text"),
+        ("5:2", "another text"),
+        (":05", "another text"),
+        ("1:", "another text"),
+        ("0:05:12.", "another text"),
+        ("0:05.5:12", "another text"),
+        ("1:00:00:00", "another text"),
+        ("-0:05:12", "another text"),
+        ("0:05:12\n", "another text"),
+        (" 0:05:12", "another text"),
+        ("0:05:1٣", "another text"),
+        ("1h", "another text"),
+        ("12s", "another text"),
+        ("12,5", "another text"),
+        ("NaN", "another text"),
+        ("inf", "another text"),
     ],
 )
-def test_what_is_no_duration_is_refused(value: Any, found: str) -> None:
-    for _ in range(2):  # what is remembered of texts must not let it through
+def test_another_value_is_not_a_duration(value: Any, found: str) -> None:
+    for _ in range(2):  # the seconds that are kept of texts must not let it through
         with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
             values.seconds(value)
-        assert str(caught.value) == f"expected a duration, found {found}"
+        expected = "a duration (seconds, MM:SS or H:MM:SS)" if found == "another text" else "a duration"
+        assert str(caught.value) == f"expected {expected}, found {found}"
 
 
 def test_a_bounded_number_of_durations_is_remembered() -> None:
@@ -195,7 +196,7 @@ def test_a_date_is_a_text_or_a_number(value: Any, day: date) -> None:
         *(20261123.0, 2026, -20261123, 10**4000, True, None, [], {}),
     ],
 )
-def test_what_is_no_date_is_refused(value: Any) -> None:
+def test_another_value_is_not_a_date(value: Any) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         values.day(value)
     assert str(caught.value) == "expected a date, YYYYMMDD or YYYY-MM-DD"
@@ -215,8 +216,8 @@ def test_a_folder_is_any_text_with_something_in_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", 1, 1.5, True, None, [], {}, ["Test01"]])
-def test_what_is_no_folder_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^expected a folder's name$"):
+def test_another_value_is_not_a_folder(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^expected a folder name \(a text that is not empty\)$"):
         values.folder(value)
 
 
@@ -234,15 +235,15 @@ def test_an_agents_id_is_a_text_or_a_whole_number(value: Any, agent: str) -> Non
         (True, "a boolean"),
         (7.0, "a fraction"),
         (7.5, "a fraction"),
-        (None, "nothing"),
+        (None, "null"),
         ([], "a list"),
         ({}, "an object"),
     ],
 )
-def test_what_is_no_agents_id_is_refused(value: Any, found: str) -> None:
+def test_another_value_is_not_an_agent_id(value: Any, found: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         values.agent_id(value)
-    assert str(caught.value) == f"expected an agent's id, found {found}"
+    assert str(caught.value) == f"expected an agent id (a text or a whole number), found {found}"
 
 
 @pytest.mark.parametrize("read", [values.count, values.seconds, values.day, values.folder, values.agent_id])
@@ -284,6 +285,6 @@ def test_any_text_is_a_value_in_range_or_a_value_error(text: str) -> None:
         try:
             value = read(text)
         except ValueError as error:
-            assert sys.maxsize > len(str(error)) > 0  # noqa: PT017 # most texts are refused
+            assert sys.maxsize > len(str(error)) > 0  # noqa: PT017 # most texts are rejected
         else:
             assert 0 <= value <= most

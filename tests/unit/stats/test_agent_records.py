@@ -1,0 +1,136 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.errors import DecodeError
+from exporter.stats.field_names import Layouts
+from exporter.stats.folder_day import FolderDayBuilder
+from exporter.stats.model import AgentDay, FolderDay
+from tests.support.day_records import folder_day as read
+from tests.support.day_records import part
+
+
+@pytest.mark.parametrize(
+    "agents",
+    [
+        *({name: {"a": {"calls": 1, "duration": 60}, "b": 3}} for name in ("agents", "agentstats", "byagent")),
+        {"By Agent": {"a": {"calls": 1, "duration": 60}, "b": "3"}},
+        {"agents": {"a": {"calls": 1, "duration": 60}, "b": 3, "c": 0, "d": {"ncalls": "0"}, "e": None}},
+        {"agents": {"a": {"numcalls": "1", "totalduration": 60}, "b": {"volume": 3, "duration": None}}},
+        {
+            "agents": {
+                "a": {"calls": 1, "overall": {"ncalls": 1, "duration": "0:01:00"}},
+                "b": {"overall": {"calls": 3}},
+            }
+        },
+        {"agents": {"a": {"duration": 60, "overall": {"calls": 1, "duration": 7}}, "b": {"calls": 3, "overall": 5}}},
+        {"agents": {"a": {"calls": 1, "Overall": {"sumduration": 60}}, "b": {"calls": 3, "overall": None}}},
+        {"agents": {"a": {"calls": 1, "Calls": None, "duration": 60}, "b": {"calls": 3, "agents": {"x": 9}}}},
+        {"agents": [{"agent": "a", "calls": 1, "duration": 60}, {"agent": "b", "calls": 3}]},
+        {"agents": [{"agentid": "a", "calls": 1, "duration": 60}, {"Agent ID": "b", "calls": 3}, None]},
+        {"agents": [{"id": "a", "name": "x", "calls": 1, "duration": 60}, {"agent": None, "name": "b", "calls": 3}]},
+        {"agents": [{"agent": "a", "id": 1, "overall": {"calls": 1, "duration": 60}}, {"name": "b", "calls": "3"}]},
+        {"agents": [{"id": "a", "calls": 1, "duration": 60}, {"id": "b", "calls": 3}, {"id": "c", "calls": 0}]},
+        {"agents": 2, "a": {"calls": 1, "duration": 60}, "b": {"calls": 3}},
+        {"agents": "7", "a": {"calls": 1, "overall": {"duration": 60}}, "b": {"overall": {"calls": 3}}, "c": {"x": 1}},
+        {"By-Agent": 2.0, "a": {"calls": 1, "duration": 60}, "b": {"calls": 3}, "overall": {"calls": 4}, "d": [1]},
+        {"agents": 0, "a": {"calls": 1, "duration": 60}, "b": {"calls": None, "ncalls": 3}, "c": 7, "e": {}},
+        {"agents": 2, "a": {"calls": 1, "duration": 60}, "b": {"calls": 3, "CALLS": None}, "f": {"calls": 0}},
+        {"agents": None, "agentstats": {"a": {"calls": 1, "duration": 60}, "b": 3}},
+        {"byagent": {"x": 1}, "agents": {"a": {"calls": 1, "duration": 60}, "b": 3}},
+    ],
+)
+def test_rule_3_agents(agents: dict[str, Any]) -> None:
+    expected = FolderDay("F", 9, 10.0, (AgentDay("a", 1, 60.0), AgentDay("b", 3)))
+    assert read({"calls": 9, "duration": 10, **agents}) == expected
+
+
+@pytest.mark.parametrize(
+    "agents",
+    [
+        *({}, {"agents": None}, {"agents": {}}, {"agents": []}, {"agents": 0}, {"agents": 12}),
+        *({"agents": [None]}, {"agents": {"a": None}}, {"agents": "3", "a": {"x": 1}}),
+        *({"a": {"calls": 1}}, {"agent": {"a": 1}}, {"agents": 1, "a": {"overall": {"overall": {"calls": 3}}}}),
+    ],
+)
+def test_rule_3_no_agents(agents: dict[str, Any]) -> None:
+    assert read({"calls": 9, **agents}) == FolderDay("F", 9)
+
+
+def test_rule_3_an_id_may_be_a_number_and_any_text() -> None:
+    listed = {"calls": 4, "agents": [{"id": 7, "calls": 1}, {"id": "007", "calls": 1}, {"id": "", "calls": 2}]}
+    assert read(listed).agents == (AgentDay("7", 1), AgentDay("007", 1), AgentDay("", 2))
+    by_id = {"calls": 4, "agents": {"20261123": 1, "stats": 1, "error": 1, "overall": {"calls": 1}}}
+    assert [agent.agent for agent in read(by_id).agents] == ["20261123", "stats", "error", "overall"]
+
+
+def test_the_path_is_that_of_the_record_it_stands_in() -> None:
+    with pytest.raises(DecodeError) as caught:
+        read({"calls": 1}, {"calls": 1, "agents": {"a": {"calls": 1}, "b": {"calls": None, "volume": "x"}}})
+    assert str(caught.value) == "$[1].agents[agent 2].volume: expected a number of calls, found another text"
+
+
+def agents_of(count: int) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"a{number}", {"calls": 1, "duration": "0:01:00"}) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"calls": 5000, "agents": dict(agents_of(5000))},
+        {"calls": 5000, "agents": 5000, **dict(agents_of(5000))},
+        {"calls": 5000, "agents": [{"id": agent, **record} for agent, record in agents_of(5000)]},
+        {"calls": 5000, "agents": {agent: 1 for agent, _ in agents_of(5000)}},
+    ],
+)
+def test_many_agents_are_read_with_pauses_in_time_that_grows_with_their_number(record: dict[str, Any]) -> None:
+    layouts = Layouts()
+    steps, pauses = FolderDayBuilder(layouts, {}).build("F", [part(record, layouts)]), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            day = end.value
+            break
+        pauses += 1
+    assert (day.calls, len(day.agents)) == (5000, 5000)
+    assert pauses >= 4
+
+
+counts = st.integers(min_value=0, max_value=2**53)
+
+
+averages = st.none() | st.integers(min_value=0, max_value=10**6)
+
+
+@given(st.lists(st.tuples(counts, averages), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_the_fast_way_and_the_general_way_read_the_same(agents: list[tuple[int, int | None]]) -> None:
+    def written(count: Any, average: Any, more: dict[str, Any]) -> dict[str, Any]:
+        return {"calls": count, **({} if average is None else {"avgduration": average}), **more}
+
+    def clock(seconds: int | None) -> str | None:
+        return None if seconds is None else f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+    ways: list[list[dict[str, Any]]] = [
+        [written(count, clock(average), {}) for count, average in agents],
+        [written(count, average, {}) for count, average in agents],
+        [written(str(count), clock(average), {}) for count, average in agents],
+        [written(count, None if average is None else str(average), {}) for count, average in agents],
+        [written(count, clock(average), {"ncalls": None}) for count, average in agents],
+        [written(count, clock(average), {"Calls": None, "overall": None}) for count, average in agents],
+        [{"overall": written(count, clock(average), {})} for count, average in agents],
+        [written(count, None, {"overall": {"duration": clock(average)}}) for count, average in agents],
+    ]
+    by_id = [read({"calls": 1, "agents": {f"a{i}": record for i, record in enumerate(way)}}) for way in ways]
+    listed = [read({"calls": 1, "agents": [{"id": f"a{i}", **record} for i, record in enumerate(way)]}) for way in ways]
+    beside = [read({"calls": 1, "agents": 1, **{f"a{i}": record for i, record in enumerate(way)}}) for way in ways]
+    again = [read({"calls": 1, "agents": {f"a{i}": record for i, record in enumerate(way)}}) for way in ways]
+    expected = tuple(
+        AgentDay(f"a{i}", count, None if average is None else float(average))
+        for i, (count, average) in enumerate(agents)
+        if count
+    )
+    assert {tuple(day.agents) for day in (*by_id, *listed, *beside, *again)} == {expected}
