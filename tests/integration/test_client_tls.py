@@ -99,7 +99,7 @@ def test_checks_are_left_out_on_demand() -> None:
             None,
             "text",
             "key.pem",
-            "no client certificate in {0}/text with the key {0}/key.pem: there is none in it, or the key is encrypted",
+            "no client certificate in {0}/text with the key {0}/key.pem: it contains none, or the key is encrypted",
         ),
         (
             None,
@@ -113,7 +113,7 @@ def test_checks_are_left_out_on_demand() -> None:
             "locked-key.pem",
             (
                 "no client certificate in {0}/cert.pem with the key {0}/locked-key.pem: "
-                "there is none in it, or the key is encrypted"
+                "it contains none, or the key is encrypted"
             ),
         ),
     ],
@@ -125,7 +125,8 @@ def test_a_file_that_cannot_be_used_is_named(
     tls = Tls(ca_file=paths[0], cert_file=paths[1], key_file=paths[2])
     with pytest.raises(ConfigError) as caught:
         tls_context(tls)
-    assert str(caught.value) == "vspark.tls: " + message.format(files)
+    key = "ca_file" if ca else "cert_file"
+    assert str(caught.value) == f"vspark.tls.{key}: {message.format(files)}"
 
 
 async def test_https_where_http_is_spoken_is_told() -> None:

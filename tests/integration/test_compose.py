@@ -15,7 +15,7 @@ import yaml
 
 from exporter.cli.demo import demo_config
 from exporter.cli.main import main
-from exporter.config.schema import load_config
+from exporter.config.loaded import load_config
 from exporter.config.targets import Target, make_targets
 from exporter.simulator import Simulator, demo_site
 from tests.support.prometheus_process import demo

@@ -74,24 +74,24 @@ async def test_what_is_wrong_with_either_file_is_said_at_once(folder: Path) -> N
     for more in ([], ["--config.check"]):
         code, said, errors = await run(folder, "--web.config.file=web.yml", *more)
         assert (code, said) == (2, "")
-        assert sorted(errors.splitlines()) == [
-            "config.yaml: companies[0].orgs[0].timezone: unknown time zone 'UTZ'; did you mean 'UTC'?",
-            "web.yml: basic_auth_users.a: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one",
+        assert errors.splitlines() == [
+            "config.yaml:2: companies[0].orgs[0].timezone: unknown time zone 'UTZ'; did you mean 'UTC'?",
+            f"web.yml:1: tls_server_config.cert_file: cannot read '{folder}/gone': No such file or directory",
+            "web.yml:1: tls_server_config.key_file: is missing; TLS needs key_file or key",
             (
-                "web.yml: http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out, "
-                "or set it to false"
+                "web.yml:2: http_server_config.http2: this server supports only HTTP/1.1; "
+                "remove the key or set it to false"
             ),
-            f"web.yml: tls_server_config.cert_file: cannot read '{folder}/gone': No such file or directory",
-            "web.yml: tls_server_config.key_file: is missing; TLS takes key_file or key",
+            "web.yml:3: basic_auth_users.a: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one",
         ]
 
 
 async def test_one_file_that_is_wrong_is_enough(folder: Path) -> None:
-    missing = "gone.yml: cannot read 'gone.yml': No such file or directory\n"
+    missing = "gone.yml: cannot read the file: No such file or directory\n"
     assert await run(folder, "--web.config.file=gone.yml") == (2, "", missing)
     assert await run(folder, "--web.config.file=gone.yml", "demo") == (2, "", missing)
     (folder / "config.yaml").unlink()
-    missing = "config.yaml: cannot read 'config.yaml': No such file or directory\n"
+    missing = "config.yaml: cannot read the file: No such file or directory\n"
     assert await run(folder, "--web.config.file=web.yml") == (2, "", missing)
 
 
@@ -148,8 +148,9 @@ async def test_it_serves_is_checked_and_takes_what_changes(folder: Path) -> None
     lines = [line.partition(" ")[2].strip() for line in logged if "web_config" in line]
     assert lines == [
         (
-            'level=warn event=web_config_refused file=web.yml problems="basic_auth_users.alice: is no bcrypt hash; '
-            '`htpasswd -nBC 10 USER` makes one" hint="what was there before stays; mend the file"'
+            'level=warn event=web_config_refused file=web.yml problems="web.yml:2: basic_auth_users.alice: '
+            'is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one" '
+            'hint="the previous settings stay in effect; fix the file"'
         ),
         "level=info event=web_config_reloaded file=web.yml users=1",
         "level=info event=web_config_reloaded file=web.yml users=1",

@@ -44,13 +44,13 @@ def looks(file: WebConfigFile) -> list[bool]:
     return [file.look(), file.look()]
 
 
-def refused(file: WebConfigFile) -> list[str]:
-    """Look until a change is refused; give its problems."""
+def rejected(file: WebConfigFile) -> list[str]:
+    """Look until a change is rejected; return its problems, after the name of the file."""
     assert not file.look()
     with pytest.raises(ExceptionGroup) as caught:
         file.look()
-    assert [file.look() for _ in range(3)] == [False] * 3  # it is said once
-    return [str(error) for error in caught.value.exceptions]
+    assert [file.look() for _ in range(3)] == [False] * 3  # it is reported once
+    return [str(error).removeprefix(f"{file.path}:").lstrip() for error in caught.value.exceptions]
 
 
 async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
@@ -87,28 +87,28 @@ async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.C
         first, good = certificate(tmp_path), (tmp_path / "server.crt").read_text()
         issue(ca, tmp_path, "other", "127.0.0.1")
         (tmp_path / "server.crt").write_text((tmp_path / "other.crt").read_text())
-        assert refused(file) == [
+        assert rejected(file) == [
             (
-                f"tls_server_config.cert_file: no certificate in {tmp_path}/server.crt with the key in "
+                f"1: tls_server_config.cert_file: no certificate in {tmp_path}/server.crt with the key in "
                 f"{tmp_path}/server.key: key values mismatch"
             )
         ]
         assert await shown(served.port) == first
         (tmp_path / "server.key").unlink()
         os.mkfifo(tmp_path / "server.key")
-        assert refused(file) == [
-            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
+        assert rejected(file) == [
+            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
         ]
         (tmp_path / "server.key").unlink()
-        assert refused(file) == [
-            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': No such file or directory"
+        assert rejected(file) == [
+            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': No such file or directory"
         ]
         assert await shown(served.port) == first
         (tmp_path / "server.key").write_text((tmp_path / "other.key").read_text())
         assert looks(file) == [False, True]
         assert await shown(served.port) == certificate(tmp_path, "other.crt") != first
         (tmp_path / "server.crt").write_text(good)
-        assert len(refused(file)) == 1
+        assert len(rejected(file)) == 1
 
 
 async def test_every_setting_is_that_of_the_file_for_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
@@ -175,22 +175,22 @@ def test_tls_stays_as_it_was_at_first(tmp_path: Path, ca: trustme.CA, before: st
     file = WebConfigFile(write(tmp_path, before))
     config = file.config
     write(tmp_path, after)
-    assert refused(file) == [
-        f"tls_server_config: TLS cannot be turned {word} while the exporter runs; restart it for that"
+    assert rejected(file) == [
+        f"1: tls_server_config: TLS cannot be turned {word} while the exporter runs; restart it to apply this"
     ]
     assert file.config is config
 
 
 CLIENTS = TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}")
-PASSWORDS_OFF = "basic_auth_users: passwords cannot be turned off while the exporter runs; restart it for that"
+PASSWORDS_OFF = "1: basic_auth_users: passwords cannot be turned off while the exporter runs; restart it to apply this"
 CLIENTS_OFF = (
-    "tls_server_config.client_auth_type: client certificates cannot be turned off while the exporter runs; "
-    "restart it for that"
+    "1: tls_server_config.client_auth_type: client certificates cannot be turned off while the exporter runs; "
+    "restart it to apply this"
 )
 
 NAMES_OFF = (
-    "tls_server_config.client_allowed_sans: clients' names cannot be turned off while the exporter runs; "
-    "restart it for that"
+    "1: tls_server_config.client_allowed_sans: the check of clients' names cannot be turned off while the exporter "
+    "runs; restart it to apply this"
 )
 
 
@@ -213,7 +213,7 @@ def test_a_file_that_has_lost_its_end_lets_nobody_in(
     config = file.config
     current = file.tls and file.tls.current
     write(tmp_path, after)
-    assert refused(file) == problems
+    assert rejected(file) == problems
     assert file.config is config
     assert (file.tls and file.tls.current) is current
     write(tmp_path, before)
@@ -241,10 +241,10 @@ def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
 def test_an_empty_file_takes_nothing_away(tmp_path: Path) -> None:
     file = WebConfigFile(write(tmp_path, USERS))
     write(tmp_path, "")
-    assert refused(file) == [f"'{tmp_path}/web.yml' is empty"]
+    assert rejected(file) == ["the file is empty"]
     assert [*file.config.users] == ["alice"]
     (tmp_path / "web.yml").unlink()
-    assert refused(file) == [f"cannot read '{tmp_path}/web.yml': No such file or directory"]
+    assert rejected(file) == ["cannot read the file: No such file or directory"]
     assert [*file.config.users] == ["alice"]
 
 
@@ -290,10 +290,10 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
                 "log_level": "warning",
                 "file": str(tmp_path / "web.yml"),
                 "problems": (
-                    "http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out, or set it to "
-                    "false; basic_auth_user: unknown key; did you mean 'basic_auth_users'?"
+                    f"{file.path}:3: http_server_config.http2: this server supports only HTTP/1.1; remove the key or "
+                    f"set it to false; {file.path}:4: basic_auth_user: unknown key; did you mean 'basic_auth_users'?"
                 ),
-                "hint": "what was there before stays; mend the file",
+                "hint": "the previous settings stay in effect; fix the file",
             }
         ]
         write(tmp_path, f"{TLS}{USERS}")

@@ -1,8 +1,7 @@
 from pathlib import Path
 
 from exporter.cli.check import describe, describe_web
-from exporter.config.loaded import zone_warnings
-from exporter.config.schema import load_config
+from exporter.config.loaded import load_config, zone_warnings
 from exporter.config.targets import make_targets
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip

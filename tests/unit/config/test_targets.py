@@ -62,7 +62,7 @@ def test_stale_after_is_that_of_the_file_where_it_is_given() -> None:
 
 def test_a_target_without_a_token_cannot_be() -> None:
     config = Config(vspark=Vspark(url="http://localhost"), companies=(Company(name="A", orgs=(Org(name="x"),)),))
-    with pytest.raises(ValueError, match=r"^no token for A: a Config that load_config gave always has one$"):
+    with pytest.raises(ValueError, match=r"^no token for A: a Config that load_config returns always has one$"):
         make_targets(config)
 
 

@@ -37,13 +37,13 @@ def test_tokens_of_one_text_are_equal() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a token cannot be empty"),
-        (" \n", "a token cannot be empty"),
-        ("canary canary", "a token cannot hold white space or control characters"),
-        ("canary\ncanary", "a token cannot hold white space or control characters"),
-        ("canary\0", "a token cannot hold white space or control characters"),
-        ("canary\ud800", "a token cannot hold white space or control characters"),
-        ("canary\u00a0canary", "a token cannot hold white space or control characters"),
+        ("", "a token must not be empty"),
+        (" \n", "a token must not be empty"),
+        ("canary canary", "a token must not contain white space or control characters"),
+        ("canary\ncanary", "a token must not contain white space or control characters"),
+        ("canary\0", "a token must not contain white space or control characters"),
+        ("canary\ud800", "a token must not contain white space or control characters"),
+        ("canary\u00a0canary", "a token must not contain white space or control characters"),
     ],
 )
 def test_what_is_no_token_is_refused_without_being_quoted(text: str, message: str) -> None:
@@ -135,10 +135,10 @@ def _error(source: TokenSource) -> str:
 def test_no_token_in_the_environment() -> None:
     environ = {"EMPTY": " ", "TWO": "canary canary"}
     assert _error(EnvToken("canary", environ)) == "the environment variable is not set"
-    assert _error(EnvToken("EMPTY", environ)) == "the environment variable holds no token: a token cannot be empty"
+    assert _error(EnvToken("EMPTY", environ)) == "the environment variable contains no token: a token must not be empty"
     assert (
         _error(EnvToken("TWO", environ))
-        == "the environment variable holds no token: a token cannot hold white space or control characters"
+        == "the environment variable contains no token: a token must not contain white space or control characters"
     )
 
 
@@ -147,11 +147,11 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
     source = FileToken(path)
     assert _error(source) == f"cannot read '{path}': No such file or directory"
     path.write_text(" \n")
-    assert _error(source) == f"'{path}' holds no token: a token cannot be empty"
+    assert _error(source) == f"'{path}' contains no token: a token must not be empty"
     path.write_text("canary canary")
-    assert _error(source) == f"'{path}' holds no token: a token cannot hold white space or control characters"
+    assert _error(source) == f"'{path}' contains no token: a token must not contain white space or control characters"
     path.write_bytes(b"canary\xff")
-    assert _error(source) == f"'{path}' is no UTF-8 text"
+    assert _error(source) == f"'{path}' is not UTF-8"
     path.unlink()
     path.mkdir()
     assert _error(source) == f"cannot read '{path}': Is a directory"
@@ -192,7 +192,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     assert source.read() == Token("third!")
 
     path.write_text("")
-    assert "holds no token" in _error(source)
+    assert "contains no token" in _error(source)
     path.write_text("fourth")
     assert source.read() == Token("fourth")
 

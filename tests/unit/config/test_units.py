@@ -29,7 +29,7 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Duration.parse(text)
-    assert str(caught.value) == f"{text!r} is no duration such as '500ms', '30s' or '1h30m'"
+    assert str(caught.value) == f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'"
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_a_size_is_read_in_bytes(text: str, number: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Size.parse(text)
-    assert str(caught.value) == f"{text!r} is no size such as '64MiB' or '10MB'"
+    assert str(caught.value) == f"{text!r} is not a size such as '64MiB' or '10MB'"
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Duration, "0s"), (Duration, "0d0ms"), (Size, "0B"), (Size, "0GiB")])
 def test_nothing_is_refused(kind: type[Duration] | type[Size], text: str) -> None:
-    with pytest.raises(ValueError, match=r"^has to be more than 0$"):
+    with pytest.raises(ValueError, match=r"^must be more than 0$"):
         kind.parse(text)
 
 

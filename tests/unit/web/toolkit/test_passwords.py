@@ -84,7 +84,7 @@ async def test_a_flood_is_checked_one_by_one_and_does_not_pile_up(counted: Count
     await asyncio.sleep(0)
     refused = [task for task in flood if task.done()]
     assert len(refused) == 84
-    assert {str(task.exception()) for task in refused} == {"16 passwords wait for their check"}
+    assert {str(task.exception()) for task in refused} == {"16 passwords are waiting for their check"}
     assert {type(task.exception()) for task in refused} == {TooManyChecksError}
     assert await passwords.check("alice", RIGHT)  # who is known passes by
     counted.go.set()
@@ -99,9 +99,9 @@ async def test_what_is_kept_is_one_digest_for_each_user() -> None:
     passwords = Passwords({"alice": hashed(long)})
     assert [await passwords.check("alice", long + b"%d" % number) for number in range(5)] == [True] * 5
     assert not await passwords.check("bob", long)
-    assert len(passwords._right) == 1
-    assert long not in b"".join(passwords._right.values())
-    assert len(passwords._right["alice"]) == 32
+    assert len(passwords._correct) == 1
+    assert long not in b"".join(passwords._correct.values())
+    assert len(passwords._correct["alice"]) == 32
 
 
 @pytest.mark.parametrize("password", ["", "ü€😀", "a:b", "x" * 72, "nul\0nul"])
@@ -128,7 +128,7 @@ async def test_what_htpasswd_has_made_of_it() -> None:
     ],
 )
 def test_no_hash(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^is no bcrypt hash; `htpasswd -nBC 10 USER` makes one$"):
+    with pytest.raises(ValueError, match=r"^is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one$"):
         PasswordHash(text)
 
 
