@@ -1,4 +1,4 @@
-"""What the commands do that read the configuration, poll and serve; `cli` loads it only where one of them runs."""
+"""The commands that read the configuration, poll and serve; `main` imports them only if one of them runs."""
 
 import argparse
 import os
@@ -26,13 +26,13 @@ _EXIT_INTERRUPTED: Final = 130
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Run the command of the flags; give its exit code, 2 where the configuration is wrong."""
+    """Run the command that the flags name; return its exit code, 2 if a configuration file is rejected."""
     code = _EXIT_CONFIG
     try:
         code = _COMMANDS[flags.command](flags)
     except* KeyboardInterrupt:
         code = _EXIT_INTERRUPTED
-    except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
+    except* BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _EXIT_FAILED
     except* ConfigError as problems:
@@ -57,7 +57,7 @@ def _serve(flags: argparse.Namespace) -> int:
 
 
 def _demo(flags: argparse.Namespace) -> int:
-    from exporter.cli.demo import demo  # noqa: PLC0415 # who serves need not load the simulator
+    from exporter.cli.demo import demo  # noqa: PLC0415 # only this command needs the simulator
 
     serving = _serving(flags)
     log = logs.configure(flags.log_level, flags.log_format)
@@ -77,7 +77,7 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 
 
 def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _Other]:
-    """Give what the two give; where both raise, what is wrong with either."""
+    """Return the results of both; if both raise, raise the errors of both."""
     try:
         first = one()
     except* ConfigError as problems:

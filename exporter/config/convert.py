@@ -22,8 +22,7 @@ from exporter.errors import ConfigError
 Decoders = Mapping[type, Callable[[str], Any]]
 """How text becomes a value of a type that YAML does not have. A decoder's ValueError says what is wrong with the text.
 
-Such a type can have a `hint`, which says how to write a value that is not text, and `numbers`, if it also accepts a
-whole number without quotes.
+Such a type can have a `hint`, which says how to write a value that is not text.
 """
 
 UNREAD: Final[Any] = object()
@@ -71,9 +70,12 @@ def about(description: str, *examples: Any, **more: Any) -> Meta:
     return Meta(description=description, examples=list(examples) or None, **more)
 
 
-def check(accept: Callable[[Any], None], **more: Any) -> Meta:
-    """Return the annotation for values that `accept` rejects with ValueError; `more` goes to msgspec's Meta."""
-    return Meta(extra={"check": accept}, **more)
+def check(accept: Callable[[Any], None], *, numbers: bool = False, **more: Any) -> Meta:
+    """Return the annotation for values that `accept` rejects with ValueError; `more` goes to msgspec's Meta.
+
+    With `numbers`, a text may also be written as a whole number without quotes.
+    """
+    return Meta(extra={"check": accept, "numbers": numbers}, **more)
 
 
 class Shape(NamedTuple):
@@ -82,6 +84,7 @@ class Shape(NamedTuple):
     kind: inspect.Type
     optional: bool = False
     check: Callable[[Any], None] | None = None
+    numbers: bool = False
     notes: Mapping[str, Any] = {}
 
     @classmethod
@@ -89,8 +92,7 @@ class Shape(NamedTuple):
         """Return the shape of a type as msgspec describes it."""
         if isinstance(kind, inspect.Metadata):
             inner = cls.of(kind.type)
-            accept = (kind.extra or {}).get("check", inner.check)
-            return inner._replace(check=accept, notes={**inner.notes, **(kind.extra_json_schema or {})})
+            return inner._replace(**(kind.extra or {}), notes={**inner.notes, **(kind.extra_json_schema or {})})
         if isinstance(kind, inspect.UnionType):
             (inner,) = (cls.of(each) for each in kind.types if not isinstance(each, inspect.NoneType))
             return inner._replace(optional=True)
@@ -145,10 +147,10 @@ class Document:
     def _value(self, kind: inspect.Type, node: yaml.Node, path: str, line: int) -> Any:
         self._lines[path] = line
         shape = Shape.of(kind)
-        if shape.optional and (node.tag == f"{_TAG}null" or (self._blank_is_null and node.value == "")):
+        if shape.optional and (_word(node) == "nothing" or (self._blank_is_null and node.value == "")):
             return None
         try:
-            value = self._typed(shape.kind, node, path)
+            value = self._typed(shape, node, path)
             if shape.check:
                 shape.check(value)
         except ValueError as error:
@@ -156,13 +158,11 @@ class Document:
             return shape.unread
         return value
 
-    def _typed(self, kind: inspect.Type, node: yaml.Node, path: str) -> Any:
-        word = _WORDS.get((type(node), node.tag), "another type")
+    def _typed(self, shape: Shape, node: yaml.Node, path: str) -> Any:
+        kind, word = shape.kind, _word(node)
         expected = _EXPECTED.get(type(kind), "text")
         leaf: Any = getattr(kind, "cls", None)
-        if word == "a whole number" and getattr(leaf, "numbers", False):
-            return self._decoders[leaf](str(_constructed(node)))
-        if word != expected:
+        if word != expected and not (word == "a whole number" and shape.numbers):
             quoted = expected == "text" and isinstance(node, yaml.ScalarNode) and word != "nothing"
             hint = f"; {getattr(leaf, 'hint', 'put it in quotes')}" if quoted else ""
             raise ValueError(f"expected {expected}, got {word}{hint}")
@@ -173,9 +173,10 @@ class Document:
                 return dict(self._names(kind, node, path))
             case inspect.VarTupleType():
                 return self._items(kind, node, path)
-            case inspect.CustomType():
-                return self._decoders[leaf](node.value)
-        return _constructed(node, getattr(kind, "ge", None))
+        value = _constructed(node, getattr(kind, "ge", None))
+        if expected == "text":
+            value = str(value)
+        return self._decoders[leaf](value) if leaf else value
 
     def _block(self, kind: inspect.StructType, node: yaml.Node, path: str) -> Any:
         fields = {field.encode_name: field for field in kind.fields}
@@ -222,8 +223,7 @@ class Document:
             if key.tag == f"{_TAG}str":
                 yield key.value, value, line
             else:
-                word = _WORDS.get((type(key), key.tag), "another type")
-                self._reject(path, f"expected text as a key, got {word}; put it in quotes", line)
+                self._reject(path, f"expected text as a key, got {_word(key)}; put it in quotes", line)
 
 
 def suggestion(text: str, known: Iterable[str]) -> str:
@@ -232,6 +232,10 @@ def suggestion(text: str, known: Iterable[str]) -> str:
         return ""
     close = difflib.get_close_matches(text, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _word(node: yaml.Node) -> str:
+    return _WORDS.get((type(node), node.tag), "another type")
 
 
 def _constructed(node: yaml.Node, least: int | None = None) -> Any:

@@ -21,14 +21,14 @@ companies: [{name: Co, orgs: [{name: Org, timezone: UTC, folders: [A]}]}]
 """
 CHECKED = """\
 http://127.0.0.1:1: 1 target
-each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
-series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 Co, token from the configuration file
   Org, UTC
     A, every 1m, stale after 5m
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
-web: no client certificate is asked for
-web: a password is asked of alice; /-/healthy and /-/ready are open
+web: no client certificates
+web: users alice; /-/healthy and /-/ready need no password
 """
 
 

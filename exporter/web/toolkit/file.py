@@ -15,7 +15,7 @@ from exporter.config.convert import Decoders, Document
 from exporter.errors import ConfigError, config_errors
 from exporter.runtime.clock import Clock
 from exporter.web.toolkit.passwords import PasswordHash
-from exporter.web.toolkit.schema import HeaderText, Interval, PrivateKey, WebConfig
+from exporter.web.toolkit.schema import Interval, PrivateKey, WebConfig
 from exporter.web.toolkit.tls import CurrentContext, ServerContext, server_context
 
 _LOOK_SECONDS: Final = 1.0
@@ -99,7 +99,6 @@ def _read(path: Path, seen: dict[Path, _Signature]) -> tuple[Document, WebConfig
         Path: partial(_named_file, path.absolute().parent, seen),
         PrivateKey: PrivateKey,
         PasswordHash: PasswordHash,
-        HeaderText: HeaderText.parse,
         Interval: Interval.parse,
     }
     document = Document(path, decoders, blank_is_null=True)

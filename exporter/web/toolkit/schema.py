@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self, final
 
-from msgspec import Meta, field
+from msgspec import Meta, field, to_builtins
 
 from exporter.config.convert import UNREAD, Block, check
 from exporter.config.tokens import Secret
@@ -31,7 +31,6 @@ class Interval(float):
     """A time in seconds, 0 or more, as Go writes durations."""
 
     hint: ClassVar[str] = "write a unit: '1s'"
-    numbers: ClassVar[bool] = True
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -41,18 +40,9 @@ class Interval(float):
         return cls(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
 
 
-class HeaderText(str):
-    """The value of a header; it may be written as a whole number, as in `X-XSS-Protection: 1`."""
-
-    __slots__ = ()
-    numbers: ClassVar[bool] = True
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return a text that fits in one line; ValueError for other texts."""
-        if not text.isprintable():
-            raise ValueError("a header must not contain control characters or line breaks")
-        return cls(text)
+def _check_header(value: str) -> None:
+    if not value.isprintable():
+        raise ValueError("a header must not contain control characters or line breaks")
 
 
 def _check_nosniff(value: str) -> None:
@@ -160,9 +150,9 @@ class TlsServer(Block, frozen=True):
             yield "client_allowed_sans", problem
 
 
-_Header = HeaderText | None
-_NoSniff = Annotated[HeaderText, check(_check_nosniff)] | None
-_FrameOptions = Annotated[HeaderText, check(_check_frame_options)] | None
+_Header = Annotated[str, check(_check_header, numbers=True)] | None
+_NoSniff = Annotated[str, check(_check_nosniff, numbers=True)] | None
+_FrameOptions = Annotated[str, check(_check_frame_options, numbers=True)] | None
 
 
 class Headers(Block, frozen=True):
@@ -185,7 +175,7 @@ class HttpServer(Block, frozen=True):
 class RateLimit(Block, frozen=True):
     """At most `burst` requests at once, and one more in each `interval`; an interval of 0 means no limit."""
 
-    interval_seconds: Interval | None = field(name="interval", default=None)
+    interval_seconds: Annotated[Interval, Meta(extra={"numbers": True})] | None = field(name="interval", default=None)
     burst: Annotated[int, Meta(ge=0)] | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -216,8 +206,4 @@ class WebConfig(Block, frozen=True):
     def headers(self) -> Mapping[str, str]:
         """The headers to add to every response."""
         given = self.http_server_config and self.http_server_config.headers
-        if not given:
-            return {}
-        named = zip(given.__struct_encode_fields__, given.__struct_fields__, strict=True)
-        values = {name: getattr(given, attribute) for name, attribute in named}
-        return {name: str(value) for name, value in values.items() if value is not None}
+        return {name: value for name, value in to_builtins(given or {}).items() if value is not None}

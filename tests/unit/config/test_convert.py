@@ -32,11 +32,10 @@ class Room(Block, frozen=True):
 
 class Grade(str):
     __slots__ = ()
-    numbers = True
 
 
 class Register(Block, frozen=True):
-    grades: Mapping[Annotated[str, check(lower)], Grade]
+    grades: Mapping[Annotated[str, check(lower)], Annotated[Grade, Meta(extra={"numbers": True})]]
     notes: Mapping[str, str] | None = None
     teachers: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
 
