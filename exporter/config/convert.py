@@ -117,6 +117,7 @@ class Document:
         self._decoders = decoders
         self._blank_is_null = blank_is_null
         self._lines: dict[str, int] = {}
+        self._shapes: dict[int, Shape] = {}  # by the id of a type, which lives as long as `read` runs
         self._errors: list[ConfigError] = []
 
     def read(self, kind: type[BlockT]) -> BlockT:
@@ -146,7 +147,7 @@ class Document:
 
     def _value(self, kind: inspect.Type, node: yaml.Node, path: str, line: int) -> Any:
         self._lines[path] = line
-        shape = Shape.of(kind)
+        shape = self._shapes.get(id(kind)) or self._shapes.setdefault(id(kind), Shape.of(kind))
         if shape.optional and (_word(node) == "nothing" or (self._blank_is_null and node.value == "")):
             return None
         try:
@@ -173,10 +174,10 @@ class Document:
                 return dict(self._names(kind, node, path))
             case inspect.VarTupleType():
                 return self._items(kind, node, path)
-        value = _constructed(node, getattr(kind, "ge", None))
-        if expected == "text":
-            value = str(value)
-        return self._decoders[leaf](value) if leaf else value
+        if expected != "text":
+            return _constructed(node, getattr(kind, "ge", None))
+        text = node.value if word == "text" else str(_constructed(node))
+        return self._decoders[leaf](text) if leaf else text
 
     def _block(self, kind: inspect.StructType, node: yaml.Node, path: str) -> Any:
         fields = {field.encode_name: field for field in kind.fields}

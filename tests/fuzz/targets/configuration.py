@@ -1,4 +1,4 @@
-"""Configuration files: a Config, of which targets can be made, or ConfigErrors that hold no token."""
+"""Configuration files: a Config with targets, or ConfigErrors without a token."""
 
 import shutil
 import tempfile
@@ -180,7 +180,7 @@ def _check_errors(group: ExceptionGroup, folder: Path, data: bytes) -> None:
 
 
 def _check_accepted(config: Config, *, secret: bool) -> None:
-    """Use what was accepted as the program does when it starts."""
+    """Use an accepted configuration as the program does when it starts."""
     targets = make_targets(config)
     assert targets
     assert len(set(targets)) == len(targets)

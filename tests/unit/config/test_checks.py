@@ -20,7 +20,7 @@ A_KEY = "a key needs 16; create one: openssl rand -hex 32"
 
 
 def message(check: Callable[..., object], value: object) -> str:
-    """Check what must be refused, and say with which message."""
+    """Check a value that is rejected, and return the message."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the callers compare the whole message
         check(value)
     return str(caught.value)
@@ -47,19 +47,19 @@ def message(check: Callable[..., object], value: object) -> str:
         ("http://localhost\n", "a URL must not contain white space or control characters"),
     ],
 )
-def test_a_url_that_cannot_be(url: str, why: str) -> None:
+def test_urls_that_are_rejected(url: str, why: str) -> None:
     assert message(check_url, url) == why
 
 
 @pytest.mark.parametrize(
     "url", ["http://localhost", "HTTPS://v.example.com:3000/", "http://[::1]:80/a/b", "https://bücher.example/x"]
 )
-def test_a_url_that_can_be(url: str) -> None:
+def test_urls_that_are_accepted(url: str) -> None:
     check_url(url)
 
 
 @pytest.mark.parametrize("zone", ["posix/x/../../UTC", "tzdata.zi", "zone.tab", "__init__.py", ".", "Ünïx", "x" * 999])
-def test_a_time_zone_that_cannot_be(zone: str) -> None:
+def test_time_zones_that_are_rejected(zone: str) -> None:
     assert message(check_zone, zone) == f"unknown time zone {zone!r}"
 
 
@@ -71,20 +71,20 @@ def test_a_time_zone_that_cannot_be(zone: str) -> None:
         ("*", "nothing to repeat at position 0"),
     ],
 )
-def test_a_regular_expression_that_cannot_be(pattern: str, why: str) -> None:
+def test_regular_expressions_that_are_rejected(pattern: str, why: str) -> None:
     assert message(check_pattern, pattern) == f"{pattern!r} is not a regular expression: {why}"
 
 
-def test_half_of_a_character_is_no_name() -> None:
+def test_a_lone_surrogate_is_not_a_name() -> None:
     assert message(check_name, "a\ud800") == "'a\\ud800' contains a control character or a lone surrogate"
 
 
 @pytest.mark.parametrize("name", ["a/b", " ", "...", "100 %", "Ünï😀", "a?b#c", "." * 3])
-def test_a_name_that_can_be(name: str) -> None:
+def test_names_that_are_accepted(name: str) -> None:
     check_name(name)
 
 
-def test_a_file_is_there_and_a_key_is_long_enough(tmp_path: Path) -> None:
+def test_a_file_exists_and_a_key_is_long_enough(tmp_path: Path) -> None:
     path = tmp_path / "key"
     assert message(existing_file, path) == f"cannot read '{path}': No such file or directory"
     path.touch()
@@ -101,7 +101,7 @@ def test_a_file_is_there_and_a_key_is_long_enough(tmp_path: Path) -> None:
     assert message(existing_file, path) == f"cannot read '{path}': it is no regular file"
 
 
-def test_names_that_the_reader_knows_may_be_moved_within_their_meaning() -> None:
+def test_a_built_in_name_may_be_repeated_with_its_meaning() -> None:
     names = {"calls": ["Call Volume"], "average_duration": ["avg_length"], "agents": ["by-agent"]}
     assert list(ambiguous(names)) == []
 
@@ -115,14 +115,14 @@ def test_a_token_in_place_of_its_file_is_not_shown(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["shut/token", "token.txt"])
-def test_a_token_in_a_folder_that_is_shut(name: str, tmp_path: Path) -> None:
+def test_a_token_in_a_directory_without_permission(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("s3cret-canary")
     path.parent.chmod(0)
     user = os.geteuid()
     try:
-        if user == 0:  # to root nothing is shut
+        if user == 0:  # root may read everything
             os.seteuid(65534)
         assert message(lambda text: token_file(tmp_path, text), name) == f"cannot read '{path}': Permission denied"
     finally:

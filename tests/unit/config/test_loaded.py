@@ -1,4 +1,4 @@
-"""What of a configuration file is followed, whatever stands in its place."""
+"""A configuration file is loaded and compared, whatever is at its path."""
 
 import os
 from collections.abc import Callable
@@ -16,8 +16,8 @@ companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]
 
 
 @pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
-def test_a_configuration_that_comes_through_a_pipe(name: str) -> None:
-    """As of `--config.file <(sops -d config.yaml)`."""
+def test_a_configuration_from_a_pipe(name: str) -> None:
+    """As with `--config.file <(sops -d config.yaml)`."""
     reading, writing = os.pipe()
     os.write(writing, CONFIG.encode())
     os.close(writing)
@@ -49,7 +49,7 @@ def large(path: Path) -> None:
     ],
     ids=["nothing", "folder", "loop", "pipe", "null", "zero", "large"],
 )
-def test_what_is_no_configuration_is_refused_and_nobody_waits(
+def test_other_kinds_of_files_are_rejected_without_waiting(
     tmp_path: Path, make: Callable[[Path], None], problem: str
 ) -> None:
     make(path := tmp_path / "config.yaml")
@@ -73,7 +73,7 @@ def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     assert checksum(path) == checksum(link) != before
 
 
-def test_of_a_file_that_is_too_large_no_more_is_read_than_says_so(tmp_path: Path) -> None:
+def test_only_the_beginning_of_a_large_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     large(path)
     before = checksum(path)
@@ -84,7 +84,7 @@ def test_of_a_file_that_is_too_large_no_more_is_read_than_says_so(tmp_path: Path
     assert checksum(path) not in ("", before)
 
 
-def test_what_differs_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
+def test_differences_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
     path, key = tmp_path / "config.yaml", tmp_path / "key"
     key.write_text("a key of 16 bytes or more")
     path.write_text(CONFIG)

@@ -234,7 +234,7 @@ def test_every_bad_file_is_in_the_table() -> None:
     assert {path.stem for path in BAD.glob("*.yaml")} == MESSAGES.keys()
 
 
-def test_no_message_holds_a_token_or_a_line_break() -> None:
+def test_no_message_contains_a_token_or_a_line_break() -> None:
     shown = [message for name in MESSAGES for message in messages(BAD / f"{name}.yaml")]
     assert not [message for message in shown if "s3cret" in message or "canary" in message or not message.isprintable()]
 

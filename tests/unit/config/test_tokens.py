@@ -18,7 +18,7 @@ from exporter.runtime.terminal import printable
 CANARY = "s3cret/canary+é%2F"
 
 
-def test_a_token_shows_itself_to_reveal_only() -> None:
+def test_only_reveal_returns_the_token() -> None:
     token = Token(f" {CANARY}\r\n")
     assert token.reveal() == CANARY
     for shown in (repr(token), str(token), f"{token}", f"{token!r:>20}", f"{[token]}", repr(LiteralToken(CANARY))):
@@ -46,7 +46,7 @@ def test_tokens_of_one_text_are_equal() -> None:
         ("canary\u00a0canary", "a token must not contain white space or control characters"),
     ],
 )
-def test_what_is_no_token_is_refused_without_being_quoted(text: str, message: str) -> None:
+def test_a_bad_token_is_rejected_without_being_quoted(text: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Token(text)
     assert str(caught.value) == message
@@ -108,7 +108,7 @@ def test_no_text_takes_long_to_mask(token: str, text: str) -> None:
     assert process_time() - begun < 1
 
 
-def test_a_literal_is_given_as_it_is() -> None:
+def test_a_literal_token() -> None:
     source = LiteralToken(CANARY)
     assert source.read() == Token(CANARY)
     assert source.origin == "the configuration file"
@@ -166,14 +166,14 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
     ],
     ids=["pipe", "zero", "large"],
 )
-def test_what_is_no_file_for_a_token_is_refused_and_nobody_waits(
+def test_other_kinds_of_files_are_rejected_without_waiting(
     tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     make(path := tmp_path / "token")
     assert _error(FileToken(path)) == f"cannot read '{path}': {why}"
 
 
-def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"\xef\xbb\xbffirst\r\n")
     source = FileToken(path)
@@ -184,7 +184,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     path.write_text("second")
     assert source.read() == Token("second")
 
-    # same size, and the time of the file before: only its inode is new
+    # same size and time as before: only the inode is new
     status = path.stat()
     (tmp_path / "new").write_text("third!")
     os.utime(tmp_path / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -197,7 +197,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     assert source.read() == Token("fourth")
 
 
-def test_the_swap_of_a_mounted_secret_is_seen(tmp_path: Path) -> None:
+def test_the_swap_of_a_mounted_secret_is_noticed(tmp_path: Path) -> None:
     for version, text in {"..1": "first", "..2": "other"}.items():
         (tmp_path / version).mkdir()
         (tmp_path / version / "token").write_text(text)

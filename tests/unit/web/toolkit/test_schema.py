@@ -93,7 +93,7 @@ def test_every_key(folder: Path) -> None:
     assert (config.rate_limit.interval_seconds, config.rate_limit.burst) == (60.5, 20)
 
 
-# What the toolkit's own documentation and tests show
+# From the toolkit's own documentation and tests
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_every_key(folder: Path) -> None:
         ),
         f"tls_server_config: {{{BASE}, min_version: TLS13, curve_preferences: [CurveP521]}}",
         "rate_limit:\n  interval: 0\n  burst: 0\n",
-        # what generators of such files leave behind
+        # as generators of such files write it
         "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\nrate_limit:\n",
         "http_server_config: {headers: {X-Frame-Options: sameorigin, X-XSS-Protection: ''}}",
         f"tls_server_config: {{{BASE}, client_ca_file: '', client_auth_type: '', cipher_suites: [], cert: ''}}",
@@ -136,7 +136,7 @@ def test_files_that_exist_are_accepted(folder: Path, text: str) -> None:
     WebConfigFile(write(folder, text))
 
 
-def test_nothing_is_neither_tls_nor_users(folder: Path) -> None:
+def test_empty_blocks_mean_no_tls_and_no_users(folder: Path) -> None:
     file = WebConfigFile(write(folder, "tls_server_config: {}\nbasic_auth_users:\nhttp_server_config: {headers: }\n"))
     assert file.tls is None
     assert (file.config.tls, file.config.users, file.config.headers) == (None, {}, {})
