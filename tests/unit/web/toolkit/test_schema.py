@@ -365,6 +365,10 @@ def test_tls_settings_that_are_rejected(folder: Path, tls: str) -> None:
             ["1: rate_limit.interval: '5' is not a duration such as '500ms', '1s' or '1m30s'"],
         ),
         (f"alice: {HASH}", ["1: alice: unknown key"]),
+        (
+            "http_server_config: &a\n  headers: *a\n",
+            ["2: http_server_config.headers.headers: unknown key"],
+        ),
     ],
 )
 def test_files_that_are_rejected(folder: Path, text: str, messages: list[str]) -> None:
