@@ -1,4 +1,4 @@
-"""The running exporter: a plan's targets polled and served until it is told to stop."""
+"""The running exporter: the targets of a configuration, polled and served until it is told to stop."""
 
 import asyncio
 import gc
@@ -55,17 +55,17 @@ Hello = Callable[[WebServer], None]
 
 @asynccontextmanager
 async def running(
-    plan: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
+    loaded: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
 ) -> AsyncIterator[Running]:
-    """Poll and serve while the block runs; `load` gives the plan anew, or raises ConfigErrors.
+    """Poll and serve while the block runs; `load` loads the configuration again, or raises ConfigErrors.
 
     Raises ListenError where an address cannot be had.
     """
     clock = clock or SystemClock()
     telemetry = SelfMetrics(process=serving.process_metrics)
     store = Store()
-    polling = Polling(plan, store, telemetry, clock, log)
-    reloader = Reloader(plan, load, polling.follow, telemetry, clock, log)
+    polling = Polling(loaded, store, telemetry, clock, log)
+    reloader = Reloader(loaded, load, polling.follow, telemetry, clock, log)
     web = WebServer(
         store,
         telemetry,
@@ -80,7 +80,7 @@ async def running(
     )
     try:
         await web.start()
-        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(plan.targets))
+        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(loaded.targets))
         async with polling, asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(polling.poller.run(), name="poller")]
             if serving.auto_reload_seconds is not None:
@@ -103,7 +103,7 @@ def _config_state(reloader: Reloader) -> ConfigState:
 
 
 async def serve(
-    plan: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, hello: Hello | None = None
+    loaded: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, hello: Hello | None = None
 ) -> int:
     """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
 
@@ -115,7 +115,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, event.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came during the start has waited for this
     try:
-        async with running(plan, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
+        async with running(loaded, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
             reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")
             if hello is not None:
                 hello(web)

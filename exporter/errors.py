@@ -1,8 +1,7 @@
 """What can go wrong, as a tree.
 
 ExporterError
-├─ ConfigError          .path, the key's path; the process ends with exit code 2
-│  └─ WebConfigError    the same for the web configuration file
+├─ ConfigError          .file, .line, .path of the key; exit code 2
 ├─ ListenError          an address cannot be listened on; exit code 1
 └─ PollError            .reason, one word of a closed set, the label of vspark_poll_failures_total
    ├─ TokenError        no_token: its file cannot be read now
@@ -15,6 +14,7 @@ Several ConfigErrors travel together in an ExceptionGroup, so that a user sees a
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar, Final
 
 INTERNAL = "internal"
@@ -26,19 +26,23 @@ class ExporterError(Exception):
 
 
 class ConfigError(ExporterError):
-    """A place in the configuration that cannot be accepted; `path` is the key's path, such as `companies[0].name`."""
+    """A part of a configuration file that is rejected.
 
-    def __init__(self, path: str, message: str) -> None:
+    `path` is the path of the key, such as `companies[0].name`; it is empty for the whole file. `file` and `line`, which
+    starts at 1, are None if they are unknown.
+    """
+
+    def __init__(self, path: str, message: str, *, file: Path | None = None, line: int | None = None) -> None:
         super().__init__(path, message)
         self.path = path
         self.message = message
+        self.file = file
+        self.line = line
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
-
-
-class WebConfigError(ConfigError):
-    """A place in the web configuration file that cannot be accepted."""
+        """Return `file:line: path: message`, without the parts that are unknown."""
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return ": ".join(filter(None, (place, self.path, self.message)))
 
 
 def config_errors(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:

@@ -1,4 +1,4 @@
-"""What `--config.check` says: what is asked of V-Spark, how often and for which day, and never a token."""
+"""The output of `--config.check`: what is requested, how often and for which day, and never a token."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -12,12 +12,12 @@ from exporter.web.toolkit.schema import TlsServer, WebConfig
 
 
 def describe(config: Config, targets: Sequence[Target]) -> str:
-    """Give the text of `--config.check`: every one of the configuration's `targets`, by company and organization."""
+    """Return the output for a configuration: all of its `targets`, by company and organization."""
     return "".join(f"{printable(line)}\n" for line in _lines(config, targets))
 
 
 def describe_web(config: WebConfig) -> str:
-    """Give what `--config.check` says of a web configuration: users by name, and never a hash or a key."""
+    """Return the output for a web configuration: the names of the users, and never a hash or a key."""
     return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
 
 
@@ -25,8 +25,8 @@ def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
     vspark = config.vspark
     yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
     yield (
-        f"each poll within {format_duration(vspark.timeout_seconds)}, answers of at most "
-        f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} requests at a time"
+        f"each poll within {format_duration(vspark.timeout_seconds)}, responses of at most "
+        f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
     )
     yield _agents(config.agents)
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
@@ -41,7 +41,7 @@ def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
 def _agents(agents: Agents) -> str:
     if not agents.enabled:
         return "no series for agents"
-    ids = f"hashed with the key in {agents.hash_key_file}" if agents.hash_key_file else "as they are"
+    ids = f"hashed with the key in {agents.hash_key_file}" if agents.hash_key_file else "unchanged"
     return (
         f"series for the {agents.max_per_folder} busiest agents of each folder that match {agents.include!r} and not "
         f"{agents.exclude!r}, their ids {ids}"
@@ -54,9 +54,9 @@ def _web_lines(config: WebConfig) -> Iterator[str]:
     else:
         yield "http, without TLS"
     if config.users:
-        yield f"a password is asked of {', '.join(config.users)}; /-/healthy and /-/ready are open"
+        yield f"users {', '.join(config.users)}; /-/healthy and /-/ready need no password"
     else:
-        yield "no password is asked"
+        yield "no passwords"
     if config.headers:
         yield f"headers {', '.join(config.headers)}"
     limit = config.rate_limit
@@ -70,9 +70,9 @@ def _tls_lines(tls: TlsServer) -> Iterator[str]:
     yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
     cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
     yield {
-        "NoClientCert": "no client certificate is asked for",
-        "VerifyClientCertIfGiven": f"a client certificate is verified by the CAs in {cas}, none is required",
-        "RequireAndVerifyClientCert": f"a client certificate is required, verified by the CAs in {cas}",
+        "NoClientCert": "no client certificates",
+        "VerifyClientCertIfGiven": f"client certificates are optional and verified by the CAs in {cas}",
+        "RequireAndVerifyClientCert": f"client certificates are required and verified by the CAs in {cas}",
     }[tls.client_auth] + (
         f", with one of the names {', '.join(tls.client_allowed_sans)}" if tls.client_allowed_sans else ""
     )

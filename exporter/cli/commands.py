@@ -1,4 +1,4 @@
-"""What the commands do that read the configuration, poll and serve; `cli` loads it only where one of them runs."""
+"""The commands that read the configuration, poll and serve; `main` imports them only if one of them runs."""
 
 import argparse
 import os
@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Final, TypeVar
 
 from exporter.app import ServeOptions, serve
 from exporter.cli.check import describe, describe_web
 from exporter.cli.probe import probe
-from exporter.config.loaded import Share, load_plan
-from exporter.errors import ConfigError, WebConfigError, config_errors
+from exporter.config.loaded import LoadedConfig, Share
+from exporter.errors import ConfigError, config_errors
 from exporter.runtime import logs, threads
 from exporter.runtime.terminal import printable
 from exporter.web.toolkit.file import WebConfigFile
@@ -27,40 +26,38 @@ _EXIT_INTERRUPTED: Final = 130
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Run the command of the flags; give its exit code, 2 where the configuration is wrong."""
+    """Run the command that the flags name; return its exit code, 2 if a configuration file is rejected."""
     code = _EXIT_CONFIG
     try:
         code = _COMMANDS[flags.command](flags)
     except* KeyboardInterrupt:
         code = _EXIT_INTERRUPTED
-    except* BrokenPipeError:  # whoever reads, head perhaps, has seen enough
+    except* BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _EXIT_FAILED
-    except* WebConfigError as problems:
-        _complain(flags.web_config_file, problems)
     except* ConfigError as problems:
-        _complain(flags.config_file, problems)
+        _complain(problems)
     return code
 
 
-def _complain(path: Path, problems: BaseExceptionGroup[ConfigError]) -> None:
+def _complain(problems: BaseExceptionGroup[ConfigError]) -> None:
     for problem in config_errors(problems):
-        sys.stderr.write(f"{printable(f'{path}: {problem}')}\n")
+        sys.stderr.write(f"{printable(str(problem))}\n")
 
 
 def _serve(flags: argparse.Namespace) -> int:
-    load = partial(load_plan, flags.config_file, Share(flags.shard, flags.total_shards))
-    plan, serving = _both(load, partial(_serving, flags))
+    load = partial(LoadedConfig.load, flags.config_file, Share(flags.shard, flags.total_shards))
+    loaded, serving = _both(load, partial(_serving, flags))
     if flags.config_check:
-        sys.stdout.write(describe(plan.config, plan.targets))
+        sys.stdout.write(describe(loaded.config, loaded.targets))
         sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
-    return threads.run(serve(plan, load, serving, log))
+    return threads.run(serve(loaded, load, serving, log))
 
 
 def _demo(flags: argparse.Namespace) -> int:
-    from exporter.cli.demo import demo  # noqa: PLC0415 # who serves need not load the simulator
+    from exporter.cli.demo import demo  # noqa: PLC0415 # only this command needs the simulator
 
     serving = _serving(flags)
     log = logs.configure(flags.log_level, flags.log_format)
@@ -68,7 +65,7 @@ def _demo(flags: argparse.Namespace) -> int:
 
 
 def _probe(flags: argparse.Namespace) -> int:
-    config = load_plan(flags.config_file).config
+    config = LoadedConfig.load(flags.config_file).config
     return threads.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
 
 
@@ -80,14 +77,14 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 
 
 def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _Other]:
-    """Give what the two give; where both raise, what is wrong with either."""
+    """Return the results of both; if both raise, raise the errors of both."""
     try:
         first = one()
     except* ConfigError as problems:
         try:
             other()
         except* ConfigError as more:
-            raise ExceptionGroup("no configuration", [problems, more]) from None
+            raise ExceptionGroup("rejected", [problems, more]) from None
         raise
     return first, other()
 

@@ -6,7 +6,7 @@ import sys
 from structlog.typing import FilteringBoundLogger
 
 from exporter.app import ServeOptions, serve
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
@@ -45,7 +45,7 @@ async def demo(serving: ServeOptions, log: FilteringBoundLogger) -> int:
     async with Simulator(demo_site()) as simulator:
         # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
-        plan = make_plan(demo_config(simulator.site, simulator.url))
+        loaded = LoadedConfig.of(demo_config(simulator.site, simulator.url))
 
         def hello(web: WebServer) -> None:
             metrics = f"{web.urls[0]}{serving.metrics_path}"
@@ -63,4 +63,4 @@ async def demo(serving: ServeOptions, log: FilteringBoundLogger) -> int:
             )
             sys.stdout.flush()
 
-        return await serve(plan, lambda: plan, serving, log, hello)
+        return await serve(loaded, lambda: loaded, serving, log, hello)

@@ -1,4 +1,5 @@
-"""The configuration file, parsed and checked, as typed values and as the targets to poll.
+"""Reads the configuration file.
 
-Takes in a YAML file; gives a `Config` and its `Target`s, or every error in the file at once. Open `schema` first.
+Takes a YAML file; returns a typed `Config` and its `Target`s, or every error in the file with its line. Open `schema`
+first: it has the keys. `convert` turns YAML into its types, and `loaded` loads a whole file.
 """

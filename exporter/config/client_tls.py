@@ -1,4 +1,4 @@
-"""How V-Spark's certificate is checked, and which one it is shown."""
+"""TLS of the connections to V-Spark: which certificates to accept, and which certificate to present."""
 
 import ssl
 
@@ -7,23 +7,24 @@ from exporter.errors import ConfigError
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext | None:
-    """Build the context of connections to V-Spark; None where the configuration leaves everything as the system has it.
+    """Return the context for connections to V-Spark; None if the system's defaults apply.
 
-    Raises ConfigError, which names the file, where one cannot be read or does not hold what it has to.
+    Raises ConfigError, which names the file, if a file cannot be read or does not contain what it should.
     """
     if tls.ca_file is None and tls.cert_file is None and not tls.insecure_skip_verify:
         return None
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
     except OSError as error:
-        raise ConfigError("vspark.tls", f"no CA certificates in {tls.ca_file}: {reason_of(error)}") from None
+        raise ConfigError("vspark.tls.ca_file", f"no CA certificates in {tls.ca_file}: {reason_of(error)}") from None
     if tls.cert_file is not None:
         try:
             # Without a password OpenSSL would ask for one on the terminal.
             context.load_cert_chain(tls.cert_file, tls.key_file, password="")
         except OSError as error:
             files = f"{tls.cert_file} with the key {tls.key_file}"
-            raise ConfigError("vspark.tls", f"no client certificate in {files}: {reason_of(error)}") from None
+            message = f"no client certificate in {files}: {reason_of(error)}"
+            raise ConfigError("vspark.tls.cert_file", message) from None
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -31,9 +32,9 @@ def tls_context(tls: Tls) -> ssl.SSLContext | None:
 
 
 def reason_of(error: OSError) -> str:
-    """Give what was wrong when certificates or keys were loaded, in a few words."""
+    """Return in a few words why certificates or keys could not be loaded."""
     if not isinstance(error, ssl.SSLError):
         return error.strerror or "it cannot be read"
     if error.reason is None:
-        return "there is none in it, or the key is encrypted"
+        return "it contains none, or the key is encrypted"
     return error.reason.replace("_", " ").lower()

@@ -1,55 +1,63 @@
-"""Data as YAML gives it, made into msgspec Structs, with every problem found on the way rather than the first.
+"""A YAML file as typed values, with every problem in it and not only the first.
 
-`msgspec.convert` stops at its first error, so only the leaves are its; the way to them is gone here. The way follows
-the types, never the data, and so it ends, whatever refers to itself.
+`msgspec.convert` stops at its first error and knows no lines. So this module walks along the types, which
+`msgspec.inspect` describes, and looks at the nodes of the file. No type contains itself, so the walk ends even if an
+anchor does. docs/development/decisions.md says why this is not pydantic.
 """
 
-import datetime as dt
 import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
-from msgspec.structs import fields, replace
+import yaml
+from msgspec import Meta, inspect
 
+from exporter.config.yaml_file import read_yaml
 from exporter.errors import ConfigError
 
 Decoders = Mapping[type, Callable[[str], Any]]
-"""How text becomes a value of a type that msgspec does not know; a ValueError's text says what is wrong with it.
+"""How text becomes a value of a type that YAML does not have. A decoder's ValueError says what is wrong with the text.
 
-Such a type may have a `hint`, which says how a YAML value that is no text should have been written, or `numbers`, which
-tells that a whole number is taken for its text.
+Such a type can have a `hint`, which says how to write a value that is not text.
 """
 
-_WORDS: Final[dict[type, str]] = {
-    dict: "a mapping",
-    list: "a list",
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    NoneType: "nothing",
-    dt.date: "a date",
-    dt.datetime: "a date",
+UNREAD: Final[Any] = object()
+"""Takes the place of a rejected value while `Block.problems` runs. It is equal to nothing else."""
+
+_TAG: Final = "tag:yaml.org,2002:"
+_WORDS: Final = {
+    (yaml.MappingNode, f"{_TAG}map"): "a mapping",
+    (yaml.SequenceNode, f"{_TAG}seq"): "a list",
+    (yaml.ScalarNode, f"{_TAG}str"): "text",
+    (yaml.ScalarNode, f"{_TAG}bool"): "true or false",
+    (yaml.ScalarNode, f"{_TAG}int"): "a whole number",
+    (yaml.ScalarNode, f"{_TAG}float"): "a number",
+    (yaml.ScalarNode, f"{_TAG}null"): "nothing",
+    (yaml.ScalarNode, f"{_TAG}timestamp"): "a date",
 }
+_EXPECTED: Final[Mapping[type[inspect.Type], str]] = {
+    inspect.StructType: "a mapping",
+    inspect.DictType: "a mapping",
+    inspect.VarTupleType: "a list",
+    inspect.BoolType: "true or false",
+    inspect.IntType: "a whole number",
+}
+_WORD: Final = re.compile("[A-Za-z_-]{1,64}")
+_PLAIN: Final = re.compile(r"[\w-]+")
 _LONGEST_SUGGESTED: Final = 64
 
 
 class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the configuration, with an attribute for each key.
-
-    Functions among a type's annotations get the value and raise ValueError where it cannot be accepted.
-    """
+    """A mapping in a configuration file, with an attribute for each key."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong between the keys, as the path below this block and a message.
+        """Yield what is wrong between the keys, as a path below this block and a message.
 
-        What could not be read stands as NaN, which equals nothing and is neither less nor more than anything, so that
-        nothing follows from it; a list that could not be read as (), a mapping as {}, a block as one of these.
+        In place of a rejected value is UNREAD, () for a list, {} for a mapping, and a block of these for a block.
         """
         yield from ()
 
@@ -57,176 +65,192 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 BlockT = TypeVar("BlockT", bound=Block)
 
 
-def convert(data: Any, kind: type[BlockT], decoders: Decoders) -> tuple[BlockT, list[ConfigError]]:
-    """Give `data` as a `kind`, and what is wrong with it; the first is of no use where there is any of that.
+def about(description: str, *examples: Any, **more: Any) -> Meta:
+    """Return the annotation that documents a key; `more` goes to msgspec's Meta."""
+    return Meta(description=description, examples=list(examples) or None, **more)
 
-    Errors come in the order of the data; after those of a block's keys come the keys that are missing, and then what is
-    wrong between the keys. No error quotes a value that is no text.
+
+def check(accept: Callable[[Any], None], *, numbers: bool = False, **more: Any) -> Meta:
+    """Return the annotation for values that `accept` rejects with ValueError; `more` goes to msgspec's Meta.
+
+    With `numbers`, a text may also be written as a whole number without quotes.
     """
-    walk = _Walk(decoders)
-    return walk.value(_shape(kind), data, ""), walk.errors
+    return Meta(extra={"check": accept, "numbers": numbers}, **more)
+
+
+class Shape(NamedTuple):
+    """A type without its annotations and without None; `notes` are the annotations' part of the JSON Schema."""
+
+    kind: inspect.Type
+    optional: bool = False
+    check: Callable[[Any], None] | None = None
+    numbers: bool = False
+    notes: Mapping[str, Any] = {}
+
+    @classmethod
+    def of(cls, kind: inspect.Type) -> "Shape":
+        """Return the shape of a type as msgspec describes it."""
+        if isinstance(kind, inspect.Metadata):
+            inner = cls.of(kind.type)
+            return inner._replace(**(kind.extra or {}), notes={**inner.notes, **(kind.extra_json_schema or {})})
+        if isinstance(kind, inspect.UnionType):
+            (inner,) = (cls.of(each) for each in kind.types if not isinstance(each, inspect.NoneType))
+            return inner._replace(optional=True)
+        return cls(kind)
+
+    @property
+    def unread(self) -> Any:
+        """What takes the place of a rejected value of this type."""
+        if isinstance(self.kind, inspect.StructType):
+            return self.kind.cls(**{field.name: Shape.of(field.type).unread for field in self.kind.fields})
+        return {inspect.VarTupleType: (), inspect.DictType: {}}.get(type(self.kind), UNREAD)
+
+
+class Document:
+    """A YAML file on its way to typed values; every error about it has the file and the line.
+
+    With `blank_is_null`, an empty text counts as nothing, as in files that Go programs read.
+    """
+
+    def __init__(self, path: Path, decoders: Decoders, *, blank_is_null: bool = False) -> None:
+        self.path = path
+        self._decoders = decoders
+        self._blank_is_null = blank_is_null
+        self._lines: dict[str, int] = {}
+        self._shapes: dict[int, Shape] = {}  # by the id of a type, which lives as long as `read` runs
+        self._errors: list[ConfigError] = []
+
+    def read(self, kind: type[BlockT]) -> BlockT:
+        """Return the content of the file.
+
+        Raises an ExceptionGroup of ConfigErrors, in the order of their lines. None of them quotes a value that is not
+        text, or an unknown key that may be a secret.
+        """
+        try:
+            root = read_yaml(self.path)
+        except ConfigError as error:
+            raise ExceptionGroup("rejected", [error]) from None
+        value: BlockT = self._value(inspect.type_info(kind), root, "", root.start_mark.line + 1)
+        if self._errors:
+            raise ExceptionGroup("rejected", sorted(self._errors, key=lambda error: error.line or 0))
+        return value
+
+    def error(self, path: str, message: str, line: int | None = None) -> ConfigError:
+        """Return the error of a key; one that is missing has the line of the mapping that it is missing from."""
+        above = path
+        while above and above not in self._lines:
+            above = above.rpartition(".")[0]
+        return ConfigError(path, message, file=self.path, line=line or self._lines.get(above))
+
+    def _reject(self, path: str, message: str, line: int | None = None) -> None:
+        self._errors.append(self.error(path, message, line))
+
+    def _value(self, kind: inspect.Type, node: yaml.Node, path: str, line: int) -> Any:
+        self._lines[path] = line
+        shape = self._shapes.get(id(kind)) or self._shapes.setdefault(id(kind), Shape.of(kind))
+        if shape.optional and (_word(node) == "nothing" or (self._blank_is_null and node.value == "")):
+            return None
+        try:
+            value = self._typed(shape, node, path)
+            if shape.check:
+                shape.check(value)
+        except ValueError as error:
+            self._reject(path, str(error))
+            return shape.unread
+        return value
+
+    def _typed(self, shape: Shape, node: yaml.Node, path: str) -> Any:
+        kind, word = shape.kind, _word(node)
+        expected = _EXPECTED.get(type(kind), "text")
+        leaf: Any = getattr(kind, "cls", None)
+        if word != expected and not (word == "a whole number" and shape.numbers):
+            quoted = expected == "text" and isinstance(node, yaml.ScalarNode) and word != "nothing"
+            hint = f"; {getattr(leaf, 'hint', 'put it in quotes')}" if quoted else ""
+            raise ValueError(f"expected {expected}, got {word}{hint}")
+        match kind:
+            case inspect.StructType():
+                return self._block(kind, node, path)
+            case inspect.DictType():
+                return dict(self._names(kind, node, path))
+            case inspect.VarTupleType():
+                return self._items(kind, node, path)
+        if expected != "text":
+            return _constructed(node, getattr(kind, "ge", None))
+        text = node.value if word == "text" else str(_constructed(node))
+        return self._decoders[leaf](text) if leaf else text
+
+    def _block(self, kind: inspect.StructType, node: yaml.Node, path: str) -> Any:
+        fields = {field.encode_name: field for field in kind.fields}
+        values: dict[str, Any] = {}
+        for key, value, line in self._entries(node, path):
+            if key in fields:
+                values[fields[key].name] = self._value(fields[key].type, value, _below(path, key), line)
+            elif _WORD.fullmatch(key) or (_PLAIN.fullmatch(key) and suggestion(key, fields)):
+                self._reject(_below(path, key), f"unknown key{suggestion(key, fields)}", line)
+            else:  # as in `token:s3cret`, which is all key
+                hint = "is a space missing after a colon?"
+                self._reject(path, f"unknown key, not shown because it may be a token; {hint}", line)
+        for key, field in fields.items():
+            if field.required and field.name not in values:
+                self._reject(_below(path, key), "is missing")
+                values[field.name] = Shape.of(field.type).unread
+        block: Any = kind.cls(**values)
+        for place, message in block.problems():
+            self._reject(".".join(filter(None, (path, place))), message)
+        return block
+
+    def _names(self, kind: inspect.DictType, node: yaml.Node, path: str) -> Iterator[tuple[str, Any]]:
+        """Yield the entries of a mapping with keys of the user's; a rejected key is not quoted: it may be the value."""
+        accept = Shape.of(kind.key_type).check
+        for key, value, line in self._entries(node, path):
+            try:
+                if accept:
+                    accept(key)
+            except ValueError as error:
+                self._reject(path, str(error), line)
+            else:
+                yield key, self._value(kind.value_type, value, _below(path, key), line)
+
+    def _items(self, kind: inspect.VarTupleType, node: yaml.Node, path: str) -> tuple[Any, ...]:
+        if len(node.value) < (kind.min_length or 0):
+            raise ValueError("must not be empty")
+        items = enumerate(node.value)
+        return tuple(self._value(kind.item_type, each, f"{path}[{i}]", each.start_mark.line + 1) for i, each in items)
+
+    def _entries(self, node: yaml.Node, path: str) -> Iterator[tuple[str, yaml.Node, int]]:
+        """Yield key, value and line of each entry whose key is text."""
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == f"{_TAG}str":
+                yield key.value, value, line
+            else:
+                self._reject(path, f"expected text as a key, got {_word(key)}; put it in quotes", line)
 
 
 def suggestion(text: str, known: Iterable[str]) -> str:
-    """Give `; did you mean '…'?` with the one of `known` that is like `text`, an empty text where none is."""
+    """Return `; did you mean '…'?` with the one of `known` that is most like `text`; empty if none is like it."""
     if len(text) > _LONGEST_SUGGESTED:
         return ""
     close = difflib.get_close_matches(text, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-class _Shape(msgspec.Struct, frozen=True):
-    """What the walk has to know of a type.
-
-    `expects` is what YAML has to give for it; it is a block, a list of `item`, a mapping of any `name` to `item`, or
-    else a leaf, for msgspec to convert.
-    """
-
-    expects: type
-    block: type[Block] | None = None
-    name: Self | None = None
-    item: Self | None = None
-    leaf: Any = None
-    hint: str = ""
-    numbers: bool = False
-    optional: bool = False
-    required: bool = True
-    checks: tuple[Callable[[Any], None], ...] = ()
-
-    @property
-    def unread(self) -> Any:
-        """What stands for a value that could not be read; a new NaN each, since a set finds a NaN by its identity."""
-        if self.block:
-            return self.block(**{attribute: shape.unread for attribute, shape in _shapes(self.block).values()})
-        if self.name:
-            return {}
-        return () if self.item else float("nan")
+def _word(node: yaml.Node) -> str:
+    return _WORDS.get((type(node), node.tag), "another type")
 
 
-@cache
-def _shapes(kind: type[Block]) -> dict[str, tuple[str, _Shape]]:
-    """Give the attribute and the shape of each key of `kind`."""
-    return {
-        field.encode_name: (field.name, replace(_shape(field.type), required=field.required)) for field in fields(kind)
-    }
-
-
-def _shape(kind: Any) -> _Shape:
-    if get_origin(kind) is Annotated:
-        inner, *notes = get_args(kind)
-        shape = _shape(inner)
-        return replace(shape, checks=(*shape.checks, *filter(callable, notes)), leaf=shape.leaf and kind)
-    if get_origin(kind) in (Union, UnionType):
-        (inner,) = (each for each in get_args(kind) if each is not NoneType)
-        return replace(_shape(inner), optional=True)
-    if get_origin(kind) in (tuple, Mapping):
-        *name, item = (_shape(each) for each in get_args(kind) if each is not ...)
-        return _Shape(dict, name=name[0], item=item) if name else _Shape(list, item=item)
-    if issubclass(kind, Block):
-        return _Shape(dict, block=kind)
-    if kind in (bool, int):
-        return _Shape(kind, leaf=kind)
-    hint = getattr(kind, "hint", "put it in quotes")
-    return _Shape(str, leaf=kind, hint=hint, numbers=getattr(kind, "numbers", False))
-
-
-class _Walk:
-    def __init__(self, decoders: Decoders) -> None:
-        self.errors: list[ConfigError] = []
-        self._decoders = decoders
-
-    def value(self, shape: _Shape, data: Any, path: str) -> Any:
-        if data is None and shape.optional:
-            return None
-        if shape.numbers and _is_exactly(data, int):
-            data = str(data)
-        if not _is_exactly(data, shape.expects):
-            hint = f"; {shape.hint}" if shape.hint and not isinstance(data, dict | list | NoneType) else ""
-            return self._refuse(shape, path, f"expected {_WORDS[shape.expects]}, got {_word(data)}{hint}")
-        if shape.block:
-            return self._block(shape.block, data, path)
-        try:
-            value = self._items(shape.name, shape.item, data, path) if shape.item else self._leaf(shape.leaf, data)
-            for check in shape.checks:
-                check(value)
-        except ValueError as error:
-            return self._refuse(shape, path, str(error))
-        return value
-
-    def _block(self, kind: type[Block], data: dict[Any, Any], path: str) -> Block:
-        shapes = _shapes(kind)
-        values: dict[str, Any] = {}
-        for number, (key, value) in enumerate(data.items(), 1):
-            if not isinstance(key, str):
-                self._add(path, f"expected text as a key, got {_word(key)}; put it in quotes")
-            elif key in shapes:
-                attribute, shape = shapes[key]
-                values[attribute] = self.value(shape, value, _below(path, key))
-            elif _is_a_word(key) or (_is_plain(key) and suggestion(key, shapes)):
-                self._add(_below(path, key), f"unknown key{suggestion(key, shapes)}")
-            else:  # as of `token:s3cret`, which is all key
-                hint = "it is not shown, for it may be a token: is the space behind a colon missing?"
-                self._add(path, f"key {number} is unknown; {hint}")
-        for key, (attribute, shape) in shapes.items():
-            if shape.required and attribute not in values:
-                values[attribute] = self._refuse(shape, _below(path, key), "is missing")
-        block = kind(**values)
-        for place, message in block.problems():
-            self._add(".".join(filter(None, (path, place))), message)
-        return block
-
-    def _items(self, name: _Shape | None, item: _Shape, data: Any, path: str) -> Any:
-        if name is None:
-            return tuple(self.value(item, each, f"{path}[{index}]") for index, each in enumerate(data))
-        values = {}
-        for key, value in data.items():
-            if self._is_name(name, key, path):
-                values[key] = self.value(item, value, _below(path, key))
-        return values
-
-    def _is_name(self, name: _Shape, key: Any, path: str) -> bool:
-        """Tell whether `key` is a `name`; where it is none it is not quoted: it may be the value."""
-        before = len(self.errors)
-        if isinstance(key, str):
-            self.value(name, key, path)
-        else:
-            self._add(path, f"expected text as a key, got {_word(key)}; put it in quotes")
-        return len(self.errors) == before
-
-    def _leaf(self, kind: Any, data: Any) -> Any:
-        """Convert `data`; ValueError where it cannot be."""
-        try:
-            return msgspec.convert(data, kind, dec_hook=lambda kind, text: self._decoders[kind](text))
-        except msgspec.ValidationError as error:
-            # msgspec's own message, as in "Expected `int` >= 1", or that of a decoder
-            raise ValueError(str(error.__cause__ or str(error).replace("`", "").replace("E", "e", 1))) from None
-
-    def _refuse(self, shape: _Shape, path: str, message: str) -> Any:
-        self._add(path, message)
-        return shape.unread
-
-    def _add(self, path: str, message: str) -> None:
-        self.errors.append(ConfigError(path, message))
-
-
-def _is_exactly(data: Any, kind: type) -> bool:
-    """Tell whether `data` is a `kind` and no subclass of it: a bool is no whole number here."""
-    return type(data) is kind
-
-
-def _word(data: Any) -> str:
-    return _WORDS.get(type(data), "something else")
-
-
-def _is_a_word(key: str) -> bool:
-    return len(key) <= _LONGEST_SUGGESTED and re.fullmatch("[A-Za-z_-]+", key) is not None
-
-
-def _is_plain(key: str) -> bool:
-    return re.fullmatch(r"[\w-]+", key) is not None
+def _constructed(node: yaml.Node, least: int | None = None) -> Any:
+    """Return the value of a scalar; ValueError if it is less than `least`."""
+    try:
+        value = yaml.constructor.SafeConstructor().construct_object(node)
+    except (ValueError, LookupError):  # for `0x_`, `!!int x` and `!!bool x`
+        raise ValueError("is not a valid number or boolean; put text in quotes") from None
+    if least is not None and value < least:
+        raise ValueError(f"must be at least {least}")
+    return value
 
 
 def _below(path: str, key: str) -> str:
-    if not _is_plain(key):
+    if not _PLAIN.fullmatch(key):
         return f"{path}[{json.dumps(key)}]"
     return f"{path}.{key}" if path else key

@@ -1,25 +1,58 @@
-"""What a configuration file comes to: the targets of this instance, and what of it may change without a trace in it."""
+"""Loads a configuration file: its content, the targets of this instance, and what a reload has to compare."""
 
 import hashlib
+import os
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import msgspec
-from msgspec import Struct
 
+from exporter.config import checks
 from exporter.config.client_tls import tls_context
-from exporter.config.schema import Config, load_config
+from exporter.config.convert import Document
+from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets, shard
+from exporter.config.tokens import EnvToken, FileToken, LiteralToken
+from exporter.config.units import Duration, Size
+from exporter.errors import ConfigError
 from exporter.runtime.files import LARGEST_CONFIG
 
 _CHECKSUM_KEY: Final = secrets.token_bytes(16)
-"""Of this process only: a checksum that somebody gets to see says nothing about a key's file."""
+"""A new one for each process, so that a checksum reveals nothing about the file of a key."""
+
+NO_ZONE: Final = "no time zone, so no date is sent and the server's today counts"
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the configuration in the file `path`; relative paths in it are relative to its directory.
+
+    Raises an ExceptionGroup of ConfigErrors, one for each problem, if it is rejected. None of them contains a token.
+    """
+    folder = path.absolute().parent
+    document = Document(
+        path,
+        {
+            Duration: Duration.parse,
+            Size: Size.parse,
+            Path: lambda text: checks.existing_file(folder / text),
+            LiteralToken: LiteralToken,
+            FileToken: partial(checks.token_file, folder),
+            EnvToken: lambda text: checks.with_token(EnvToken(text, environ)),
+        },
+    )
+    config = document.read(Config)
+    try:
+        tls_context(config.vspark.tls)
+    except ConfigError as error:
+        raise ExceptionGroup("rejected", [document.error(error.path, error.message)]) from None
+    return config
 
 
 class Share(NamedTuple):
-    """Which part of the targets is polled by this instance: number `shard`, from 0, of `total_shards`."""
+    """The part of the targets that this instance polls: number `shard`, from 0, of `total_shards`."""
 
     shard: int = 0
     total_shards: int = 1
@@ -27,37 +60,50 @@ class Share(NamedTuple):
 
 ALL: Final = Share()
 
-NO_ZONE: Final = "no time zone, so no date is sent and the server's today counts"
 
+class LoadedConfig(msgspec.Struct, frozen=True):
+    """A configuration, its targets, and the checksums of its file and of the files that it names.
 
-class LoadedConfig(Struct, frozen=True):
-    """A configuration and its targets; `checksums` are those of its file and of the files that are read with it.
-
-    The tokens' files are not among them: they are read again whenever they have changed.
+    The files of tokens have no checksum: they are read again whenever they change.
     """
 
     config: Config
     targets: tuple[Target, ...]
     checksums: Mapping[Path, str]
 
+    @classmethod
+    def of(cls, config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> Self:
+        """Return a configuration with its targets."""
+        return cls(config, shard(make_targets(config), *share), checksums or {})
+
+    @classmethod
+    def load(cls, path: Path, share: Share = ALL) -> Self:
+        """Load the configuration in the file `path`; raises as `load_config`."""
+        before = checksum(path)  # taken first, so that a later comparison finds a change made while the file is read
+        config = load_config(path)
+        tls = config.vspark.tls
+        named = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
+        return cls.of(config, share, {path: before} | {each: checksum(each) for each in named if each is not None})
+
     @property
     def connection(self) -> tuple[object, ...]:
         """What the connections to V-Spark depend on."""
         vspark = self.config.vspark
         without_token = msgspec.structs.replace(vspark, token=None, token_file=None, token_env=None)
-        tls = vspark.tls
-        files = [self.checksums.get(each) for each in (tls.ca_file, tls.cert_file, tls.key_file) if each is not None]
+        files = [
+            self.checksums.get(each) for each in (vspark.tls.ca_file, vspark.tls.cert_file, vspark.tls.key_file) if each
+        ]
         return without_token, self.config.poll.concurrency, files
 
     @property
     def showing(self) -> tuple[object, ...]:
-        """What depends on the rules for which agents are shown, and how."""
+        """What decides which agents have series, and under which names."""
         agents = self.config.agents
         return agents, self.checksums.get(agents.hash_key_file) if agents.hash_key_file else None
 
 
 def differences(before: LoadedConfig, after: LoadedConfig) -> tuple[str, ...]:
-    """Name the sections of the configuration that are not the same in both, and the files that it names."""
+    """Return the names of the sections that differ, and of the named files whose content differs."""
     was, now = before.config, after.config
     sections = [each for each in Config.__struct_fields__ if getattr(was, each) != getattr(now, each)]
     named = list(after.checksums)[1:]
@@ -65,26 +111,8 @@ def differences(before: LoadedConfig, after: LoadedConfig) -> tuple[str, ...]:
     return (*sections, *files)
 
 
-def make_plan(config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> LoadedConfig:
-    """Give the plan of a configuration."""
-    return LoadedConfig(config, shard(make_targets(config), *share), checksums or {})
-
-
-def load_plan(path: Path, share: Share = ALL) -> LoadedConfig:
-    """Give the plan of the configuration in the file `path`.
-
-    Raises ConfigErrors, alone or in an ExceptionGroup, where it cannot be accepted.
-    """
-    read = checksum(path)  # before it is read: a change in between is then seen the next time
-    config = load_config(path)
-    tls = config.vspark.tls
-    tls_context(tls)
-    named = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
-    return make_plan(config, share, {path: read} | {each: checksum(each) for each in named if each is not None})
-
-
 def zone_warnings(config: Config) -> tuple[str, ...]:
-    """Give a line for the log for every organization without a time zone."""
+    """Return a warning for every organization without a time zone."""
     return tuple(
         f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {NO_ZONE}"
         for index, company in enumerate(config.companies)
@@ -94,12 +122,12 @@ def zone_warnings(config: Config) -> tuple[str, ...]:
 
 
 def checksum(path: Path) -> str:
-    """Give a number for a file's content, symbolic links followed; empty where it is no file, or cannot be read.
+    """Return a checksum of a file's content; empty if it is not a regular file or cannot be read.
 
-    Of a file that is too large for a configuration only as much counts as says so.
+    Of a file that is too large for a configuration, only the beginning counts.
     """
     try:
-        if not path.is_file():  # what comes through a pipe can be read once only, and not here
+        if not path.is_file():  # the content of a pipe can be read only once, and not here
             return ""
         with path.open("rb") as file:
             return hashlib.blake2b(file.read(LARGEST_CONFIG + 1), key=_CHECKSUM_KEY).hexdigest()

@@ -1,12 +1,12 @@
-"""The configuration file, as frozen types: docs/configuration.md and docs/config.schema.json say what their texts say.
+"""The keys of the configuration file, as frozen types.
 
-Keys are as people write them, attributes have their unit in the name. Once `load_config` has given it, every file that
-it names exists and can be read, and has an absolute path.
+A key is one field with its description. docs/configuration.md and docs/config.schema.json are generated from the texts
+here. A key has the name that people write; an attribute has its unit in the name. In a Config from `load_config`, every
+named file exists, is readable and has an absolute path.
 """
 
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,215 +14,188 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from exporter.config import checks
-from exporter.config.convert import Block, convert
+from exporter.config.convert import UNREAD, Block, about, check
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken, TokenSource
 from exporter.config.units import Duration, Size, format_duration
-from exporter.config.yaml_file import read_yaml
-from exporter.errors import ConfigError
 
+# The pattern is written for Go's regular expressions, too: Helm uses them.
 Name = Annotated[
-    str,
-    Meta(extra_json_schema={"minLength": 1, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}),  # for Go's expressions, too
-    checks.check_name,
+    str, check(checks.check_name, extra_json_schema={"minLength": 1, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"})
 ]
-Zone = Annotated[str, Meta(title="time zone"), checks.check_zone]
-Pattern = Annotated[str, Meta(title="regular expression"), checks.check_pattern]
+Zone = Annotated[str, check(checks.check_zone, title="time zone")]
+Pattern = Annotated[str, check(checks.check_pattern, title="regular expression")]
 
 
 class WithToken(Block, frozen=True, kw_only=True):
-    """The three keys of which one says what the token is."""
+    """The three keys of which one names the token."""
 
-    token: Annotated[LiteralToken | None, Meta(description="The token itself. Better is one of the next two.")] = None
+    token: Annotated[LiteralToken | None, about("The token itself. One of the next two keys is better.")] = None
     token_file: Annotated[
         FileToken | None,
-        Meta(
-            description="A file that holds the token. It is read again when it has changed.",
-            examples=["/etc/vspark-exporter/token"],
-        ),
+        about("A file that contains the token. It is read again when it changes.", "/etc/vspark-exporter/token"),
     ] = None
-    token_env: Annotated[
-        EnvToken | None,
-        Meta(description="An environment variable that holds the token.", examples=["VSPARK_TOKEN"]),
-    ] = None
+    token_env: Annotated[EnvToken | None, about("An environment variable that contains the token.", "VSPARK_TOKEN")] = (
+        None
+    )
 
     @property
     def token_source(self) -> TokenSource | None:
-        """Where the token comes from; None where this block does not say."""
+        """Where the token comes from; None if this block names no token."""
         return next((each for each in (self.token, self.token_file, self.token_env) if each is not None), None)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield that several tokens are given."""
+        """Yield every token beside the first."""
         keys = [key for key in ("token", "token_file", "token_env") if getattr(self, key) is not None]
         for key in keys[1:]:
-            yield key, f"stands beside {keys[0]}; exactly one token can be given"
+            yield key, f"{keys[0]} is set too; set only one of token, token_file, token_env"
 
 
 class Tls(Block, frozen=True):
-    """How an `https` URL is connected to."""
+    """TLS of the connections to an `https` URL."""
 
     ca_file: Annotated[
         Path | None,
-        Meta(description="Certificates (PEM) to trust in place of the system's.", examples=["/etc/ssl/vspark-ca.pem"]),
+        about("Certificates (PEM) to trust instead of the system's.", "/etc/ssl/vspark-ca.pem"),
     ] = None
-    cert_file: Annotated[
-        Path | None,
-        Meta(description="The client's certificate (PEM); `key_file` belongs to it.", examples=["client.pem"]),
-    ] = None
-    key_file: Annotated[
-        Path | None, Meta(description="The private key (PEM) of `cert_file`.", examples=["client-key.pem"])
-    ] = None
+    cert_file: Annotated[Path | None, about("The client's certificate (PEM); it needs `key_file`.", "client.pem")] = (
+        None
+    )
+    key_file: Annotated[Path | None, about("The private key (PEM) of `cert_file`.", "client-key.pem")] = None
     server_name: Annotated[
         Name | None,
-        Meta(
-            description="The name that the server's certificate has to have, where it is not the URL's host.",
-            examples=["vspark.example.com"],
-        ),
+        about("The name in the server's certificate, if it is not the host of the URL.", "vspark.example.com"),
     ] = None
     insecure_skip_verify: Annotated[
-        bool, Meta(description="Accept every certificate. The token may then be read by whoever is in between.")
+        bool, about("Accept every certificate. Anyone between the exporter and V-Spark can then read the token.")
     ] = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the half of certificate and key that is missing."""
+        """Yield the missing half of certificate and key."""
         if self.cert_file is None and self.key_file is not None:
-            yield "cert_file", "is missing beside key_file"
+            yield "cert_file", "is missing; key_file needs it"
         if self.key_file is None and self.cert_file is not None:
-            yield "key_file", "is missing beside cert_file"
+            yield "key_file", "is missing; cert_file needs it"
 
 
 class Vspark(WithToken, frozen=True):
-    """The V-Spark installation, and how it is asked."""
+    """The V-Spark installation and the requests to it."""
 
     url: Annotated[
         str,
-        Meta(
-            description="Scheme (`http` or `https`), host, optional port and optional path prefix.",
-            examples=["https://vspark.example.com:3000"],
+        about(
+            "Scheme (`http` or `https`), host, optional port and optional path prefix.",
+            "https://vspark.example.com:3000",
         ),
-        checks.check_url,
+        check(checks.check_url),
     ]
-    timeout_seconds: Annotated[
-        Duration, Meta(description="The time that one poll of one target has, all of its tries together.")
-    ] = field(name="timeout", default_factory=partial(Duration, 10))
-    max_response_bytes: Annotated[
-        Size, Meta(description="The largest answer that is taken in, after decompression.")
-    ] = field(name="max_response_size", default_factory=partial(Size, 64 * 1024**2))
-    tls: Annotated[Tls, Meta(description="Only with an `https` URL.")] = field(default_factory=Tls)
+    timeout_seconds: Annotated[Duration, about("The time for one poll of one target, including all retries.")] = field(
+        name="timeout", default_factory=partial(Duration, 10)
+    )
+    max_response_bytes: Annotated[Size, about("The largest accepted response, after decompression.")] = field(
+        name="max_response_size", default_factory=partial(Size, 64 * 1024**2)
+    )
+    tls: Annotated[Tls, about("Only with an `https` URL.")] = field(default_factory=Tls)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the tokens, and TLS where there is none."""
+        """Yield what is wrong with the tokens, and TLS without https."""
         yield from super().problems()
         if str(self.url).lower().startswith("http:") and self.tls != Tls():
-            yield "tls", "the URL does not begin with https://"
+            yield "tls", "needs a vspark.url that begins with https://"
 
 
 class Poll(Block, frozen=True):
-    """When V-Spark is asked, and for how long an answer counts."""
+    """When to poll, and how long a response is valid."""
 
-    interval_seconds: Annotated[Duration, Meta(description="The time from one poll of a target to the next.")] = field(
+    interval_seconds: Annotated[Duration, about("The time between two polls of a target.")] = field(
         name="interval", default_factory=partial(Duration, 60)
     )
-    concurrency: Annotated[int, Meta(ge=1, description="The number of requests at a time, over all targets.")] = 4
+    concurrency: Annotated[int, about("The number of concurrent requests, over all targets.", ge=1)] = 4
     stale_after_seconds: Annotated[
         Duration | None,
-        Meta(
-            description="The time after its last success at which a target's series go, at least 2 intervals of every "
-            "target. Without it: 5 intervals of the target.",
-            examples=["5m"],
+        about(
+            "After this long without success, a target's series are removed. At least 2 intervals of every target; "
+            "if omitted, 5 intervals of the target.",
+            "5m",
         ),
     ] = field(name="stale_after", default=None)
 
 
 class Org(Block, frozen=True):
-    """An organization of a company: one request for each folder, or one for all of them."""
+    """An organization of a company: one request for each folder, or one for all folders."""
 
-    name: Annotated[
-        Name,
-        Meta(description="The organization's short name, as in V-Spark's URLs.", examples=["DocTestCo-DocTesting"]),
-    ]
+    name: Annotated[Name, about("The organization's short name, as in V-Spark's URLs.", "DocTestCo-DocTesting")]
     timezone: Annotated[
         Zone | None,
-        Meta(
-            description="The organization's time zone in V-Spark, by its name in the tz database. Without it no date "
-            "is sent and the server's today counts.",
-            examples=["US/Eastern"],
+        about(
+            "The organization's time zone in V-Spark, by its name in the tz database. If omitted, no date is sent and "
+            "the server's today counts.",
+            "US/Eastern",
         ),
     ] = None
     folders: Annotated[
-        Annotated[tuple[Name, ...], Meta(min_length=1), checks.check_some] | None,
-        Meta(
-            description="The folders to ask for, one request each. Without it: one request, every folder.",
-            examples=[["Test01", "Test02"]],
+        Annotated[tuple[Name, ...], Meta(min_length=1)] | None,
+        about(
+            "The folders to poll, one request each. If omitted, one request for all folders.",
+            ["Test01", "Test02"],
             extra_json_schema={"uniqueItems": True},
         ),
     ] = None
-    interval_seconds: Annotated[Duration | None, Meta(description="Wins over `poll.interval`.", examples=["30s"])] = (
-        field(name="interval", default=None)
+    interval_seconds: Annotated[Duration | None, about("Overrides `poll.interval`.", "30s")] = field(
+        name="interval", default=None
     )
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the folders that stand twice."""
-        for index, message in checks.repeated(self.folders or ()):
+        """Yield the duplicate folders."""
+        for index, message in checks.duplicates(self.folders or ()):
             yield f"folders[{index}]", message
 
 
 class Company(WithToken, frozen=True):
-    """A company and those of its organizations that are asked for. Its token wins over the one under `vspark`."""
+    """A company and its organizations to poll. Its token overrides the one under `vspark`."""
 
-    name: Annotated[Name, Meta(description="The company's short name, as in V-Spark's URLs.", examples=["DocTestCo"])]
-    orgs: Annotated[
-        tuple[Org, ...],
-        Meta(min_length=1, description="The company's organizations, at least one."),
-        checks.check_some,
-    ]
+    name: Annotated[Name, about("The company's short name, as in V-Spark's URLs.", "DocTestCo")]
+    orgs: Annotated[tuple[Org, ...], about("The company's organizations, at least one.", min_length=1)]
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the tokens, and the organizations that stand twice."""
+        """Yield what is wrong with the tokens, and the duplicate organizations."""
         yield from super().problems()
-        for index, message in checks.repeated(org.name for org in self.orgs):
+        for index, message in checks.duplicates(org.name for org in self.orgs):
             yield f"orgs[{index}].name", message
 
 
 class Agents(Block, frozen=True):
-    """Which agents get series of their own."""
+    """Which agents have series of their own."""
 
-    enabled: Annotated[bool, Meta(description="Whether there are series for agents.")] = True
+    enabled: Annotated[bool, about("Whether agents have series.")] = True
     max_per_folder: Annotated[
-        int,
-        Meta(ge=1, description='The busiest agents of a folder stay, the rest add up under `agent="_other"`.'),
+        int, about('The busiest agents of a folder stay; the others add up under `agent="_other"`.', ge=1)
     ] = 1000
-    include: Annotated[
-        Pattern, Meta(description="A regular expression that the whole agent id has to match.", examples=["[0-9]+"])
-    ] = ".*"
-    exclude: Annotated[
-        Pattern, Meta(description="A regular expression that the whole agent id must not match.", examples=["test-.*"])
-    ] = ""
+    include: Annotated[Pattern, about("A regular expression that the whole agent id must match.", "[0-9]+")] = ".*"
+    exclude: Annotated[Pattern, about("A regular expression that the whole agent id must not match.", "test-.*")] = ""
     hash_key_file: Annotated[
-        Annotated[Path, checks.check_key] | None,
-        Meta(
-            description="A file with a key of at least 16 bytes: agent ids are then replaced by a keyed hash "
-            "(HMAC-SHA-256, 16 hex digits). What that hides and what not: docs/security.md.",
-            examples=["/etc/vspark-exporter/hash-key"],
+        Annotated[Path, check(checks.check_key)] | None,
+        about(
+            "A file with a key of at least 16 bytes. If set, agent ids are replaced by a keyed hash (HMAC-SHA-256, "
+            "16 hex digits). docs/security.md says what that hides.",
+            "/etc/vspark-exporter/hash-key",
         ),
     ] = None
 
 
 class StatsFields(Block, frozen=True):
-    """Further names in the JSON of `/stats`, for an installation that has them.
+    """More names in the JSON of `/stats`, for an installation that uses its own.
 
-    They win over those of docs/stats-format.md.
+    They are tried before those of docs/stats-format.md.
 
-    Case, `_`, `-` and spaces do not count.
+    Case, `_`, `-` and spaces do not matter.
     """
 
-    calls: Annotated[tuple[str, ...], Meta(description="The number of calls.", examples=[["anzahl"]])] = ()
-    average_duration: Annotated[
-        tuple[str, ...], Meta(description="The mean duration of a call.", examples=[["mittlere_dauer"]])
-    ] = ()
-    agents: Annotated[tuple[str, ...], Meta(description="The agents' records.", examples=[["mitarbeiter"]])] = ()
+    calls: Annotated[tuple[str, ...], about("The number of calls.", ["anzahl"])] = ()
+    average_duration: Annotated[tuple[str, ...], about("The mean duration of a call.", ["mittlere_dauer"])] = ()
+    agents: Annotated[tuple[str, ...], about("The records of the agents.", ["mitarbeiter"])] = ()
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the names that have two meanings."""
+        """Yield the names with two meanings."""
         names = {"calls": self.calls, "average_duration": self.average_duration, "agents": self.agents}
         yield from checks.ambiguous(names)
 
@@ -231,59 +204,28 @@ class Config(Block, frozen=True):
     """The whole configuration."""
 
     vspark: Vspark
-    companies: Annotated[
-        tuple[Company, ...],
-        Meta(min_length=1, description="What is asked for, at least one company."),
-        checks.check_some,
-    ]
+    companies: Annotated[tuple[Company, ...], about("The companies to poll, at least one.", min_length=1)]
     poll: Poll = field(default_factory=Poll)
     agents: Agents = field(default_factory=Agents)
     stats_fields: StatsFields = field(default_factory=StatsFields)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield companies that stand twice or have no token, and series that would go between two polls."""
-        for index, message in checks.repeated(company.name for company in self.companies):
+        """Yield duplicate companies, companies without a token, and a `stale_after` shorter than two polls."""
+        for index, message in checks.duplicates(company.name for company in self.companies):
             yield f"companies[{index}].name", message
         for index, company in enumerate(self.companies):
             if company.token_source is None and self.vspark.token_source is None:
-                yield f"companies[{index}]", "has no token; give token_file, token_env or token, here or under vspark"
-        stale_after_seconds = self.poll.stale_after_seconds or math.inf
-        late = {
-            f"companies[{index}].orgs[{place}]": interval_seconds
+                yield f"companies[{index}]", "has no token; set token_file, token_env or token here or under vspark"
+        intervals = {
+            f"companies[{index}].orgs[{place}]": org.interval_seconds or self.poll.interval_seconds
             for index, company in enumerate(self.companies)
             for place, org in enumerate(company.orgs)
-            if stale_after_seconds < 2 * (interval_seconds := org.interval_seconds or self.poll.interval_seconds)
         }
-        if late:
-            slowest = max(late, key=late.__getitem__)
+        known = {place: seconds for place, seconds in intervals.items() if seconds is not UNREAD}
+        slowest = max(known, key=known.__getitem__, default="")
+        stale_after_seconds = self.poll.stale_after_seconds or math.inf
+        if slowest and stale_after_seconds is not UNREAD and stale_after_seconds < 2 * known[slowest]:
             yield (
                 "poll.stale_after",
-                f"has to be at least 2 intervals of {slowest}, {format_duration(late[slowest])} each",
+                f"must be at least 2 intervals of {slowest}, {format_duration(known[slowest])} each",
             )
-
-
-def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Give the configuration in the file `path`; relative paths in it are relative to its folder.
-
-    An ExceptionGroup of ConfigErrors, one for each problem, where it cannot be accepted; none of them holds a token.
-    """
-    folder = path.absolute().parent
-    try:
-        data = read_yaml(path)
-    except ConfigError as error:
-        raise ExceptionGroup("no configuration", [error]) from None
-    config, errors = convert(
-        data,
-        Config,
-        {
-            Duration: Duration.parse,
-            Size: Size.parse,
-            Path: lambda text: checks.existing_file(folder / text),
-            LiteralToken: LiteralToken,
-            FileToken: partial(checks.token_file, folder),
-            EnvToken: lambda text: checks.with_token(EnvToken(text, environ)),
-        },
-    )
-    if errors:
-        raise ExceptionGroup("no configuration", errors)
-    return config

@@ -1,4 +1,4 @@
-"""Which requests there are: one for each folder that is named, one for each organization without names."""
+"""The requests to send: one for each named folder, one for each organization without named folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _64_BITS: Final = 2**64 - 1
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Target:
-    """One request that is sent again and again; a `folder` of None asks for the whole organization.
+    """One request that is sent again and again; a `folder` of None requests the whole organization.
 
-    Without a `zone` no date is sent. `stale_after_seconds` after its last success its series go.
+    Without a `zone`, no date is sent. The series are removed `stale_after_seconds` after the last success.
     """
 
     company: str
@@ -31,12 +31,12 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The target as people read it: `company/org/folder`, without the folder for a whole organization."""
+        """The name for people: `company/org/folder`, without the folder for a whole organization."""
         return "/".join(filter(None, (self.company, self.org, self.folder)))
 
 
 def make_targets(config: Config) -> tuple[Target, ...]:
-    """Give every target of `config`, in its order."""
+    """Return every target of `config`, in its order."""
     return tuple(
         _target(config, company, org, folder)
         for company in config.companies
@@ -48,7 +48,7 @@ def make_targets(config: Config) -> tuple[Target, ...]:
 def _target(config: Config, company: Company, org: Org, folder: str | None) -> Target:
     token = company.token_source or config.vspark.token_source
     if token is None:
-        raise ValueError(f"no token for {company.name}: a Config that load_config gave always has one")
+        raise ValueError(f"no token for {company.name}: a Config that load_config returns always has one")
     interval_seconds = float(org.interval_seconds or config.poll.interval_seconds)
     return Target(
         company=company.name,
@@ -62,8 +62,8 @@ def _target(config: Config, company: Company, org: Org, folder: str | None) -> T
 
 
 def stable_hash(target: Target) -> int:
-    """Give a number below 2**64 for the target's names, the same one in every process: 64-bit FNV-1a."""
-    # No name holds a NUL, so no two targets have the same text.
+    """Return a number below 2**64 for the target's names, the same in every process."""
+    # No name contains a NUL, so no two targets have the same text.
     return _fnv1a("\0".join((target.company, target.org, target.folder or "")).encode())
 
 
@@ -75,18 +75,18 @@ def _fnv1a(data: bytes) -> int:
 
 
 def shard(targets: Sequence[Target], shard: int, total_shards: int) -> tuple[Target, ...]:
-    """Give those of `targets` that belong to the instance `shard` (from 0) of `total_shards`, as kube-state-metrics.
+    """Return the targets of the instance `shard` (from 0) of `total_shards`, as kube-state-metrics does.
 
-    A target is in exactly one shard; from n to n+1 shards one of n+1 targets moves, to the new one.
+    A target is in exactly one shard. From n to n+1 shards, one of n+1 targets moves, always to the new shard.
     """
     return tuple(target for target in targets if _jump_hash(stable_hash(target), total_shards) == shard)
 
 
 def _jump_hash(key: int, buckets: int) -> int:
     """Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm" (arXiv:1406.2294)."""
-    bucket, following = -1, 0
-    while following < buckets:
-        bucket = following
+    bucket, next_bucket = -1, 0
+    while next_bucket < buckets:
+        bucket = next_bucket
         key = (key * 2862933555777941757 + 1) & _64_BITS
-        following = int((bucket + 1) * (2**31 / ((key >> 33) + 1)))
+        next_bucket = int((bucket + 1) * (2**31 / ((key >> 33) + 1)))
     return bucket

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `1h30m`, `64MiB`. A number without a unit is none."""
+"""Durations and sizes as people write them: `1h30m`, `64MiB`. A number without a unit is rejected."""
 
 import re
 from typing import ClassVar, Final, Self
@@ -20,20 +20,20 @@ class Duration(float):
     """A time in seconds, more than 0, exact to the millisecond."""
 
     pattern: ClassVar[str] = "^" + "".join(rf"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
-    """What `parse` takes, beside an empty text, as a regular expression of JSON Schema that Go's RE2 knows, too."""
+    """What `parse` accepts, and an empty text, as a regular expression for JSON Schema and for Go's RE2."""
 
     hint: ClassVar[str] = "write a unit: '30s'"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `500ms`, `30s`, `5m`, `1h30m`, `1d`; everything else, and 0, is a ValueError."""
+        """Return the duration of a text such as `500ms`, `1h30m` or `1d`; ValueError for 0 and for other texts."""
         found = re.fullmatch(cls.pattern.removesuffix("$"), text, re.ASCII)
         if found is None or not text:
-            raise ValueError(f"{text!r} is no duration such as '500ms', '30s' or '1h30m'")
+            raise ValueError(f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'")
         counts = (int(part.rstrip("dhms")) if part else 0 for part in found.groups())
         milliseconds = sum(count * each for count, each in zip(counts, _MILLISECONDS.values(), strict=True))
         if milliseconds == 0:
-            raise ValueError("has to be more than 0")
+            raise ValueError("must be more than 0")
         return cls(milliseconds / 1000)
 
 
@@ -41,24 +41,24 @@ class Size(int):
     """A number of bytes, more than 0."""
 
     pattern: ClassVar[str] = f"^([0-9]{{1,12}})({'|'.join(_BYTES)})$"
-    """What `parse` takes, as a regular expression of JSON Schema."""
+    """What `parse` accepts, as a regular expression for JSON Schema."""
 
     hint: ClassVar[str] = "write a unit: '64MiB'"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `64MiB`, `10MB`, `512B`; everything else, and 0, is a ValueError."""
+        """Return the size of a text such as `64MiB`, `10MB` or `512B`; ValueError for 0 and for other texts."""
         found = re.fullmatch(cls.pattern.removesuffix("$"), text, re.ASCII)
         if found is None:
-            raise ValueError(f"{text!r} is no size such as '64MiB' or '10MB'")
+            raise ValueError(f"{text!r} is not a size such as '64MiB' or '10MB'")
         size = int(found[1]) * _BYTES[found[2]]
         if size == 0:
-            raise ValueError("has to be more than 0")
+            raise ValueError("must be more than 0")
         return cls(size)
 
 
 def format_duration(seconds: float) -> str:
-    """Give a time in seconds as `Duration.parse` reads it, rounded to the millisecond."""
+    """Return a time in seconds as `Duration.parse` reads it, rounded to the millisecond."""
     rest = round(seconds * 1000)
     text = ""
     for unit, each in _MILLISECONDS.items():
@@ -68,6 +68,6 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(number: int) -> str:
-    """Give a number of bytes as `Size.parse` reads it, in the largest unit that divides it."""
+    """Return a number of bytes as `Size.parse` reads it, in the largest unit that divides it."""
     each, unit = max((each, unit) for unit, each in _BYTES.items() if number % each == 0)
     return f"{number // each}{unit}"

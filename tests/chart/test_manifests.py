@@ -16,7 +16,7 @@ import yaml
 
 from exporter import __version__
 from exporter.cli.main import main
-from exporter.config.schema import load_config
+from exporter.config.loaded import load_config
 from tests.support.helm_chart import files_of, helm, of_kind, rejected, render, values
 from tests.support.web_server import serving
 from tools.docs.chart import CHART

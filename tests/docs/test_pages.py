@@ -8,7 +8,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from exporter.config.schema import Agents, Company, Org, Poll, StatsFields, Vspark, load_config
+from exporter.config.loaded import load_config
+from exporter.config.schema import Agents, Company, Org, Poll, StatsFields, Vspark
 from exporter.config.tokens import FileToken
 from exporter.config.units import Duration
 from tools.docs.pages import DOCS, PAGES
@@ -99,11 +100,11 @@ def test_what_is_commented_out_in_the_example_loads_but_for_the_tokens(etc: Path
     path.write_text(all_keys().replace("/etc/vspark-exporter", str(etc)))
     with pytest.raises(ExceptionGroup) as caught:
         load_config(path, {"VSPARK_TOKEN": "s3cret-canary", "DOCTESTCO_TOKEN": "s3cret-canary"})
-    assert [str(error) for error in caught.value.exceptions] == [
-        "vspark.token_file: stands beside token; exactly one token can be given",
-        "vspark.token_env: stands beside token; exactly one token can be given",
-        "companies[0].token_file: stands beside token; exactly one token can be given",
-        "companies[0].token_env: stands beside token; exactly one token can be given",
+    assert [str(error).partition("config.yaml:")[2] for error in caught.value.exceptions] == [
+        "11: vspark.token_file: token is set too; set only one of token, token_file, token_env",
+        "12: vspark.token_env: token is set too; set only one of token, token_file, token_env",
+        "38: companies[0].token_file: token is set too; set only one of token, token_file, token_env",
+        "39: companies[0].token_env: token is set too; set only one of token, token_file, token_env",
     ]
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from structlog.testing import LogCapture
 
 from exporter.app import ServeOptions, running, serve
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Company, Config, Org, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.exposition.text_format import Format
@@ -120,11 +120,11 @@ def config_of(url: str, *orgs: Org) -> Config:
 
 @asynccontextmanager
 async def exporting(simulator: Simulator, *orgs: Org, clock: Clock | None = None) -> AsyncIterator[Running]:
-    plan = make_plan(config_of(simulator.url, *orgs))
+    loaded = LoadedConfig.of(config_of(simulator.url, *orgs))
     capture = LogCapture()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
     async with (
-        running(plan, lambda: plan, SERVING, log, clock) as (web, _),
+        running(loaded, lambda: loaded, SERVING, log, clock) as (web, _),
         aiohttp.ClientSession(web.urls[0]) as session,
     ):
         yield Running(web, session, capture)
@@ -186,10 +186,10 @@ async def test_it_is_ready_once_every_target_has_been_tried() -> None:
 
 
 async def test_without_any_target_it_is_ready() -> None:
-    plan = replace(make_plan(config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern"))), targets=())
+    loaded = replace(LoadedConfig.of(config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern"))), targets=())
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
     async with (
-        running(plan, lambda: plan, SERVING, log) as (web, _),
+        running(loaded, lambda: loaded, SERVING, log) as (web, _),
         aiohttp.ClientSession(web.urls[0]) as session,
         session.get("/-/ready") as response,
     ):
@@ -199,11 +199,11 @@ async def test_without_any_target_it_is_ready() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])
 async def test_an_address_that_cannot_be_had(host: str) -> None:
     async with Simulator(SITE) as simulator:
-        plan = make_plan(config_of(simulator.url, Org("Co-East", "US/Eastern")))
+        loaded = LoadedConfig.of(config_of(simulator.url, Org("Co-East", "US/Eastern")))
         capture = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
         serving = ServeOptions((ListenAddress("127.0.0.1", 0), ListenAddress(host, simulator.port)))
-        assert await serve(plan, lambda: plan, serving, log) == 1
+        assert await serve(loaded, lambda: loaded, serving, log) == 1
         assert not simulator.requests
     (entry,) = capture.entries
     assert entry.pop("error").startswith(f"{host}:{simulator.port}: ")  # the rest is the system's wording

@@ -69,7 +69,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_is_set_where_nothing_is_configured() -> None:
+def test_no_context_without_settings() -> None:
     assert tls_context(Tls()) is None
     assert tls_context(Tls(server_name="a.example")) is None
 
@@ -83,7 +83,7 @@ def test_a_ca_and_a_certificate_are_loaded(files: Path) -> None:
     assert context.check_hostname
 
 
-def test_checks_are_left_out_on_demand() -> None:
+def test_checks_can_be_turned_off() -> None:
     context = tls_context(Tls(insecure_skip_verify=True))
     assert context is not None
     assert context.verify_mode is ssl.CERT_NONE
@@ -99,7 +99,7 @@ def test_checks_are_left_out_on_demand() -> None:
             None,
             "text",
             "key.pem",
-            "no client certificate in {0}/text with the key {0}/key.pem: there is none in it, or the key is encrypted",
+            "no client certificate in {0}/text with the key {0}/key.pem: it contains none, or the key is encrypted",
         ),
         (
             None,
@@ -113,7 +113,7 @@ def test_checks_are_left_out_on_demand() -> None:
             "locked-key.pem",
             (
                 "no client certificate in {0}/cert.pem with the key {0}/locked-key.pem: "
-                "there is none in it, or the key is encrypted"
+                "it contains none, or the key is encrypted"
             ),
         ),
     ],
@@ -125,10 +125,11 @@ def test_a_file_that_cannot_be_used_is_named(
     tls = Tls(ca_file=paths[0], cert_file=paths[1], key_file=paths[2])
     with pytest.raises(ConfigError) as caught:
         tls_context(tls)
-    assert str(caught.value) == "vspark.tls: " + message.format(files)
+    key = "ca_file" if ca else "cert_file"
+    assert str(caught.value) == f"vspark.tls.{key}: {message.format(files)}"
 
 
-async def test_https_where_http_is_spoken_is_told() -> None:
+async def test_https_to_a_plain_http_server() -> None:
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -144,7 +145,7 @@ async def test_https_where_http_is_spoken_is_told() -> None:
     )
 
 
-async def test_a_certificate_of_a_known_ca_is_good(ca: trustme.CA, ca_file: Path) -> None:
+async def test_a_certificate_of_a_known_ca_is_accepted(ca: trustme.CA, ca_file: Path) -> None:
     async with (
         serving_tls(ca.issue_cert("127.0.0.1")) as server,
         client_of(f"https://127.0.0.1:{server.port}", tls=Tls(ca_file=ca_file)) as client,
@@ -165,7 +166,7 @@ async def test_a_certificate_of_an_unknown_ca(ca: trustme.CA) -> None:
         assert pauses == []
 
 
-async def test_a_certificate_of_an_unknown_ca_can_be_let_pass(ca: trustme.CA) -> None:
+async def test_a_certificate_of_an_unknown_ca_can_be_accepted(ca: trustme.CA) -> None:
     async with serving_tls(ca.issue_cert("elsewhere.example")) as server:
         tls = Tls(insecure_skip_verify=True)
         async with client_of(f"https://127.0.0.1:{server.port}", tls=tls) as client:
@@ -209,7 +210,7 @@ async def test_a_certificate_that_is_not_valid_yet(ca: trustme.CA, ca_file: Path
         )
 
 
-async def test_a_client_certificate_is_shown(ca: trustme.CA, ca_file: Path, tmp_path: Path) -> None:
+async def test_a_client_certificate_is_sent(ca: trustme.CA, ca_file: Path, tmp_path: Path) -> None:
     certificate = ca.issue_cert("exporter.example")
     cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
     certificate.cert_chain_pems[0].write_to_path(str(cert_file))
@@ -229,14 +230,14 @@ async def test_a_client_certificate_is_shown(ca: trustme.CA, ca_file: Path, tmp_
         (ssl.TLSVersion.TLSv1_3, "tlsv13 alert certificate required"),
     ],
 )
-async def test_a_client_certificate_is_wanted(
+async def test_a_client_certificate_is_required(
     ca: trustme.CA, ca_file: Path, version: ssl.TLSVersion, alert: str
 ) -> None:
     context = server_context(ca.issue_cert("127.0.0.1"), client_ca=ca)
     context.maximum_version = version
 
-    # asyncio's own servers close without telling why, other than those of OpenSSL and Node.js.
-    async def refuse_aloud(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # Unlike OpenSSL and Node.js, asyncio's own servers close without sending the reason.
+    async def reject_with_alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(incoming, outgoing, server_side=True)
         while data := await reader.read(65536):
@@ -245,7 +246,7 @@ async def test_a_client_certificate_is_wanted(
                 tls.do_handshake()
             writer.write(outgoing.read())
 
-    async with Listener(refuse_aloud) as listener:
+    async with Listener(reject_with_alert) as listener:
         failure = await failure_of(client_of(f"https://127.0.0.1:{listener.port}", tls=Tls(ca_file=ca_file)))
     assert failure == (
         "ConnectError tls",

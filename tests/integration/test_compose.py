@@ -15,7 +15,7 @@ import yaml
 
 from exporter.cli.demo import demo_config
 from exporter.cli.main import main
-from exporter.config.schema import load_config
+from exporter.config.loaded import load_config
 from exporter.config.targets import Target, make_targets
 from exporter.simulator import Simulator, demo_site
 from tests.support.prometheus_process import demo
@@ -30,8 +30,8 @@ EXPORTER_CONFIG = DEPLOY / "compose" / "exporter.yaml"
 DEADLINE_SECONDS = 30.0
 CHECKED = """\
 http://simulator:3000: 7 targets
-each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
-series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 DocTestCo, token from the configuration file
   DocTestCo-DocTesting, US/Eastern
     Test01, every 5s, stale after 25s

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from exporter.app import ServeOptions, running
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
@@ -90,9 +90,9 @@ async def test_a_whole_cycle_gives_the_golden_page(accept: str, name: str) -> No
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.fail("Broken", "Broken-Org", fault=Fault.status(403))
-        plan = make_plan(config(simulator.url))
+        loaded = LoadedConfig.of(config(simulator.url))
         serving = ServeOptions((ListenAddress("127.0.0.1", 0),), process_metrics=False)
-        async with running(plan, lambda: plan, serving, log, StoppedClock()) as (web, _):
+        async with running(loaded, lambda: loaded, serving, log, StoppedClock()) as (web, _):
             async with aiohttp.ClientSession() as session, asyncio.timeout(10):
                 while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
                     await asyncio.sleep(0.01)

@@ -102,13 +102,13 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
             2,
             "",
             (
-                f"{bad}: vspark.tokens: unknown key; did you mean 'token'?\n"
-                f"{bad}: poll.interval: expected text, got a whole number; write a unit: '30s'\n"
-                f"{bad}: companies[0].orgs[0].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?\n"
+                f"{bad}:1: vspark.tokens: unknown key; did you mean 'token'?\n"
+                f"{bad}:2: poll.interval: expected text, got a whole number; write a unit: '30s'\n"
+                f"{bad}:6: companies[0].orgs[0].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?\n"
             ),
         ),
-        (2, "", f"{missing}: cannot read '{missing}': No such file or directory\n"),
-        (2, "", f"{tls}: vspark.tls: no CA certificates in {tmp_path}/ca.pem: no certificate or crl found\n"),
+        (2, "", f"{missing}: cannot read the file: No such file or directory\n"),
+        (2, "", f"{tls}:1: vspark.tls.ca_file: no CA certificates in {tmp_path}/ca.pem: no certificate or crl found\n"),
     ]
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from exporter.cli.demo import demo_config
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.runtime.clock import SystemClock
 from exporter.simulator import Shape, Simulator, demo_site
 from tests.support.prometheus_process import Numbers, demo, numbers, prometheus, query
@@ -78,7 +78,7 @@ async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None
             if any(key[0] == company.name for key in calls)
         }
         assert numbers(await query(session, prometheus_url, "count(vspark_up == 1)")) == {
-            (): len(make_plan(demo_config(simulator.site, simulator.url)).targets)
+            (): len(LoadedConfig.of(demo_config(simulator.site, simulator.url)).targets)
         }
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.simulator import Simulator, demo_site
 from exporter.web.endpoints import ListenAddress
 from exporter.web.toolkit.file import WebConfigFile
@@ -40,15 +40,15 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
     async with Simulator(demo_site()) as simulator:
-        plan = make_plan(demo_config(simulator.site, simulator.url))
+        loaded = LoadedConfig.of(demo_config(simulator.site, simulator.url))
         serving = ServeOptions((ListenAddress("127.0.0.1", 0),), web_file=file)
         async with (
-            running(plan, lambda: plan, serving, log) as (web, _),
+            running(loaded, lambda: loaded, serving, log) as (web, _),
             prometheus(web.urls[0], tmp_path / "with", scraping(tmp_path, client)) as one,
             prometheus(web.urls[0], tmp_path / "without", scraping(tmp_path, "")) as other,
             aiohttp.ClientSession() as session,
         ):
-            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(plan.targets)}
+            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(loaded.targets)}
             assert numbers(await query(session, other, "up")) == {(): 0.0}
             async with session.get(f"{other}/api/v1/targets") as response:
                 (target,) = (await response.json())["data"]["activeTargets"]
@@ -60,7 +60,7 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
             async with asyncio.timeout(20):
                 while file.config is previous:
                     await asyncio.sleep(0.05)
-            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(plan.targets)}
+            assert numbers(await query(session, one, "count(vspark_up == 1)")) == {(): len(loaded.targets)}
             tls = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
             tls.load_cert_chain(tmp_path / "client.crt", tmp_path / "client.key")
             async with session.get(f"{web.urls[0]}/metrics", ssl=tls) as response:

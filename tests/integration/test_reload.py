@@ -17,7 +17,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from exporter.app import Running, ServeOptions, running
-from exporter.config.loaded import LoadedConfig, checksum, load_plan
+from exporter.config.loaded import LoadedConfig, checksum
 from exporter.simulator import Simulator, demo_site
 from exporter.web.endpoints import ListenAddress
 from tests.support.exporter_process import LOOPBACK, begin, serving
@@ -34,7 +34,10 @@ companies:
 """
 TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
-PROBLEMS = ("poll.interval: expected text, got a whole number; write a unit: '30s'", "poll.timeout: unknown key")
+PROBLEMS = (
+    "{}:6: poll.interval: expected text, got a whole number; write a unit: '30s'",
+    "{}:6: poll.timeout: unknown key",
+)
 Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"
 REFUSED = "vspark_exporter_config_last_reload_successful 0.0"
@@ -120,7 +123,8 @@ async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: File
         assert 'folder="Test02"' not in page
         files.write("Test01", more=BAD)
         program.process.send_signal(signal.SIGHUP)
-        assert await program.read_log(PROBLEMS[1]) == f'level=error event=config_refused problem="{PROBLEMS[1]}"'
+        problem = PROBLEMS[1].format(files.path)
+        assert await program.read_log(problem) == f'level=error event=config_refused problem="{problem}"'
         page = await page_with(program, REFUSED)
         assert 'vspark_folder_calls_today{company="DocTestCo",folder="Sales East"' in page
         files.write("Test01")
@@ -131,7 +135,7 @@ async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: File
     assert [line.partition(" event=")[2] for line in logged] == [
         logged[0].partition(" event=")[2],
         "config_reloaded targets=2 added=1 changed=0 removed=1 differs=companies",
-        *(f'config_refused problem="{problem}"' for problem in PROBLEMS),
+        *(f'config_refused problem="{problem.format(files.path)}"' for problem in PROBLEMS),
         "config_reloaded targets=1 added=0 changed=0 removed=1 differs=companies",
         "stopped",
     ]
@@ -150,7 +154,7 @@ async def test_http_loads_it_again_only_where_that_is_on(files: Files) -> None:
         files.write("Test01", more=BAD)
         assert await post(program) == (
             500,
-            "\n".join(("Not reloaded, what was loaded before still runs:", *PROBLEMS, "")),
+            "\n".join(("Not reloaded, what was loaded before still runs:", *PROBLEMS, "")).format(*[files.path] * 2),
             None,
         )
         await page_with(program, REFUSED)
@@ -250,7 +254,7 @@ async def exporting(
     clock, capture = FakeClock(NOON), LogCapture()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
     serving = ServeOptions((ListenAddress("127.0.0.1", 0),), lifecycle=True, auto_reload_seconds=watched_every)
-    async with running(load_plan(path), lambda: load_plan(path), serving, log, clock) as exporter:
+    async with running(LoadedConfig.load(path), lambda: LoadedConfig.load(path), serving, log, clock) as exporter:
         yield exporter, clock, capture
 
 
@@ -311,7 +315,9 @@ async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
         files.write("Test01", more="polls: {}\n")
         await pass_interval(exporter, clock)
         await pass_interval(exporter, clock)
-        assert (await exporter.reloader.reload()).problems == ("polls: unknown key; did you mean 'poll'?",)
+        assert (await exporter.reloader.reload()).problems == (
+            f"{files.path}:6: polls: unknown key; did you mean 'poll'?",
+        )
         files.write("Test01")
         await pass_interval(exporter, clock)
         assert [event for event in events(capture) if event.startswith("config_")] == [
@@ -400,7 +406,7 @@ async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.runtime.files.PIPE_SECONDS", 0.2)
-    problem = f"cannot read '{files.path}': a pipe whose writer has not come to its end within 0.2 s"
+    problem = f"{files.path}: cannot read the file: a pipe whose writer has not come to its end within 0.2 s"
     async with exporting(files.path) as (exporter, _, capture):
         with silent_pipe(files.path):
             status, text = await post_in(exporter)
@@ -420,7 +426,7 @@ async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
     late = f"'{files.path}' or a file that it names cannot be read within 0.1 s; {look}"
     many = f"'{files.path}' or a file that it names: 4 earlier attempts to read them still wait; {look}"
     async with exporting(files.path) as (exporter, _, capture):
-        load = hanging.before(load_plan)
+        load = hanging.before(LoadedConfig.load)
         exporter.reloader._load = lambda: load(files.path)
         answers = [await post_in(exporter) for _ in range(6)]
         assert [(status, text.splitlines()[1:]) for status, text in answers] == [

@@ -225,7 +225,7 @@ async def test_systemd_runs_it(tmp_path: Path) -> None:
         booted.run("systemctl", "start", "vspark-exporter")
         await until(lambda: booted.shown("ActiveState") == "failed")
         assert (booted.shown("NRestarts"), booted.shown("ExecMainStatus")) == ("0", "2")
-        assert "config.yaml: vspark: is missing" in booted.run("journalctl", "--unit=vspark-exporter", "--output=cat")
+        assert "config.yaml:1: vspark: is missing" in booted.run("journalctl", "--unit=vspark-exporter", "--output=cat")
 
 
 @pytest.mark.release

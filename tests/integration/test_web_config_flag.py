@@ -1,4 +1,4 @@
-"""The program itself with `--web.config.file`."""
+"""The program with `--web.config.file`."""
 
 import asyncio
 import os
@@ -21,14 +21,14 @@ companies: [{name: Co, orgs: [{name: Org, timezone: UTC, folders: [A]}]}]
 """
 CHECKED = """\
 http://127.0.0.1:1: 1 target
-each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
-series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 Co, token from the configuration file
   Org, UTC
     A, every 1m, stale after 5m
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
-web: no client certificate is asked for
-web: a password is asked of alice; /-/healthy and /-/ready are open
+web: no client certificates
+web: users alice; /-/healthy and /-/ready need no password
 """
 
 
@@ -51,22 +51,22 @@ async def begin(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def run(folder: Path, *arguments: str) -> tuple[int | None, str, str]:
-    """Give the exit code, and what was written to standard output and error."""
+    """Return the exit code, standard output and standard error."""
     process = await begin(folder, *arguments)
     async with asyncio.timeout(30):
         out, errors = await process.communicate()
     return process.returncode, out.decode(), errors.decode()
 
 
-async def test_config_check_says_how_the_web_would_be_served(folder: Path) -> None:
+async def test_config_check_describes_the_web_configuration(folder: Path) -> None:
     expected = CHECKED.format(folder=folder)
     assert await run(folder, "--web.config.file", str(folder / "web.yml"), "--config.check") == (0, expected, "")
-    # Paths in it are relative to it, itself to where the program runs.
+    # Paths in the file are relative to the file, its own path is relative to the working directory.
     code, said, errors = await run(folder, "--web.config.file=web.yml", "--config.check")
     assert (code, said, errors) == (0, expected, "")
 
 
-async def test_what_is_wrong_with_either_file_is_said_at_once(folder: Path) -> None:
+async def test_the_errors_of_both_files_are_reported_at_once(folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG.replace("timezone: UTC", "timezone: UTZ"))
     write(
         folder, "tls_server_config: {cert_file: gone}\nhttp_server_config: {http2: true}\nbasic_auth_users: {a: canary}"
@@ -74,28 +74,28 @@ async def test_what_is_wrong_with_either_file_is_said_at_once(folder: Path) -> N
     for more in ([], ["--config.check"]):
         code, said, errors = await run(folder, "--web.config.file=web.yml", *more)
         assert (code, said) == (2, "")
-        assert sorted(errors.splitlines()) == [
-            "config.yaml: companies[0].orgs[0].timezone: unknown time zone 'UTZ'; did you mean 'UTC'?",
-            "web.yml: basic_auth_users.a: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one",
+        assert errors.splitlines() == [
+            "config.yaml:2: companies[0].orgs[0].timezone: unknown time zone 'UTZ'; did you mean 'UTC'?",
+            f"web.yml:1: tls_server_config.cert_file: cannot read '{folder}/gone': No such file or directory",
+            "web.yml:1: tls_server_config.key_file: is missing; TLS needs key_file or key",
             (
-                "web.yml: http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out, "
-                "or set it to false"
+                "web.yml:2: http_server_config.http2: this server supports only HTTP/1.1; "
+                "remove the key or set it to false"
             ),
-            f"web.yml: tls_server_config.cert_file: cannot read '{folder}/gone': No such file or directory",
-            "web.yml: tls_server_config.key_file: is missing; TLS takes key_file or key",
+            "web.yml:3: basic_auth_users.a: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one",
         ]
 
 
-async def test_one_file_that_is_wrong_is_enough(folder: Path) -> None:
-    missing = "gone.yml: cannot read 'gone.yml': No such file or directory\n"
+async def test_an_error_in_one_file_is_enough(folder: Path) -> None:
+    missing = "gone.yml: cannot read the file: No such file or directory\n"
     assert await run(folder, "--web.config.file=gone.yml") == (2, "", missing)
     assert await run(folder, "--web.config.file=gone.yml", "demo") == (2, "", missing)
     (folder / "config.yaml").unlink()
-    missing = "config.yaml: cannot read 'config.yaml': No such file or directory\n"
+    missing = "config.yaml: cannot read the file: No such file or directory\n"
     assert await run(folder, "--web.config.file=web.yml") == (2, "", missing)
 
 
-async def test_it_serves_is_checked_and_takes_what_changes(folder: Path) -> None:
+async def test_it_serves_and_applies_changes(folder: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     url = f"https://{address}"
     arguments = ("--web.listen-address", address, "--web.config.file", "web.yml")
@@ -138,7 +138,7 @@ async def test_it_serves_is_checked_and_takes_what_changes(folder: Path) -> None
     assert [await status(PASSWORD), await status(PASSWORD, "bob")] == [401, 200]
     issue(equip(folder), folder, "server", "127.0.0.1")
     await until_logged("web_config_reloaded")
-    assert await status(PASSWORD, "bob") == 200  # by the certificate of another CA
+    assert await status(PASSWORD, "bob") == 200  # with the certificate of another CA
     assert "alert protocol version" in await s_client(int(address[10:]), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
 
     process.send_signal(signal.SIGTERM)
@@ -148,8 +148,9 @@ async def test_it_serves_is_checked_and_takes_what_changes(folder: Path) -> None
     lines = [line.partition(" ")[2].strip() for line in logged if "web_config" in line]
     assert lines == [
         (
-            'level=warn event=web_config_refused file=web.yml problems="basic_auth_users.alice: is no bcrypt hash; '
-            '`htpasswd -nBC 10 USER` makes one" hint="what was there before stays; mend the file"'
+            'level=warn event=web_config_refused file=web.yml problems="web.yml:2: basic_auth_users.alice: '
+            'is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one" '
+            'hint="the previous settings stay in effect; fix the file"'
         ),
         "level=info event=web_config_reloaded file=web.yml users=1",
         "level=info event=web_config_reloaded file=web.yml users=1",
@@ -160,7 +161,7 @@ async def test_it_serves_is_checked_and_takes_what_changes(folder: Path) -> None
     assert "Traceback" not in said
 
 
-async def test_the_demo_says_https(folder: Path) -> None:
+async def test_the_demo_prints_https(folder: Path) -> None:
     process = await begin(folder, "demo", "--web.listen-address=127.0.0.1:0", "--web.config.file=web.yml")
     assert process.stdout is not None
     async with asyncio.timeout(30):

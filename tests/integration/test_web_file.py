@@ -27,7 +27,7 @@ def certificate(folder: Path, name: str = "server.crt") -> bytes:
 
 
 async def shown(port: int) -> bytes:
-    """Give the certificate that a new connection is shown."""
+    """Return the certificate that a new connection gets."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -40,20 +40,20 @@ async def shown(port: int) -> bytes:
 
 
 def looks(file: WebConfigFile) -> list[bool]:
-    """Look as often as it takes for a change to be taken."""
+    """Look as often as a change needs to be applied."""
     return [file.look(), file.look()]
 
 
-def refused(file: WebConfigFile) -> list[str]:
-    """Look until a change is refused; give its problems."""
+def rejected(file: WebConfigFile) -> list[str]:
+    """Look until a change is rejected; return its problems, after the name of the file."""
     assert not file.look()
     with pytest.raises(ExceptionGroup) as caught:
         file.look()
-    assert [file.look() for _ in range(3)] == [False] * 3  # it is said once
-    return [str(error) for error in caught.value.exceptions]
+    assert [file.look() for _ in range(3)] == [False] * 3  # it is reported once
+    return [str(error).removeprefix(f"{file.path}:").lstrip() for error in caught.value.exceptions]
 
 
-async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
+async def test_new_connections_get_a_new_certificate(tmp_path: Path, ca: trustme.CA) -> None:
     file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         first = certificate(tmp_path)
@@ -66,7 +66,7 @@ async def test_a_new_certificate_is_shown_to_new_connections(tmp_path: Path, ca:
         assert looks(file) == [False, False]
 
 
-async def test_a_request_under_way_is_not_dropped(tmp_path: Path, ca: trustme.CA) -> None:
+async def test_a_running_request_is_not_dropped(tmp_path: Path, ca: trustme.CA) -> None:
     file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
@@ -81,37 +81,37 @@ async def test_a_request_under_way_is_not_dropped(tmp_path: Path, ca: trustme.CA
         await writer.wait_closed()
 
 
-async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.CA) -> None:
+async def test_a_bad_rotation_keeps_the_old_certificate(tmp_path: Path, ca: trustme.CA) -> None:
     file = WebConfigFile(write(tmp_path, TLS))
     async with serving(web_file=file) as served:
         first, good = certificate(tmp_path), (tmp_path / "server.crt").read_text()
         issue(ca, tmp_path, "other", "127.0.0.1")
         (tmp_path / "server.crt").write_text((tmp_path / "other.crt").read_text())
-        assert refused(file) == [
+        assert rejected(file) == [
             (
-                f"tls_server_config.cert_file: no certificate in {tmp_path}/server.crt with the key in "
+                f"1: tls_server_config.cert_file: no certificate in {tmp_path}/server.crt with the key in "
                 f"{tmp_path}/server.key: key values mismatch"
             )
         ]
         assert await shown(served.port) == first
         (tmp_path / "server.key").unlink()
         os.mkfifo(tmp_path / "server.key")
-        assert refused(file) == [
-            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
+        assert rejected(file) == [
+            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
         ]
         (tmp_path / "server.key").unlink()
-        assert refused(file) == [
-            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': No such file or directory"
+        assert rejected(file) == [
+            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': No such file or directory"
         ]
         assert await shown(served.port) == first
         (tmp_path / "server.key").write_text((tmp_path / "other.key").read_text())
         assert looks(file) == [False, True]
         assert await shown(served.port) == certificate(tmp_path, "other.crt") != first
         (tmp_path / "server.crt").write_text(good)
-        assert len(refused(file)) == 1
+        assert len(rejected(file)) == 1
 
 
-async def test_every_setting_is_that_of_the_file_for_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
+async def test_every_setting_applies_to_new_connections(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
     file = WebConfigFile(write(tmp_path, TLS))
     client = ("-cert", str(tmp_path / "client.crt"), "-key", str(tmp_path / "client.key"))
@@ -131,8 +131,8 @@ async def test_every_setting_is_that_of_the_file_for_new_connections(tmp_path: P
         assert "alert unknown ca" in await s_client(served.port, *client)
 
 
-async def test_a_session_of_before_is_not_resumed(tmp_path: Path, ca: trustme.CA) -> None:
-    """A client that was verified by the CA of before cannot go on with its session."""
+async def test_an_old_session_is_not_resumed(tmp_path: Path, ca: trustme.CA) -> None:
+    """A client that the old CA verified cannot resume its session."""
     assert ca
     required = (
         ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [10.1.2.3]}"
@@ -150,7 +150,7 @@ async def test_a_session_of_before_is_not_resumed(tmp_path: Path, ca: trustme.CA
 
 
 async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> None:
-    """Kubernetes links ..data to a folder with a version's files, and replaces that link."""
+    """Kubernetes links ..data to a directory with the files of a version, and replaces that link."""
     folder = tmp_path / "mounted"
     folder.mkdir()
     for version in ("v1", "v2"):
@@ -170,27 +170,27 @@ async def test_the_swap_of_a_mounted_secret(tmp_path: Path, ca: trustme.CA) -> N
 
 
 @pytest.mark.parametrize(("before", "after", "word"), [(TLS + USERS, USERS, "off"), (USERS, TLS + USERS, "on")])
-def test_tls_stays_as_it_was_at_first(tmp_path: Path, ca: trustme.CA, before: str, after: str, word: str) -> None:
+def test_tls_cannot_be_turned_on_or_off(tmp_path: Path, ca: trustme.CA, before: str, after: str, word: str) -> None:
     assert ca
     file = WebConfigFile(write(tmp_path, before))
     config = file.config
     write(tmp_path, after)
-    assert refused(file) == [
-        f"tls_server_config: TLS cannot be turned {word} while the exporter runs; restart it for that"
+    assert rejected(file) == [
+        f"1: tls_server_config: TLS cannot be turned {word} while the exporter runs; restart it to apply this"
     ]
     assert file.config is config
 
 
 CLIENTS = TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}")
-PASSWORDS_OFF = "basic_auth_users: passwords cannot be turned off while the exporter runs; restart it for that"
+PASSWORDS_OFF = "1: basic_auth_users: passwords cannot be turned off while the exporter runs; restart it to apply this"
 CLIENTS_OFF = (
-    "tls_server_config.client_auth_type: client certificates cannot be turned off while the exporter runs; "
-    "restart it for that"
+    "1: tls_server_config.client_auth_type: client certificates cannot be turned off while the exporter runs; "
+    "restart it to apply this"
 )
 
 NAMES_OFF = (
-    "tls_server_config.client_allowed_sans: clients' names cannot be turned off while the exporter runs; "
-    "restart it for that"
+    "1: tls_server_config.client_allowed_sans: the check of clients' names cannot be turned off while the exporter "
+    "runs; restart it to apply this"
 )
 
 
@@ -205,7 +205,7 @@ NAMES_OFF = (
         (CLIENTS + USERS, TLS, [PASSWORDS_OFF, CLIENTS_OFF]),
     ],
 )
-def test_a_file_that_has_lost_its_end_lets_nobody_in(
+def test_a_truncated_file_admits_nobody(
     tmp_path: Path, ca: trustme.CA, before: str, after: str, problems: list[str]
 ) -> None:
     assert ca
@@ -213,7 +213,7 @@ def test_a_file_that_has_lost_its_end_lets_nobody_in(
     config = file.config
     current = file.tls and file.tls.current
     write(tmp_path, after)
-    assert refused(file) == problems
+    assert rejected(file) == problems
     assert file.config is config
     assert (file.tls and file.tls.current) is current
     write(tmp_path, before)
@@ -227,8 +227,8 @@ def test_passwords_and_clients_certificates_can_be_turned_on(tmp_path: Path, ca:
     assert looks(file) == [False, True]
 
 
-def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
-    """A file that ends before its users would let everybody in."""
+def test_a_half_written_file_is_not_applied(tmp_path: Path) -> None:
+    """A file that ends before its users would admit everyone."""
     file = WebConfigFile(write(tmp_path, f"rate_limit:\n{USERS}"))
     write(tmp_path, "rate_limit:\n")
     assert not file.look()
@@ -238,17 +238,17 @@ def test_what_is_half_written_is_not_taken(tmp_path: Path) -> None:
     assert [*file.config.users] == ["bob"]
 
 
-def test_an_empty_file_takes_nothing_away(tmp_path: Path) -> None:
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     file = WebConfigFile(write(tmp_path, USERS))
     write(tmp_path, "")
-    assert refused(file) == [f"'{tmp_path}/web.yml' is empty"]
+    assert rejected(file) == ["the file is empty"]
     assert [*file.config.users] == ["alice"]
     (tmp_path / "web.yml").unlink()
-    assert refused(file) == [f"cannot read '{tmp_path}/web.yml': No such file or directory"]
+    assert rejected(file) == ["cannot read the file: No such file or directory"]
     assert [*file.config.users] == ["alice"]
 
 
-def test_who_may_read_a_file_counts_as_a_change(tmp_path: Path) -> None:
+def test_permissions_of_a_file_count_as_a_change(tmp_path: Path) -> None:
     file = WebConfigFile(write(tmp_path, USERS))
     (tmp_path / "web.yml").chmod(0o600)
     assert looks(file) == [False, True]
@@ -256,23 +256,23 @@ def test_who_may_read_a_file_counts_as_a_change(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def followed(
-    file: WebConfigFile, told: Callable[[bool], None] = lambda _: None
+    file: WebConfigFile, report: Callable[[bool], None] = lambda _: None
 ) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
-    """Follow the file by a clock that the test moves; `told` hears whether changes are taken."""
+    """Follow the file with a clock that the test moves; `report` gets whether changes are accepted."""
     clock, capture = FakeClock(NOON), LogCapture()
     log = structlog.wrap_logger(None, processors=[capture])
-    task = asyncio.create_task(file.follow(clock, log, told))
+    task = asyncio.create_task(file.follow(clock, log, report))
     yield clock, capture
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
+async def test_each_change_is_logged_once(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
     file = WebConfigFile(write(tmp_path, TLS + USERS))
-    told: list[bool] = []
-    async with followed(file, told.append) as (clock, capture):
+    reported: list[bool] = []
+    async with followed(file, reported.append) as (clock, capture):
 
         async def pass_seconds(number: int) -> None:
             for _ in range(number):
@@ -290,10 +290,10 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
                 "log_level": "warning",
                 "file": str(tmp_path / "web.yml"),
                 "problems": (
-                    "http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out, or set it to "
-                    "false; basic_auth_user: unknown key; did you mean 'basic_auth_users'?"
+                    f"{file.path}:3: http_server_config.http2: this server supports only HTTP/1.1; remove the key or "
+                    f"set it to false; {file.path}:4: basic_auth_user: unknown key; did you mean 'basic_auth_users'?"
                 ),
-                "hint": "what was there before stays; mend the file",
+                "hint": "the previous settings stay in effect; fix the file",
             }
         ]
         write(tmp_path, f"{TLS}{USERS}")
@@ -307,10 +307,10 @@ async def test_one_line_for_each_change(tmp_path: Path, ca: trustme.CA) -> None:
             }
         ]
         assert HASH not in str(capture.entries)
-        assert told == [False, True]
+        assert reported == [False, True]
 
 
-async def test_a_bug_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_does_not_end_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = WebConfigFile(write(tmp_path, USERS))
     looked = 0
 

@@ -19,7 +19,7 @@ ANY_OLD = "ALL:@SECLEVEL=0"
 
 
 async def talk(folder: Path, tls: str, *arguments: str) -> str:
-    """Serve with this under tls_server_config, and let openssl ask."""
+    """Serve with these TLS settings; return the output of openssl's request."""
     files = [str(folder / each) if each.endswith((".crt", ".key")) else each for each in arguments]
     async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{tls}}}\n"))) as served:
         assert served.web.urls == [f"https://127.0.0.1:{served.port}"]
@@ -57,13 +57,13 @@ async def test_certificate_key_and_ca_in_the_file_itself(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("tls", "arguments", "expected"),
     [
-        # Versions: TLS 1.2 and 1.3 where nothing is said
+        # Versions: TLS 1.2 and 1.3 by default
         ("", ("-tls1_2",), "Protocol version: TLSv1.2"),
         ("", ("-tls1_1", "-cipher", ANY_OLD), "alert protocol version"),
         (", min_version: TLS13", ("-tls1_2",), "alert protocol version"),
         (", max_version: TLS12", ("-tls1_3",), "alert protocol version"),
         (", max_version: TLS12", (), "Protocol version: TLSv1.2"),
-        # Cipher suites and whose order counts
+        # Cipher suites, and which side's order counts
         (
             ", cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]",
             ("-tls1_2",),
@@ -96,7 +96,7 @@ async def test_certificate_key_and_ca_in_the_file_itself(folder: Path) -> None:
         (", curve_preferences: [CurveP256]", (), "Server Temp Key: ECDH, prime256v1"),
     ],
 )
-async def test_what_is_spoken(folder: Path, tls: str, arguments: tuple[str, ...], expected: str) -> None:
+async def test_versions_suites_and_curves(folder: Path, tls: str, arguments: tuple[str, ...], expected: str) -> None:
     said = await talk(folder, BASE + tls, *arguments)
     assert expected in said
     assert ("Healthy." in said) == ("alert" not in expected)
@@ -118,9 +118,7 @@ async def test_what_is_spoken(folder: Path, tls: str, arguments: tuple[str, ...]
         ),
     ],
 )
-async def test_old_versions_are_spoken_where_the_file_says_so(
-    folder: Path, tls: str, option: str, expected: str
-) -> None:
+async def test_old_versions_are_available_if_configured(folder: Path, tls: str, option: str, expected: str) -> None:
     said = await talk(folder, f"{BASE}, {tls}", option, "-cipher", ANY_OLD)
     assert expected in said
     assert ("Healthy." in said) == expected.endswith("\n")
@@ -149,18 +147,20 @@ async def test_old_versions_are_spoken_where_the_file_says_so(
         (f"{REQUIRED}, client_allowed_sans: [p@example.com]", CLIENT, True),
         (f"{REQUIRED}, client_allowed_sans: [example, PROMETHEUS.example, 10.1.2.30]", CLIENT, False),
         (f"{REQUIRED}, client_allowed_sans: [prometheus.example]", (), False),
-        # As in Go: what stands in the CA's file is trusted, even where it is no CA
+        # As in Go: every certificate in the CA's file is trusted, even if it is not a CA
         (REQUIRED.replace("ca.crt", "client.crt"), CLIENT, True),
         (REQUIRED.replace("ca.crt", "server.crt"), CLIENT, False),
     ],
 )
-async def test_who_is_let_in(folder: Path, tls: str, shown: tuple[str, ...], version: str, *, served: bool) -> None:
+async def test_which_clients_are_accepted(
+    folder: Path, tls: str, shown: tuple[str, ...], version: str, *, served: bool
+) -> None:
     issue(trustme.CA(), folder, "stranger", "prometheus.example")
     said = await talk(folder, tls, version, *shown)
     assert ("Healthy." in said) == served
 
 
-async def test_who_speaks_no_tls_is_not_left_waiting(folder: Path) -> None:
+async def test_a_client_without_tls_does_not_wait(folder: Path) -> None:
     async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{BASE}}}\n"))) as served:
         for said in (REQUEST, b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05canary", b"\0" * 100):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -172,7 +172,7 @@ async def test_who_speaks_no_tls_is_not_left_waiting(folder: Path) -> None:
         assert "Healthy." in await s_client(served.port)
 
 
-async def test_a_handshake_that_hangs_does_not_keep_it_from_stopping(folder: Path) -> None:
+async def test_a_hanging_handshake_does_not_delay_the_stop(folder: Path) -> None:
     async with serving(web_file=WebConfigFile(write(folder, f"tls_server_config: {{{REQUIRED}}}\n"))) as served:
         _, silent = await asyncio.open_connection("127.0.0.1", served.port)
         assert "Healthy." in await s_client(
@@ -184,7 +184,7 @@ async def test_a_handshake_that_hangs_does_not_keep_it_from_stopping(folder: Pat
 
 
 async def test_a_certificate_that_is_its_own_ca(folder: Path) -> None:
-    """What RequireAnyClientCert was for: certificates that no CA has issued."""
+    """The purpose of RequireAnyClientCert: certificates that no CA issued."""
     files = ("-keyout", folder / "own.key", "-out", folder / "own.crt")
     make = (tool("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", *files)
     await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
@@ -193,8 +193,8 @@ async def test_a_certificate_that_is_its_own_ca(folder: Path) -> None:
     assert "Healthy." not in await talk(folder, own, *CLIENT)
 
 
-def test_what_openssl_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where OpenSSL was built without them."""
+def test_features_missing_from_openssl(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if OpenSSL was built without them."""
     suite = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"
     monkeypatch.setitem(cast("dict[str, int]", VERSIONS), "TLS10", 0x0399)
     monkeypatch.setitem(cast("dict[str, str]", CIPHER_SUITES), suite, "NONE-SUCH")
@@ -202,10 +202,10 @@ def test_what_openssl_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatc
     for more in ("min_version: TLS10", f"cipher_suites: [{suite}]"):
         with pytest.raises(ExceptionGroup) as caught:
             WebConfigFile(write(folder, f"tls_server_config: {{{BASE}, {more}}}"))
-        messages += [str(error) for error in caught.value.exceptions]
+        messages += [str(error).partition("web.yml:")[2] for error in caught.value.exceptions]
     assert messages == [
-        "tls_server_config.min_version: OpenSSL on this machine has no TLS10",
-        "tls_server_config.cipher_suites: OpenSSL on this machine has none of them",
+        "1: tls_server_config.min_version: OpenSSL on this machine does not support TLS10",
+        "1: tls_server_config.cipher_suites: OpenSSL on this machine supports none of them",
     ]
 
 
@@ -218,6 +218,8 @@ def test_what_openssl_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatc
         ("-tls1_3", ("-cert", "stranger.crt", "-key", "stranger.key"), "alert unknown ca"),
     ],
 )
-async def test_a_refused_client_is_told_why(folder: Path, version: str, shown: tuple[str, ...], alert: str) -> None:
+async def test_a_rejected_client_gets_the_reason(
+    folder: Path, version: str, shown: tuple[str, ...], alert: str
+) -> None:
     issue(trustme.CA(), folder, "stranger", "prometheus.example")
     assert alert in await talk(folder, REQUIRED, version, *shown)

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from exporter.app import ServeOptions, running
-from exporter.config.loaded import load_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.runtime import logs
 from exporter.simulator import Company, Fault, Folder, Org, Simulator, Site
 from exporter.web.endpoints import ListenAddress
@@ -38,7 +38,7 @@ def org_name(number: int) -> str:
 async def serve(path: Path, clock: HurriedClock, port: int) -> None:
     """Export until SIGTERM, and load the configuration again on SIGHUP."""
     log = logs.configure("info", "logfmt")
-    load = partial(load_plan, path)
+    load = partial(LoadedConfig.load, path)
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

@@ -12,8 +12,8 @@ companies:
 
 CHECKED = """\
 https://vspark.example.com:3000: 3 targets
-each poll within 10s, answers of at most 64MiB, at most 4 requests at a time
-series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 DocTestCo, token from the configuration file
   DocTestCo-DocTesting, US/Eastern
     Test01, every 30s, stale after 2m30s

@@ -14,7 +14,7 @@ import structlog
 
 from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.runtime.clock import Clock
 from exporter.simulator import Simulator
 from exporter.web.endpoints import ListenAddress
@@ -33,8 +33,8 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
     config = demo_config(simulator.site, simulator.url)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     serving = ServeOptions((ListenAddress("127.0.0.1", 0),))
-    plan = make_plan(config)
-    async with running(plan, lambda: plan, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
+    loaded = LoadedConfig.of(config)
+    async with running(loaded, lambda: loaded, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await session.get(f"{web.urls[0]}/-/ready")).status != 200:
                 await asyncio.sleep(0.01)

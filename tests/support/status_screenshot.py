@@ -17,7 +17,7 @@ import structlog
 
 from exporter.app import ServeOptions, running
 from exporter.cli.demo import demo_config
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.simulator import Fault, Simulator, demo_site
 from exporter.web.endpoints import ListenAddress
 from tests.support.browser import browsing
@@ -40,9 +40,9 @@ async def afternoon() -> AsyncIterator[str]:
     clock = FakeClock(BEGIN)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     async with Simulator(demo_site(), clock=clock.utc) as simulator:
-        plan = make_plan(demo_config(simulator.site, simulator.url))
+        loaded = LoadedConfig.of(demo_config(simulator.site, simulator.url))
         serving = ServeOptions((ListenAddress("127.0.0.1", 0),))
-        async with running(plan, lambda: plan, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
+        async with running(loaded, lambda: loaded, serving, log, clock) as (web, _), aiohttp.ClientSession() as session:
             (url,) = web.urls
             for step, seconds in enumerate(LONG_STEPS + SHORT_STEPS):
                 await _settled(session, url, clock)

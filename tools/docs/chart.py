@@ -1,4 +1,4 @@
-"""What of the chart is made: the schema of its values, and the table of them in its README."""
+"""The generated parts of the chart: the schema of its values, and the table of them in its README."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ _COMMENT: Final = "# -- "
 _OPEN: Final = frozenset(
     {"resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext", "dashboards.labels"}
 )
-"""Mappings whose keys are Kubernetes' or the user's."""
+"""Mappings with keys of Kubernetes or of the user."""
 _TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer"}
 _TEXTS: Final = frozenset({"secrets", "extraArgs", "targetLabels", "podTargetLabels"})
-"""The last keys of those lists that hold text; the others hold mappings."""
+"""The last keys of the lists that contain text; the other lists contain mappings."""
 _PORT: Final = {"minimum": 1, "maximum": 65535}
 _AMOUNT: Final = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]+%?)?$"}
 _DNS_NAME: Final = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -35,7 +35,7 @@ _NARROWED: Final[Mapping[str, Mapping[str, Any]]] = {
     "podDisruptionBudget.maxUnavailable": _AMOUNT,
     "podDisruptionBudget.minAvailable": _AMOUNT,
 }
-"""What the default of a value does not tell of it."""
+"""What the default of a value does not show."""
 
 
 class _Value(NamedTuple):
@@ -47,9 +47,9 @@ class _Value(NamedTuple):
 
 
 def values_schema(configuration: str) -> str:
-    """Give values.schema.json; `configuration` is the JSON Schema of the exporter's configuration.
+    """Return values.schema.json; `configuration` is the JSON Schema of the exporter's configuration.
 
-    It is of draft 7, the newest that every Helm 3 reads.
+    It uses draft 7, the newest that every Helm 3 supports.
     """
     exporter = json.loads(configuration.replace("#/$defs/", "#/definitions/"))
     schema = {
@@ -66,7 +66,7 @@ def values_schema(configuration: str) -> str:
 
 
 def values_readme() -> str:
-    """Give README.md: the text that is there, with its table of values made anew."""
+    """Return README.md: the existing text with a new table of values."""
     text = (CHART / "README.md").read_text("utf-8")
     start, end = "<!-- values, made by tools/docs/chart.py from values.yaml -->\n", "<!-- end of values -->\n"
     before, _, rest = text.partition(start)
@@ -92,7 +92,7 @@ def _below(node: Any, defaults: Mapping[str, Any], lines: list[str], above: str)
 
 
 def _comment(lines: list[str], line: int) -> str:
-    """Give what the comment right above a line says."""
+    """Return the text of the comment directly above a line."""
     comment: list[str] = []
     while line and (above := lines[line - 1].strip()).startswith("#"):
         comment.insert(0, above.removeprefix(_COMMENT).removeprefix("# "))
@@ -121,7 +121,7 @@ def _schema(value: _Value) -> dict[str, Any]:
 
 
 def _leaves(values: tuple[_Value, ...]) -> Iterator[_Value]:
-    """Yield the values that are no mapping of others, and those mappings that something is said of."""
+    """Yield the values that are not mappings of others, and the mappings that have a comment."""
     for value in values:
         if value.below and value.meaning:
             yield value._replace(default="")

@@ -1,16 +1,15 @@
-"""Write the pages of docs/ that are made from the code; tests/docs/test_pages.py compares them with what is there."""
+"""The pages of docs/ that are generated from the code; tests/docs/test_pages.py compares them with the files."""
 
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
-from msgspec.structs import FieldInfo
+from msgspec.inspect import BoolType, Field, IntType, StrType, StructType, Type, VarTupleType, type_info
 
-from exporter.config.convert import Block
+from exporter.config.convert import Block, Shape
 from exporter.config.schema import Config
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
 from exporter.config.units import Duration, Size, format_duration, format_size
@@ -23,9 +22,9 @@ from tools.docs.fault_matrix import testing_page
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
 _WORDS: Final[Mapping[type, str]] = {
-    str: "text",
-    bool: "`true` or `false`",
-    int: "whole number",
+    StrType: "text",
+    BoolType: "`true` or `false`",
+    IntType: "whole number",
     Duration: "duration",
     Size: "size",
     Path: "file",
@@ -44,7 +43,7 @@ _INTRODUCTION: Final = """\
 # Configuration
 
 The configuration is one YAML file, named by `--config.file`. [config.example.yaml](../config.example.yaml) has every key.
-`vspark-exporter --config.check` prints what would be polled, or every error in the file.
+`vspark-exporter --config.check` prints what would be polled, or every error in the file with its line.
 
 - Unknown keys, duplicate keys and values of the wrong type are rejected. All errors are reported at once, with exit code 2.
 - Write durations as `500ms`, `30s`, `5m`, `1h30m` or `1d`, and sizes as `512B`, `10MB` or `64MiB`. A bare number is rejected.
@@ -76,7 +75,7 @@ org's midnight; it is missing if the time zone is unknown.
 
 ## What is served when
 
-| situation | series of that target |
+| situation | series of the target |
 |---|---|
 | the poll succeeded, the folder is in the response | its values |
 | the poll succeeded, a configured folder is not in the response | 0 calls, no mean, no agents |
@@ -90,15 +89,15 @@ date, of V-Spark's own today. The days of the third row are then UTC days.
 
 [history.md](history.md) describes what the counter and the gauges show across midnight, restarts and reloads.
 
-## Queries to start from
+## Example queries
 
     sum by (company, org) (vspark_folder_calls_today)                           calls today
     sum by (org) (rate(vspark_folder_calls_total[15m])) * 60                    calls per minute
     sum by (org) (vspark_folder_call_seconds_today)
       / sum by (org) (vspark_folder_calls_today and vspark_folder_call_seconds_today)   mean duration, seconds
     topk(10, vspark_agent_calls_today)                                          busiest agents
-    vspark_up == 0                                                              what fails now
-    time() - vspark_last_success_timestamp_seconds > 300                        what is old
+    vspark_up == 0                                                              targets that fail now
+    time() - vspark_last_success_timestamp_seconds > 300                        old values
 
 ## Reasons of `vspark_poll_failures_total`
 
@@ -116,26 +115,25 @@ The log states the target, the reason and the error. Successive failures with th
 
 
 def configuration_page() -> str:
-    """Give docs/configuration.md."""
-    return "\n".join([_INTRODUCTION, *(_section(path, block) for path, block in _blocks("", Config))])
+    """Return docs/configuration.md."""
+    return "\n".join([_INTRODUCTION, *(_section(path, block) for path, block in _blocks("", type_info(Config)))])
 
 
 def configuration_schema() -> str:
-    """Give docs/config.schema.json."""
+    """Return docs/config.schema.json."""
     schema = msgspec.json.schema(Config, schema_hook=_schema_of)
-    for _, block in _blocks("", Config):
-        definition = schema["$defs"][block.__name__]
-        definition["description"] = inspect.getdoc(block)  # without the indentation that older Pythons leave in
-        properties = definition["properties"]
-        for field in msgspec.structs.fields(block):
+    for _, block in _blocks("", type_info(Config)):
+        definition = schema["$defs"][block.cls.__name__]
+        definition["description"] = inspect.getdoc(block.cls)  # older Pythons leave the indentation in
+        for field in block.fields:
             if isinstance(default := _default(field), str):
-                properties[field.encode_name]["default"] = default
+                definition["properties"][field.encode_name]["default"] = default
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def metrics_page() -> str:
-    """Give docs/metrics.md."""
+    """Return docs/metrics.md."""
     telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
     rows = [(family.name, family.type, family.labels, family.help) for family in FAMILIES]
@@ -155,71 +153,57 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
     "../helm/vspark-exporter/README.md": values_readme,
 }
-"""Each page's name in docs/, and what makes its text."""
+"""The name of each page in docs/, and the function that returns its text."""
 
 
 def _schema_of(kind: type) -> dict[str, Any]:
-    """Give the JSON Schema of a type that msgspec does not know: it is written as text."""
+    """Return the JSON Schema of a type that msgspec does not know: it is written as text."""
     if issubclass(kind, Duration | Size):
         return {"type": "string", "minLength": 1, "pattern": kind.pattern}
     return {"type": "string"}
 
 
-def _blocks(path: str, block: type[Block]) -> Iterator[tuple[str, type[Block]]]:
-    """Yield `block` and all that are below it, each with its path."""
-    yield path, block
-    for field in msgspec.structs.fields(block):
-        kind, _ = _plain(field.type)
-        below = f"{path}.{field.encode_name}".removeprefix(".")
-        if get_origin(kind) is tuple:
-            kind, below = get_args(kind)[0], f"{below}[]"
-        if isinstance(kind, type) and issubclass(kind, Block):
-            yield from _blocks(below, kind)
+def _blocks(path: str, kind: Type) -> Iterator[tuple[str, StructType]]:
+    """Yield all mappings in a type, from the outside in, each with its path."""
+    match Shape.of(kind).kind:
+        case StructType() as block:
+            yield path, block
+            for field in block.fields:
+                yield from _blocks(f"{path}.{field.encode_name}".removeprefix("."), field.type)
+        case VarTupleType(item_type=item):
+            yield from _blocks(f"{path}[]", item)
 
 
-def _plain(kind: Any) -> tuple[Any, tuple[msgspec.Meta, ...]]:
-    """Take the annotations and the None off a type; the outermost annotation comes first."""
-    if get_origin(kind) is Annotated:
-        inner, *notes = get_args(kind)
-        plain, below = _plain(inner)
-        return plain, (*(note for note in notes if isinstance(note, msgspec.Meta)), *below)
-    if get_origin(kind) in (Union, UnionType):
-        (inner,) = (each for each in get_args(kind) if each is not NoneType)
-        return _plain(inner)
-    return kind, ()
-
-
-def _section(path: str, block: type[Block]) -> str:
+def _section(path: str, block: StructType) -> str:
     title = f"`{path}`" if path else "The file"
-    lines = [f"## {title}", "", inspect.getdoc(block) or "", "", *_HEAD]
-    return "\n".join([*lines, *(_row(path, field) for field in msgspec.structs.fields(block)), ""])
+    lines = [f"## {title}", "", inspect.getdoc(block.cls) or "", "", *_HEAD]
+    return "\n".join([*lines, *(_row(path, field) for field in block.fields), ""])
 
 
-def _row(path: str, field: FieldInfo) -> str:
-    kind, notes = _plain(field.type)
-    description = next((note.description for note in notes if note.description), None) or inspect.getdoc(kind) or ""
-    examples = next((note.examples for note in notes if note.examples), [])
-    example = ", ".join(f"`{_written(each)}`" for each in examples)
+def _row(path: str, field: Field) -> str:
+    shape = Shape.of(field.type)
+    description = shape.notes.get("description") or inspect.getdoc(getattr(shape.kind, "cls", None)) or ""
+    example = ", ".join(f"`{_written(each)}`" for each in shape.notes.get("examples", []))
     default = "**required**" if field.required else "" if _default(field) is None else f"`{_written(_default(field))}`"
-    words = _type_words(field.type)
+    words = _type_words(shape)
     if "mapping" in words:
         words = f"[{words}](#{(path + field.encode_name).translate(_NOT_IN_ANCHORS)})"
     return f"| {' | '.join([f'`{field.encode_name}`', words, default, description.split(_PARAGRAPH)[0], example])} |"
 
 
-def _type_words(kind: Any) -> str:
-    plain, notes = _plain(kind)
-    if get_origin(plain) is tuple:
-        return f"list of {_type_words(get_args(plain)[0])}"
-    if issubclass(plain, Block):
-        return "mapping"
-    title = next((note.title for note in notes if note.title), None)
-    least = next((f", at least {note.ge}" for note in notes if note.ge is not None), "")
-    return f"{title or _WORDS[plain]}{least}"
+def _type_words(shape: Shape) -> str:
+    match shape.kind:
+        case StructType():
+            return "mapping"
+        case VarTupleType(item_type=item):
+            return f"list of {_type_words(Shape.of(item))}"
+        case IntType(ge=least) if least is not None:
+            return f"whole number, at least {least}"
+    return shape.notes.get("title") or _WORDS[getattr(shape.kind, "cls", type(shape.kind))]
 
 
-def _default(field: FieldInfo) -> Any:
-    """Give the default as it would be written in the file; None where there is none, or where it is a mapping."""
+def _default(field: Field) -> Any:
+    """Return the default as the file would have it; None if there is none, or if it is a mapping."""
     value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     match value:
         case Duration():
@@ -232,5 +216,5 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _written(value: Any) -> str:
-    """Give a value as YAML; an empty text is written with its quotes."""
+    """Return a value as YAML; an empty text has quotes."""
     return value if isinstance(value, str) and value else json.dumps(value)

@@ -1,4 +1,4 @@
-"""The web configuration file of Prometheus exporters: TLS, passwords, headers, a rate limit.
+"""Reads the web configuration file of Prometheus exporters: TLS, passwords, headers, a rate limit.
 
-Takes in the file; gives a `WebConfig` and the TLS context made from it. Imports nothing of `web`. Open `schema` first.
+Takes the file; returns a `WebConfig` and the TLS context for it. Imports nothing of `web`. Open `schema` first.
 """

@@ -1,4 +1,4 @@
-"""A web configuration file as it is now: read again when it, or a file that it names, has changed."""
+"""A web configuration file that is read again when it, or a file that it names, changes."""
 
 import asyncio
 import traceback
@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config.checks import existing_file
-from exporter.config.convert import convert
-from exporter.config.yaml_file import read_yaml
-from exporter.errors import ConfigError, WebConfigError, config_errors
+from exporter.config.convert import Decoders, Document
+from exporter.errors import ConfigError, config_errors
 from exporter.runtime.clock import Clock
 from exporter.web.toolkit.passwords import PasswordHash
-from exporter.web.toolkit.schema import HeaderText, Interval, PrivateKey, WebConfig
+from exporter.web.toolkit.schema import Interval, PrivateKey, WebConfig
 from exporter.web.toolkit.tls import CurrentContext, ServerContext, server_context
 
 _LOOK_SECONDS: Final = 1.0
@@ -25,122 +24,103 @@ _Signature = tuple[int, ...] | None
 
 
 class WebConfigFile:
-    """The web configuration in the file `path`; an ExceptionGroup of WebConfigErrors where it cannot be accepted.
+    """The web configuration in the file `path`. Raises an ExceptionGroup of ConfigErrors if it is rejected.
 
-    `config` is what it says; `tls` is for the server, None where the file has no TLS, and gives every new connection
-    what the file says then. Whether there is TLS stays as it was at first; whoever had to show a password, a
-    certificate or a name has to go on, as a file that has lost its end would let everybody in.
+    `config` is its content. `tls` is the context for the server, None without TLS; it gives every new connection the
+    current settings. Some protection cannot be turned off while the exporter runs (TLS, passwords, client certificates
+    and names): a truncated file would otherwise admit everyone.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._seen: dict[Path, _Signature] = {}
         self._last_look: dict[Path, _Signature] = {}
-        self.config, context = _read(path, self._seen)
+        _, self.config, context = _read(path, self._seen)
         self.tls = CurrentContext.of(context) if context else None
 
-    async def follow(self, clock: Clock, log: FilteringBoundLogger, tell: Callable[[bool], None]) -> None:
-        """Look for changes, every second and for ever; one line in the log for each, and `tell` whether it is taken."""
+    async def follow(self, clock: Clock, log: FilteringBoundLogger, report: Callable[[bool], None]) -> None:
+        """Look for changes every second, forever; log each change, and `report` whether it is accepted."""
         while True:
             await clock.sleep(_LOOK_SECONDS)
             try:
                 changed = await asyncio.to_thread(self.look)
-            except* WebConfigError as problems:
-                text = "; ".join(str(problem) for problem in config_errors(problems))
-                hint = "what was there before stays; mend the file"
+            except* ConfigError as problems:
+                text = "; ".join(map(str, config_errors(problems)))
+                hint = "the previous settings stay in effect; fix the file"
                 log.warning("web_config_refused", file=str(self.path), problems=text, hint=hint)
-                tell(False)  # noqa: FBT003 # that is all it says
-            except* Exception as bug:  # noqa: BLE001 # whatever fails here, what is served goes on
+                report(False)  # noqa: FBT003 # that is all it reports
+            except* Exception as bug:  # noqa: BLE001 # whatever fails here, the server continues
                 # Without its message, which may quote the file.
                 trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
                 log.error("web_config_refused", file=str(self.path), problems="a bug of this program", traceback=trace)  # noqa: TRY400
-                tell(False)  # noqa: FBT003
+                report(False)  # noqa: FBT003
             else:
                 if changed:
                     log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))
-                    tell(True)  # noqa: FBT003
+                    report(True)  # noqa: FBT003
 
     def look(self) -> bool:
-        """Take what has changed; True where something has. Raises as `__init__` does, once for each change.
+        """Apply a change; return whether there was one. Raises as `__init__` does, once for each change.
 
-        A change is taken at the second look that finds it, so that nothing half written is.
+        A change is applied at the second look that finds it, so that no half-written file is.
         """
         now = {path: _signature(path) for path in self._seen}
         still, self._last_look = now == self._last_look, now
         if now == self._seen or not still:
             return False
         self._seen = {}
-        config, context = _read(self.path, self._seen)
-        if problems := [*_not_while_it_runs(self.config, config)]:
-            raise _refused(problems)
+        document, config, context = _read(self.path, self._seen)
+        if problems := [document.error(*each) for each in _protection_lost(self.config, config)]:
+            raise ExceptionGroup("rejected", problems)
         self.config = config
         if self.tls and context:
             self.tls.current = context
         return True
 
 
-def _not_while_it_runs(before: WebConfig, after: WebConfig) -> Iterator[ConfigError]:
-    """Yield what a change cannot do."""
-    still = "while the exporter runs; restart it for that"
+def _protection_lost(before: WebConfig, after: WebConfig) -> Iterator[tuple[str, str]]:
+    """Yield the key and a message for each change that needs a restart."""
+    until = "while the exporter runs; restart it to apply this"
     if before.users and not after.users:
-        yield ConfigError("basic_auth_users", f"passwords cannot be turned off {still}")
+        yield "basic_auth_users", f"passwords cannot be turned off {until}"
     if before.tls is None or after.tls is None:
         if before.tls != after.tls:
-            yield ConfigError("tls_server_config", f"TLS cannot be turned {'off' if before.tls else 'on'} {still}")
+            yield "tls_server_config", f"TLS cannot be turned {'off' if before.tls else 'on'} {until}"
     elif before.tls.needs_client and not after.tls.needs_client:
-        yield ConfigError("tls_server_config.client_auth_type", f"client certificates cannot be turned off {still}")
+        yield "tls_server_config.client_auth_type", f"client certificates cannot be turned off {until}"
     elif before.tls.client_allowed_sans and not after.tls.client_allowed_sans:
-        yield ConfigError("tls_server_config.client_allowed_sans", f"clients' names cannot be turned off {still}")
+        yield "tls_server_config.client_allowed_sans", f"the check of clients' names cannot be turned off {until}"
 
 
-def _read(path: Path, seen: dict[Path, _Signature]) -> tuple[WebConfig, ServerContext | None]:
-    """Read the file and those that it names; `seen` gets the signature that each of them had before it was read."""
+def _read(path: Path, seen: dict[Path, _Signature]) -> tuple[Document, WebConfig, ServerContext | None]:
+    """Read the file and the files that it names; put into `seen` the signature that each had before it was read."""
     seen[path] = _signature(path)
-    try:
-        data = read_yaml(path)
-    except ConfigError as error:
-        raise _refused([error]) from None
-    config, errors = convert(
-        _without_blanks(data),
-        WebConfig,
-        {
-            Path: partial(_named_file, path.absolute().parent, seen),
-            PrivateKey: PrivateKey,
-            PasswordHash: PasswordHash,
-            HeaderText: HeaderText.parse,
-            Interval: Interval.parse,
-        },
-    )
-    if errors:
-        raise _refused(errors)
-    try:
-        return config, server_context(config.tls) if config.tls else None
-    except ExceptionGroup as problems:
-        raise _refused(config_errors(problems)) from None
+    decoders: Decoders = {
+        Path: partial(_named_file, path.absolute().parent, seen),
+        PrivateKey: PrivateKey,
+        PasswordHash: PasswordHash,
+        Interval: Interval.parse,
+    }
+    document = Document(path, decoders, blank_is_null=True)
+    config = document.read(WebConfig)
+    context, problems = server_context(config.tls) if config.tls else (None, ())
+    if problems:
+        errors = [document.error(f"tls_server_config.{key}", message) for key, message in problems]
+        raise ExceptionGroup("rejected", errors)
+    return document, config, context
 
 
 def _named_file(folder: Path, seen: dict[Path, _Signature], name: str) -> Path:
     if "\n" in name or name.startswith("-----"):
-        raise ValueError("is no path; a certificate or a key itself goes under cert, key or client_ca")
+        raise ValueError("is not a file name; the text of a certificate or key goes under cert, key or client_ca")
     path = folder / name
     seen[path] = _signature(path)
     return existing_file(path)
 
 
 def _signature(path: Path) -> _Signature:
-    """Give what changes with a file's content or with who may read it; symbolic links are followed."""
+    """Return what changes with the content of a file or with its permissions; symbolic links are followed."""
     with suppress(OSError, ValueError):
         status = path.stat()
         return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return None
-
-
-def _without_blanks(data: Any) -> Any:
-    """Take an empty text for nothing, as the toolkit does."""
-    if isinstance(data, dict):
-        return {key: _without_blanks(value) for key, value in data.items()}
-    return None if data == "" else data
-
-
-def _refused(errors: Any) -> ExceptionGroup[WebConfigError]:
-    return ExceptionGroup("no web configuration", [WebConfigError(error.path, error.message) for error in errors])

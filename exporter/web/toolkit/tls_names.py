@@ -1,6 +1,6 @@
-"""Go's names for what TLS can be told, as web configuration files use them, and what OpenSSL calls the same.
+"""Go's names for TLS settings, which web configuration files use, and OpenSSL's names for the same.
 
-The names are those that Go's crypto/tls and the Prometheus exporter-toolkit give; each check raises ValueError.
+Source: Go's crypto/tls and the Prometheus exporter-toolkit. Each check raises ValueError.
 """
 
 import ssl
@@ -28,10 +28,10 @@ CIPHER_SUITES: Final[Mapping[str, str]] = {
     "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
     "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
 }
-"""The suites of TLS 1.2 and below that Go counts as secure (`tls.CipherSuites`), the better ones first."""
+"""The suites for TLS 1.2 and below that Go considers secure (`tls.CipherSuites`), the better ones first."""
 
 TLS13_CIPHER_SUITES: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
-"""Those of TLS 1.3: they can be listed, and are on whether they are or not, here as in Go."""
+"""The suites for TLS 1.3. They can be listed, but they are always on, here as in Go."""
 
 CURVES: Final[Mapping[str, str]] = {
     "CurveP256": "prime256v1",
@@ -46,26 +46,26 @@ CLIENT_AUTH_TYPES: Final[Mapping[str, ssl.VerifyMode]] = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 _UNVERIFIED: Final[Mapping[str, str]] = {
-    "RequestClientCert": "NoClientCert, which lets in the same clients",
+    "RequestClientCert": "NoClientCert, which accepts the same clients",
     "RequireAnyClientCert": "RequireAndVerifyClientCert with client_ca_file",
-    "RequireClientCert": "RequireAndVerifyClientCert with client_ca_file",  # an older name of the one before
+    "RequireClientCert": "RequireAndVerifyClientCert with client_ca_file",  # an older name of the same
 }
 
 
 def check_client_auth_type(name: str) -> None:
-    """Accept those of Go's policies that Python's ssl has, too."""
+    """Accept the policies of Go that Python's ssl supports."""
     if name in _UNVERIFIED:
         raise ValueError(
-            f"{name!r} does not verify the certificate that it asks for, which Python's ssl cannot do; "
+            f"{name!r} requests a certificate but does not verify it, which Python's ssl does not support; "
             f"use {_UNVERIFIED[name]}"
         )
-    _check_known(name, "client authentication", [*CLIENT_AUTH_TYPES])
+    _check_known(name, "client authentication type", [*CLIENT_AUTH_TYPES])
 
 
 def check_curves(names: Iterable[str]) -> None:
-    """Accept one curve, or none."""
+    """Accept at most one curve."""
     if len(list(names)) > 1:
-        raise ValueError("Python's ssl takes one curve; name one, or leave the key out for all that OpenSSL offers")
+        raise ValueError("Python's ssl supports one curve; keep one, or remove the key to offer all of OpenSSL's")
 
 
 def _known(what: str, names: Iterable[str]) -> Callable[[str], None]:
@@ -74,9 +74,9 @@ def _known(what: str, names: Iterable[str]) -> Callable[[str], None]:
 
 def _check_known(name: str, what: str, names: list[str]) -> None:
     if name not in names:
-        raise ValueError(f"{name!r} is no {what}{suggestion(name, names) or ', expected ' + ', '.join(names)}")
+        raise ValueError(f"{name!r} is not a {what}{suggestion(name, names) or ', expected ' + ', '.join(names)}")
 
 
 check_version = _known("TLS version", VERSIONS)
-check_cipher_suite = _known("cipher suite that Go counts as secure", [*CIPHER_SUITES, *TLS13_CIPHER_SUITES])
+check_cipher_suite = _known("cipher suite that Go considers secure", [*CIPHER_SUITES, *TLS13_CIPHER_SUITES])
 check_curve = _known("curve", CURVES)

@@ -1,4 +1,4 @@
-"""Web configuration files (TLS, passwords, headers): one that is accepted, or WebConfigErrors that quote no hash."""
+"""Web configuration files (TLS, passwords, headers): one that is accepted, or ConfigErrors that quote no hash."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from exporter.errors import WebConfigError, config_errors
+from exporter.errors import ConfigError, config_errors
 from exporter.web.toolkit.file import WebConfigFile
 from tests.fuzz.targets import AnyBytes
 from tests.fuzz.trees import Gardener
@@ -64,7 +64,7 @@ def check(data: bytes) -> None:
         except ExceptionGroup as group:
             errors = config_errors(group)
             assert errors
-            assert all(isinstance(error, WebConfigError) for error in errors), errors
+            assert all(isinstance(error, ConfigError) for error in errors), errors
             assert "\n" not in "".join(map(str, errors))
 
 

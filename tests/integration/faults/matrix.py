@@ -309,19 +309,19 @@ TOKEN_FILE: Final = (
         "an empty token file",
         token_file=Path.touch,
         reason="no_token",
-        log="'FILE' holds no token: a token cannot be empty",
+        log="'FILE' contains no token: a token must not be empty",
     ),
     Row(
         "two words in it",
         token_file=lambda path: path.write_text(f"token {CANARY}"),
         reason="no_token",
-        log="'FILE' holds no token: a token cannot hold white space or control characters",
+        log="'FILE' contains no token: a token must not contain white space or control characters",
     ),
     Row(
         "bytes in it that are no text",
         token_file=lambda path: path.write_bytes(b"\xff" + CANARY.encode()),
         reason="no_token",
-        log="'FILE' is no UTF-8 text",
+        log="'FILE' is not UTF-8",
     ),
     Row(
         "a file of a terabyte",

@@ -20,7 +20,7 @@ import pytest
 import structlog
 
 from exporter.app import ServeOptions, running
-from exporter.config.loaded import make_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
@@ -288,7 +288,7 @@ async def test_a_prometheus_that_scrapes_over_midnight_and_a_restart(tmp_path: P
         prometheus(f"http://127.0.0.1:{port}", tmp_path) as url,
         aiohttp.ClientSession() as session,
     ):
-        plan = make_plan(
+        loaded = LoadedConfig.of(
             Config(
                 vspark=Vspark(url=simulator.url, token=LiteralToken(CANARY)),
                 companies=(Company(name="C", orgs=(Org(name="O", timezone="Europe/Berlin", folders=("A",)),)),),
@@ -297,7 +297,7 @@ async def test_a_prometheus_that_scrapes_over_midnight_and_a_restart(tmp_path: P
         )
 
         async def live(until_time: float) -> None:
-            async with running(plan, lambda: plan, serving, log, clock):
+            async with running(loaded, lambda: loaded, serving, log, clock):
                 await asyncio.sleep(until_time - clock.time())
 
         await live(begins + 8)

@@ -1,8 +1,7 @@
 from pathlib import Path
 
 from exporter.cli.check import describe, describe_web
-from exporter.config.loaded import zone_warnings
-from exporter.config.schema import load_config
+from exporter.config.loaded import load_config, zone_warnings
 from exporter.config.targets import make_targets
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip
@@ -48,8 +47,8 @@ def test_all_that_would_be_polled(tmp_path: Path) -> None:
         describe(config, make_targets(config))
         == f"""\
 https://vspark.example.com:3000: 5 targets
-each poll within 15s, answers of at most 64MiB, at most 4 requests at a time
-series for the 1000 busiest agents of each folder that match '.*' and not '', their ids as they are
+each poll within 15s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 DocTestCo, token from the environment variable DOCTESTCO_TOKEN
   DocTestCo-DocTesting, US/Eastern
     Test01, every 30s, stale after 2m30s
@@ -93,7 +92,7 @@ def web(folder: Path, text: str) -> str:
 
 def test_how_the_web_is_served(tmp_path: Path) -> None:
     equip(tmp_path)
-    assert web(tmp_path, "{}") == "web: http, without TLS\nweb: no password is asked\n"
+    assert web(tmp_path, "{}") == "web: http, without TLS\nweb: no passwords\n"
     assert (
         web(
             tmp_path,
@@ -103,8 +102,8 @@ def test_how_the_web_is_served(tmp_path: Path) -> None:
         )
         == """\
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
-web: no client certificate is asked for
-web: a password is asked of alice, bob; /-/healthy and /-/ready are open
+web: no client certificates
+web: users alice, bob; /-/healthy and /-/ready need no password
 web: headers X-Frame-Options, X-XSS-Protection
 web: at most 20 requests at once, and one more each 0.1 s
 """
@@ -116,9 +115,12 @@ def test_which_clients_are_let_in(tmp_path: Path) -> None:
     required = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [a, b]"
     assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:2] == [
         "web: https, TLS 1.3, certificate {folder}/server.crt",
-        ("web: a client certificate is required, verified by the CAs in {folder}/ca.crt, with one of the names a, b"),
+        (
+            "web: client certificates are required and verified by the CAs in {folder}/ca.crt, "
+            "with one of the names a, b"
+        ),
     ]
     optional = ", client_auth_type: VerifyClientCertIfGiven"
     assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[1] == (
-        "web: a client certificate is verified by the CAs in this machine's store, none is required"
+        "web: client certificates are optional and verified by the CAs in this machine's store"
     )

@@ -1,4 +1,4 @@
-"""What of a configuration file is followed, whatever stands in its place."""
+"""A configuration file is loaded and compared, whatever is at its path."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.loaded import checksum, differences, load_plan
+from exporter.config.loaded import LoadedConfig, checksum, differences
 from exporter.errors import ConfigError
 
 CONFIG = """\
@@ -16,13 +16,13 @@ companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]
 
 
 @pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
-def test_a_configuration_that_comes_through_a_pipe(name: str) -> None:
-    """As of `--config.file <(sops -d config.yaml)`."""
+def test_a_configuration_from_a_pipe(name: str) -> None:
+    """As with `--config.file <(sops -d config.yaml)`."""
     reading, writing = os.pipe()
     os.write(writing, CONFIG.encode())
     os.close(writing)
     try:
-        assert [target.name for target in load_plan(Path(name.format(reading))).targets] == ["C/O"]
+        assert [target.name for target in LoadedConfig.load(Path(name.format(reading))).targets] == ["C/O"]
     finally:
         os.close(reading)
 
@@ -39,26 +39,26 @@ def large(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda _: None, "cannot read {!r}: No such file or directory"),
-        (Path.mkdir, "cannot read {!r}: Is a directory"),
-        (loop, "cannot read {!r}: Too many levels of symbolic links"),
-        (os.mkfifo, "{!r} is empty"),
-        (lambda path: path.symlink_to("/dev/null"), "{!r} is empty"),
-        (lambda path: path.symlink_to("/dev/zero"), "{!r} is larger than 16 MiB"),
-        (large, "{!r} is larger than 16 MiB"),
+        (lambda _: None, "{}: cannot read the file: No such file or directory"),
+        (Path.mkdir, "{}: cannot read the file: Is a directory"),
+        (loop, "{}: cannot read the file: Too many levels of symbolic links"),
+        (os.mkfifo, "{}: the file is empty"),
+        (lambda path: path.symlink_to("/dev/null"), "{}: the file is empty"),
+        (lambda path: path.symlink_to("/dev/zero"), "{}: the file is larger than 16 MiB"),
+        (large, "{}: the file is larger than 16 MiB"),
     ],
     ids=["nothing", "folder", "loop", "pipe", "null", "zero", "large"],
 )
-def test_what_is_no_configuration_is_refused_and_nobody_waits(
+def test_other_kinds_of_files_are_rejected_without_waiting(
     tmp_path: Path, make: Callable[[Path], None], problem: str
 ) -> None:
     make(path := tmp_path / "config.yaml")
     assert bool(checksum(path)) == (make is large)
     with pytest.raises(ExceptionGroup) as refused:
-        load_plan(path)
+        LoadedConfig.load(path)
     (error,) = refused.value.exceptions
     assert isinstance(error, ConfigError)
-    assert str(error) == problem.format(str(path))
+    assert str(error) == problem.format(path)
 
 
 def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     assert checksum(path) == checksum(link) != before
 
 
-def test_of_a_file_that_is_too_large_no_more_is_read_than_says_so(tmp_path: Path) -> None:
+def test_only_the_beginning_of_a_large_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     large(path)
     before = checksum(path)
@@ -84,16 +84,16 @@ def test_of_a_file_that_is_too_large_no_more_is_read_than_says_so(tmp_path: Path
     assert checksum(path) not in ("", before)
 
 
-def test_what_differs_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
+def test_differences_are_sections_and_the_files_that_they_name(tmp_path: Path) -> None:
     path, key = tmp_path / "config.yaml", tmp_path / "key"
     key.write_text("a key of 16 bytes or more")
     path.write_text(CONFIG)
-    plain = load_plan(path)
+    plain = LoadedConfig.load(path)
     path.write_text(f"{CONFIG}agents: {{hash_key_file: key}}\npoll: {{interval: 30s}}\n")
-    hashed = load_plan(path)
+    hashed = LoadedConfig.load(path)
     key.write_text("another key, as long as it")
-    other_key = load_plan(path)
-    assert differences(plain, load_plan(path)) == ("poll", "agents")
+    other_key = LoadedConfig.load(path)
+    assert differences(plain, LoadedConfig.load(path)) == ("poll", "agents")
     assert differences(plain, plain) == differences(hashed, hashed) == ()
     assert differences(hashed, other_key) == (str(key),)
     assert differences(hashed, plain) == ("poll", "agents")

@@ -45,7 +45,7 @@ def test_a_target_for_each_folder_or_for_the_whole_org() -> None:
     assert [each.name for each in make_targets(config)] == ["A/x/f", "A/x/g", "A/y", "B/x/f"]
 
 
-def test_stale_after_is_that_of_the_file_where_it_is_given() -> None:
+def test_stale_after_from_the_file() -> None:
     config = Config(
         vspark=Vspark(url="http://localhost"),
         poll=Poll(stale_after_seconds=Duration(7200)),
@@ -60,9 +60,9 @@ def test_stale_after_is_that_of_the_file_where_it_is_given() -> None:
     assert [each.stale_after_seconds for each in make_targets(config)] == [7200.0, 7200.0]
 
 
-def test_a_target_without_a_token_cannot_be() -> None:
+def test_a_target_needs_a_token() -> None:
     config = Config(vspark=Vspark(url="http://localhost"), companies=(Company(name="A", orgs=(Org(name="x"),)),))
-    with pytest.raises(ValueError, match=r"^no token for A: a Config that load_config gave always has one$"):
+    with pytest.raises(ValueError, match=r"^no token for A: a Config that load_config returns always has one$"):
         make_targets(config)
 
 
@@ -87,7 +87,7 @@ def test_the_jump_hash_is_that_of_kube_state_metrics(key: int, buckets: int, buc
     assert _jump_hash(key, buckets) == bucket
 
 
-def test_the_hash_of_a_target_stays_what_it_is() -> None:
+def test_the_hash_of_a_target_never_changes() -> None:
     assert stable_hash(target("A", "x", "f")) == 1384783562950458894
     assert stable_hash(target("A", "x", None)) == 12496816669729093340
     assert stable_hash(target("Ä", "x y", "/")) == 4794251927783961888
@@ -110,8 +110,8 @@ def test_no_two_targets_have_the_same_text() -> None:
 TARGETS = tuple(target("C", f"org{number % 40}", f"folder {number}") for number in range(4000))
 
 
-def where(total_shards: int) -> dict[str, int]:
-    """In which shard each target is; a target in two or none would be missed in the number of all."""
+def shards(total_shards: int) -> dict[str, int]:
+    """Return the shard of each target; a target in two shards, or in none, would change the number of targets."""
     shards = [shard(TARGETS, number, total_shards) for number in range(total_shards)]
     assert sum(map(len, shards)) == len(TARGETS)
     return {each.name: number for number, some in enumerate(shards) for each in some}
@@ -119,15 +119,15 @@ def where(total_shards: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("total_shards", [1, 2, 3, 10])
 def test_every_target_is_in_exactly_one_shard(total_shards: int) -> None:
-    assert len(where(total_shards)) == len(TARGETS)
-    sizes = Counter(where(total_shards).values())
+    assert len(shards(total_shards)) == len(TARGETS)
+    sizes = Counter(shards(total_shards).values())
     assert sizes.keys() == set(range(total_shards))
     assert max(abs(size - len(TARGETS) / total_shards) for size in sizes.values()) < 0.15 * len(TARGETS) / total_shards
 
 
 @pytest.mark.parametrize("total_shards", [1, 2, 3, 9])
 def test_a_new_shard_takes_its_part_and_moves_nothing_else(total_shards: int) -> None:
-    before, after = where(total_shards), where(total_shards + 1)
+    before, after = shards(total_shards), shards(total_shards + 1)
     moved = [name for name in before if before[name] != after[name]]
     assert {after[name] for name in moved} == {total_shards}
     assert abs(len(moved) * (total_shards + 1) / len(TARGETS) - 1) < 0.15

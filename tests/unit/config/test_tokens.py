@@ -18,7 +18,7 @@ from exporter.runtime.terminal import printable
 CANARY = "s3cret/canary+é%2F"
 
 
-def test_a_token_shows_itself_to_reveal_only() -> None:
+def test_only_reveal_returns_the_token() -> None:
     token = Token(f" {CANARY}\r\n")
     assert token.reveal() == CANARY
     for shown in (repr(token), str(token), f"{token}", f"{token!r:>20}", f"{[token]}", repr(LiteralToken(CANARY))):
@@ -37,16 +37,16 @@ def test_tokens_of_one_text_are_equal() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a token cannot be empty"),
-        (" \n", "a token cannot be empty"),
-        ("canary canary", "a token cannot hold white space or control characters"),
-        ("canary\ncanary", "a token cannot hold white space or control characters"),
-        ("canary\0", "a token cannot hold white space or control characters"),
-        ("canary\ud800", "a token cannot hold white space or control characters"),
-        ("canary\u00a0canary", "a token cannot hold white space or control characters"),
+        ("", "a token must not be empty"),
+        (" \n", "a token must not be empty"),
+        ("canary canary", "a token must not contain white space or control characters"),
+        ("canary\ncanary", "a token must not contain white space or control characters"),
+        ("canary\0", "a token must not contain white space or control characters"),
+        ("canary\ud800", "a token must not contain white space or control characters"),
+        ("canary\u00a0canary", "a token must not contain white space or control characters"),
     ],
 )
-def test_what_is_no_token_is_refused_without_being_quoted(text: str, message: str) -> None:
+def test_a_bad_token_is_rejected_without_being_quoted(text: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Token(text)
     assert str(caught.value) == message
@@ -108,7 +108,7 @@ def test_no_text_takes_long_to_mask(token: str, text: str) -> None:
     assert process_time() - begun < 1
 
 
-def test_a_literal_is_given_as_it_is() -> None:
+def test_a_literal_token() -> None:
     source = LiteralToken(CANARY)
     assert source.read() == Token(CANARY)
     assert source.origin == "the configuration file"
@@ -135,10 +135,10 @@ def _error(source: TokenSource) -> str:
 def test_no_token_in_the_environment() -> None:
     environ = {"EMPTY": " ", "TWO": "canary canary"}
     assert _error(EnvToken("canary", environ)) == "the environment variable is not set"
-    assert _error(EnvToken("EMPTY", environ)) == "the environment variable holds no token: a token cannot be empty"
+    assert _error(EnvToken("EMPTY", environ)) == "the environment variable contains no token: a token must not be empty"
     assert (
         _error(EnvToken("TWO", environ))
-        == "the environment variable holds no token: a token cannot hold white space or control characters"
+        == "the environment variable contains no token: a token must not contain white space or control characters"
     )
 
 
@@ -147,11 +147,11 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
     source = FileToken(path)
     assert _error(source) == f"cannot read '{path}': No such file or directory"
     path.write_text(" \n")
-    assert _error(source) == f"'{path}' holds no token: a token cannot be empty"
+    assert _error(source) == f"'{path}' contains no token: a token must not be empty"
     path.write_text("canary canary")
-    assert _error(source) == f"'{path}' holds no token: a token cannot hold white space or control characters"
+    assert _error(source) == f"'{path}' contains no token: a token must not contain white space or control characters"
     path.write_bytes(b"canary\xff")
-    assert _error(source) == f"'{path}' is no UTF-8 text"
+    assert _error(source) == f"'{path}' is not UTF-8"
     path.unlink()
     path.mkdir()
     assert _error(source) == f"cannot read '{path}': Is a directory"
@@ -166,14 +166,14 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
     ],
     ids=["pipe", "zero", "large"],
 )
-def test_what_is_no_file_for_a_token_is_refused_and_nobody_waits(
+def test_other_kinds_of_files_are_rejected_without_waiting(
     tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     make(path := tmp_path / "token")
     assert _error(FileToken(path)) == f"cannot read '{path}': {why}"
 
 
-def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"\xef\xbb\xbffirst\r\n")
     source = FileToken(path)
@@ -184,7 +184,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     path.write_text("second")
     assert source.read() == Token("second")
 
-    # same size, and the time of the file before: only its inode is new
+    # same size and time as before: only the inode is new
     status = path.stat()
     (tmp_path / "new").write_text("third!")
     os.utime(tmp_path / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -192,12 +192,12 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     assert source.read() == Token("third!")
 
     path.write_text("")
-    assert "holds no token" in _error(source)
+    assert "contains no token" in _error(source)
     path.write_text("fourth")
     assert source.read() == Token("fourth")
 
 
-def test_the_swap_of_a_mounted_secret_is_seen(tmp_path: Path) -> None:
+def test_the_swap_of_a_mounted_secret_is_noticed(tmp_path: Path) -> None:
     for version, text in {"..1": "first", "..2": "other"}.items():
         (tmp_path / version).mkdir()
         (tmp_path / version / "token").write_text(text)

@@ -26,10 +26,10 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
     "text",
     ["", "30", "30 s", " 30s", "30s\n", "-1s", "+1s", "1.5h", "1s1m", "1s1s", "1w", "1S", "s", "٣s", "9999999999s"],
 )
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_texts_that_are_not_durations(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Duration.parse(text)
-    assert str(caught.value) == f"{text!r} is no duration such as '500ms', '30s' or '1h30m'"
+    assert str(caught.value) == f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'"
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_a_size_is_read_in_bytes(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "64", "64 MiB", "64M", "64mib", "-1B", "1.5GiB", "1MiB\n", "٣B", "1TiB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_texts_that_are_not_sizes(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Size.parse(text)
-    assert str(caught.value) == f"{text!r} is no size such as '64MiB' or '10MB'"
+    assert str(caught.value) == f"{text!r} is not a size such as '64MiB' or '10MB'"
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Duration, "0s"), (Duration, "0d0ms"), (Size, "0B"), (Size, "0GiB")])
-def test_nothing_is_refused(kind: type[Duration] | type[Size], text: str) -> None:
-    with pytest.raises(ValueError, match=r"^has to be more than 0$"):
+def test_zero_is_rejected(kind: type[Duration] | type[Size], text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be more than 0$"):
         kind.parse(text)
 
 

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.config.loaded import LoadedConfig, load_plan
+from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Agents
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
@@ -44,7 +44,7 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
             f"poll: {{concurrency: {concurrency}}}\n"
             "companies: [{name: C, orgs: [{name: O, timezone: UTC}]}]\n"
         )
-        return load_plan(path)
+        return LoadedConfig.load(path)
 
     opened: list[Client] = []
 

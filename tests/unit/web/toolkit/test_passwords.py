@@ -15,7 +15,7 @@ def hashed(password: bytes, cost: int = 4) -> PasswordHash:
 
 
 class Counted:
-    """The real bcrypt, with the costs of the hashes that were checked, and as long as `go` is not set, no answer."""
+    """The real bcrypt, which records the costs of the checked hashes and waits until `go` is set."""
 
     def __init__(self) -> None:
         self.costs: list[int] = []
@@ -45,20 +45,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
     counted.go.set()
 
 
-async def test_a_right_password_costs_its_hash_once(counted: Counted) -> None:
+async def test_a_correct_password_is_hashed_once(counted: Counted) -> None:
     passwords = Passwords({"alice": hashed(RIGHT)})
     assert [await passwords.check("alice", RIGHT) for _ in range(5)] == [True] * 5
     assert counted.costs == [4]
     assert counted.threads.isdisjoint({threading.get_ident()})
 
 
-async def test_requests_at_the_same_time_cost_it_once_too(counted: Counted) -> None:
+async def test_concurrent_requests_hash_it_once(counted: Counted) -> None:
     passwords = Passwords({"alice": hashed(RIGHT)})
     assert await asyncio.gather(*(passwords.check("alice", RIGHT) for _ in range(10))) == [True] * 10
     assert counted.costs == [4]
 
 
-async def test_a_wrong_password_costs_it_every_time(counted: Counted) -> None:
+async def test_a_wrong_password_is_hashed_every_time(counted: Counted) -> None:
     passwords = Passwords({"alice": hashed(RIGHT), "bob": hashed(b"bob's")})
     assert await passwords.check("alice", RIGHT)
     wrong = [("alice", b"wrong"), ("alice", b"bob's"), ("alice", b""), ("bob", RIGHT), ("alice", RIGHT + b"x")]
@@ -68,7 +68,7 @@ async def test_a_wrong_password_costs_it_every_time(counted: Counted) -> None:
     assert len(counted.costs) == 6
 
 
-async def test_an_unknown_user_costs_as_much_as_one_who_is_there(counted: Counted) -> None:
+async def test_an_unknown_user_takes_as_long_as_a_known_one(counted: Counted) -> None:
     passwords = Passwords({"alice": hashed(RIGHT, 6), "bob": hashed(RIGHT, 5)})
     for user in ("alice", "mallory", "", "Alice"):
         assert not await passwords.check(user, b"wrong")
@@ -84,24 +84,24 @@ async def test_a_flood_is_checked_one_by_one_and_does_not_pile_up(counted: Count
     await asyncio.sleep(0)
     refused = [task for task in flood if task.done()]
     assert len(refused) == 84
-    assert {str(task.exception()) for task in refused} == {"16 passwords wait for their check"}
+    assert {str(task.exception()) for task in refused} == {"16 passwords are waiting for their check"}
     assert {type(task.exception()) for task in refused} == {TooManyChecksError}
-    assert await passwords.check("alice", RIGHT)  # who is known passes by
+    assert await passwords.check("alice", RIGHT)  # a known password needs no check
     counted.go.set()
     assert [await task for task in flood if task not in refused] == [False] * 16
     assert counted.most_at_a_time == 1
     assert len(counted.costs) == 17
-    assert not await passwords.check("mallory", b"x")  # and there is room again
+    assert not await passwords.check("mallory", b"x")  # there is room again
 
 
-async def test_what_is_kept_is_one_digest_for_each_user() -> None:
+async def test_one_digest_is_kept_for_each_user() -> None:
     long = b"x" * 72
     passwords = Passwords({"alice": hashed(long)})
     assert [await passwords.check("alice", long + b"%d" % number) for number in range(5)] == [True] * 5
     assert not await passwords.check("bob", long)
-    assert len(passwords._right) == 1
-    assert long not in b"".join(passwords._right.values())
-    assert len(passwords._right["alice"]) == 32
+    assert len(passwords._correct) == 1
+    assert long not in b"".join(passwords._correct.values())
+    assert len(passwords._correct["alice"]) == 32
 
 
 @pytest.mark.parametrize("password", ["", "ü€😀", "a:b", "x" * 72, "nul\0nul"])
@@ -113,7 +113,7 @@ async def test_passwords_of_all_kinds(password: str, prefix: str) -> None:
     assert not await passwords.check("alice", b"y" + password.encode())
 
 
-async def test_what_htpasswd_has_made_of_it() -> None:
+async def test_a_hash_by_htpasswd() -> None:
     """From the toolkit's documentation and tests: fakepassword, by a hash with $2y$ and cost 10."""
     known = PasswordHash("$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi")
     assert await Passwords({"alice": known}).check("alice", b"fakepassword")
@@ -127,12 +127,12 @@ async def test_what_htpasswd_has_made_of_it() -> None:
         *("$2b$04$" + "." * 53 + "\n", " $2b$04$" + "." * 53, "$1$canary", "{SHA}canary"),
     ],
 )
-def test_no_hash(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^is no bcrypt hash; `htpasswd -nBC 10 USER` makes one$"):
+def test_texts_that_are_not_hashes(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one$"):
         PasswordHash(text)
 
 
-def test_a_hash_shows_itself_to_nobody() -> None:
+def test_a_hash_is_not_shown() -> None:
     one, same, other = (PasswordHash(f"$2{kind}$04$" + "." * 53) for kind in "bby")
     assert (repr(one), str(one), f"{one}") == ("PasswordHash(***)",) * 3
     assert one == same

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import WebConfigError
+from exporter.errors import ConfigError
 from exporter.web.toolkit.file import WebConfigFile
 from exporter.web.toolkit.schema import Headers, HttpServer, PrivateKey, RateLimit, TlsServer, WebConfig
 from tests.support.repository import ROOT
@@ -20,13 +20,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refusals(folder: Path, text: str) -> list[str]:
-    """Give what is wrong with a file."""
+def rejections(folder: Path, text: str) -> list[str]:
+    """Return every message about a file that is rejected, after the name of the file."""
     path = write(folder, text)
     with pytest.raises(ExceptionGroup) as caught:
         WebConfigFile(path)
-    assert [type(error) for error in caught.value.exceptions] == [WebConfigError] * len(caught.value.exceptions)
-    messages = [str(error).replace(str(folder), "{folder}") for error in caught.value.exceptions]
+    assert [type(error) for error in caught.value.exceptions] == [ConfigError] * len(caught.value.exceptions)
+    texts = [str(error) for error in caught.value.exceptions]
+    assert [each for each in texts if not each.startswith(f"{path}:")] == []
+    messages = [each.removeprefix(f"{path}:").lstrip().replace(str(folder), "{folder}") for each in texts]
     assert [message for message in messages for secret in SECRETS if secret in message] == []
     return messages
 
@@ -91,7 +93,7 @@ def test_every_key(folder: Path) -> None:
     assert (config.rate_limit.interval_seconds, config.rate_limit.burst) == (60.5, 20)
 
 
-# What the toolkit's own documentation and tests show
+# From the toolkit's own documentation and tests
 
 
 @pytest.mark.parametrize(
@@ -123,18 +125,18 @@ def test_every_key(folder: Path) -> None:
         ),
         f"tls_server_config: {{{BASE}, min_version: TLS13, curve_preferences: [CurveP521]}}",
         "rate_limit:\n  interval: 0\n  burst: 0\n",
-        # what generators of such files leave behind
+        # as generators of such files write it
         "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\nrate_limit:\n",
         "http_server_config: {headers: {X-Frame-Options: sameorigin, X-XSS-Protection: ''}}",
         f"tls_server_config: {{{BASE}, client_ca_file: '', client_auth_type: '', cipher_suites: [], cert: ''}}",
         "{}",
     ],
 )
-def test_files_that_exist_are_taken(folder: Path, text: str) -> None:
+def test_files_that_exist_are_accepted(folder: Path, text: str) -> None:
     WebConfigFile(write(folder, text))
 
 
-def test_nothing_is_neither_tls_nor_users(folder: Path) -> None:
+def test_empty_blocks_mean_no_tls_and_no_users(folder: Path) -> None:
     file = WebConfigFile(write(folder, "tls_server_config: {}\nbasic_auth_users:\nhttp_server_config: {headers: }\n"))
     assert file.tls is None
     assert (file.config.tls, file.config.users, file.config.headers) == (None, {}, {})
@@ -158,33 +160,33 @@ def test_the_documentation_has_every_key_and_its_example_loads(folder: Path) -> 
     assert [*WebConfigFile(write(folder, example)).config.users] == ["prometheus"]
 
 
-# What is refused, in whole messages
+# What is rejected, in whole messages
 
 
-TLS_REFUSALS: dict[str, list[str]] = {
-    "cert_file: server.crt": ["key_file: is missing; TLS takes key_file or key"],
-    "key_file: server.key": ["cert_file: is missing; TLS takes cert_file or cert"],
+TLS_REJECTIONS: dict[str, list[str]] = {
+    "cert_file: server.crt": ["key_file: is missing; TLS needs key_file or key"],
+    "key_file: server.key": ["cert_file: is missing; TLS needs cert_file or cert"],
     "min_version: TLS13": [
-        "cert_file: is missing; TLS takes cert_file or cert",
-        "key_file: is missing; TLS takes key_file or key",
+        "cert_file: is missing; TLS needs cert_file or cert",
+        "key_file: is missing; TLS needs key_file or key",
     ],
     f"{BASE}, cert: canary, key: canary": [
-        "cert_file: stands beside cert; only one of them can be given",
-        "key_file: stands beside key; only one of them can be given",
+        "cert_file: cert is set too; set only one of them",
+        "key_file: key is set too; set only one of them",
     ],
-    f"{REQUIRED}, client_ca: canary": ["client_ca_file: stands beside client_ca; only one of them can be given"],
+    f"{REQUIRED}, client_ca: canary": ["client_ca_file: client_ca is set too; set only one of them"],
     "cert_file: gone, key_file: .": [
         "cert_file: cannot read '{folder}/gone': No such file or directory",
         "key_file: cannot read '{folder}': Is a directory",
     ],
     'cert_file: "-----BEGIN canary", key_file: "canary\\ncanary"': [
-        "cert_file: is no path; a certificate or a key itself goes under cert, key or client_ca",
-        "key_file: is no path; a certificate or a key itself goes under cert, key or client_ca",
+        "cert_file: is not a file name; the text of a certificate or key goes under cert, key or client_ca",
+        "key_file: is not a file name; the text of a certificate or key goes under cert, key or client_ca",
     ],
     "cert_file: text, key_file: server.key": [
         (
             "cert_file: no certificate in {folder}/text with the key in {folder}/server.key: "
-            "there is none in it, or the key is encrypted"
+            "it contains none, or the key is encrypted"
         )
     ],
     "cert_file: server.crt, key_file: client.key": [
@@ -193,7 +195,7 @@ TLS_REFUSALS: dict[str, list[str]] = {
     "cert: canary, key: canary": [
         (
             "cert: no certificate in the file itself with the key in the file itself: "
-            "there is none in it, or the key is encrypted"
+            "it contains none, or the key is encrypted"
         )
     ],
     REQUIRED.replace("ca.crt", "text"): [
@@ -204,39 +206,36 @@ TLS_REFUSALS: dict[str, list[str]] = {
     ],
     f"{BASE}, client_auth_type: RequestClientCert": [
         (
-            "client_auth_type: 'RequestClientCert' does not verify the certificate that it asks for, "
-            "which Python's ssl cannot do; use NoClientCert, which lets in the same clients"
+            "client_auth_type: 'RequestClientCert' requests a certificate but does not verify it, "
+            "which Python's ssl does not support; use NoClientCert, which accepts the same clients"
         )
     ],
     f"{BASE}, client_auth_type: RequireAnyClientCert": [
         (
-            "client_auth_type: 'RequireAnyClientCert' does not verify the certificate that it asks for, "
-            "which Python's ssl cannot do; use RequireAndVerifyClientCert with client_ca_file"
+            "client_auth_type: 'RequireAnyClientCert' requests a certificate but does not verify it, "
+            "which Python's ssl does not support; use RequireAndVerifyClientCert with client_ca_file"
         )
     ],
     f"{BASE}, client_auth_type: RequireClientCert": [
         (
-            "client_auth_type: 'RequireClientCert' does not verify the certificate that it asks for, "
-            "which Python's ssl cannot do; use RequireAndVerifyClientCert with client_ca_file"
+            "client_auth_type: 'RequireClientCert' requests a certificate but does not verify it, "
+            "which Python's ssl does not support; use RequireAndVerifyClientCert with client_ca_file"
         )
     ],
     f"{BASE}, client_auth_type: requireandverifyclientcert": [
         (
-            "client_auth_type: 'requireandverifyclientcert' is no client authentication; "
+            "client_auth_type: 'requireandverifyclientcert' is not a client authentication type; "
             "did you mean 'RequireAndVerifyClientCert'?"
         )
     ],
     f"{BASE}, client_auth_type: x": [
         (
-            "client_auth_type: 'x' is no client authentication, expected NoClientCert, VerifyClientCertIfGiven, "
-            "RequireAndVerifyClientCert"
+            "client_auth_type: 'x' is not a client authentication type, expected NoClientCert, "
+            "VerifyClientCertIfGiven, RequireAndVerifyClientCert"
         )
     ],
     f"{BASE}, client_auth_type: RequireAndVerifyClientCert": [
-        (
-            "client_ca_file: is missing: without it, whoever has a certificate of any CA that this machine trusts "
-            "would be let in"
-        )
+        ("client_ca_file: is missing; without it, the certificates of any CA that this machine trusts are valid")
     ],
     f"{BASE}, client_ca_file: ca.crt": [
         "client_ca_file: has no effect with client_auth_type NoClientCert; use RequireAndVerifyClientCert"
@@ -245,63 +244,63 @@ TLS_REFUSALS: dict[str, list[str]] = {
         "client_ca: has no effect with client_auth_type NoClientCert; use RequireAndVerifyClientCert"
     ],
     f"{BASE}, client_allowed_sans: [a]": [
-        "client_allowed_sans: NoClientCert lets in clients that have no certificate; use RequireAndVerifyClientCert"
+        "client_allowed_sans: NoClientCert accepts clients without a certificate; use RequireAndVerifyClientCert"
     ],
     f"{BASE}, client_auth_type: VerifyClientCertIfGiven, client_allowed_sans: [a]": [
         (
-            "client_allowed_sans: VerifyClientCertIfGiven lets in clients that have no certificate; "
+            "client_allowed_sans: VerifyClientCertIfGiven accepts clients without a certificate; "
             "use RequireAndVerifyClientCert"
         )
     ],
-    f"{REQUIRED}, client_allowed_sans: []": ["client_allowed_sans: has to name at least one"],
+    f"{REQUIRED}, client_allowed_sans: []": ["client_allowed_sans: must not be empty"],
     f"{BASE}, min_version: TLS111, max_version: SSL30": [
-        "min_version: 'TLS111' is no TLS version; did you mean 'TLS11'?",
-        "max_version: 'SSL30' is no TLS version, expected TLS10, TLS11, TLS12, TLS13",
+        "min_version: 'TLS111' is not a TLS version; did you mean 'TLS11'?",
+        "max_version: 'SSL30' is not a TLS version, expected TLS10, TLS11, TLS12, TLS13",
     ],
     f"{BASE}, min_version: TLS13, max_version: TLS12": ["min_version: TLS13 is above max_version, TLS12"],
     f"{REQUIRED}, min_version: TLS11": [
-        "min_version: below TLS12, OpenSSL would let RequireAndVerifyClientCert accept broken signatures; use TLS12"
+        "min_version: below TLS12, RequireAndVerifyClientCert would accept broken signatures; use TLS12"
     ],
     f"{BASE}, cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12": [
-        "cipher_suites: names suites of TLS 1.3 only, and max_version is TLS12"
+        "cipher_suites: contains only suites for TLS 1.3, but max_version is TLS12"
     ],
     f"{BASE}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048, TLS_RSA_WITH_RC4_128_SHA]": [
         (
-            "cipher_suites[0]: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048' is no cipher suite that Go counts as secure; "
-            "did you mean 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'?"
+            "cipher_suites[0]: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048' is not a cipher suite that Go considers "
+            "secure; did you mean 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'?"
         ),
         (
-            "cipher_suites[1]: 'TLS_RSA_WITH_RC4_128_SHA' is no cipher suite that Go counts as secure; "
+            "cipher_suites[1]: 'TLS_RSA_WITH_RC4_128_SHA' is not a cipher suite that Go considers secure; "
             "did you mean 'TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA'?"
         ),
     ],
     f"{BASE}, curve_preferences: [CurveP257]": [
-        "curve_preferences[0]: 'CurveP257' is no curve; did you mean 'CurveP256'?"
+        "curve_preferences[0]: 'CurveP257' is not a curve; did you mean 'CurveP256'?"
     ],
     f"{BASE}, curve_preferences: [CurveP256, X25519]": [
-        "curve_preferences: Python's ssl takes one curve; name one, or leave the key out for all that OpenSSL offers"
+        "curve_preferences: Python's ssl supports one curve; keep one, or remove the key to offer all of OpenSSL's"
     ],
     f"{BASE}, prefer_server_cipher_suites: 'yes'": ["prefer_server_cipher_suites: expected true or false, got text"],
     "cert_filse: server.crt": ["cert_filse: unknown key; did you mean 'cert_file'?"],
 }
 
 
-@pytest.mark.parametrize("tls", TLS_REFUSALS)
-def test_what_is_refused_of_tls(folder: Path, tls: str) -> None:
-    expected = [f"tls_server_config.{message}" for message in TLS_REFUSALS[tls]]
-    assert refusals(folder, f"tls_server_config: {{{tls}}}") == expected
+@pytest.mark.parametrize("tls", TLS_REJECTIONS)
+def test_tls_settings_that_are_rejected(folder: Path, tls: str) -> None:
+    expected = [f"1: tls_server_config.{message}" for message in TLS_REJECTIONS[tls]]
+    assert rejections(folder, f"tls_server_config: {{{tls}}}") == expected
 
 
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
-        ("", ["'{folder}/web.yml' is empty"]),
-        ("canary\n", ["expected a mapping, got text"]),
-        ("tls_server_config: canary", ["tls_server_config: expected a mapping, got text"]),
+        ("", ["the file is empty"]),
+        ("canary\n", ["1: expected a mapping, got text"]),
+        ("tls_server_config: canary", ["1: tls_server_config: expected a mapping, got text"]),
         (
             "http_server_config: {http2: true}",
             [
-                "http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out, or set it to false",
+                "1: http_server_config.http2: this server supports only HTTP/1.1; remove the key or set it to false",
             ],
         ),
         (
@@ -310,18 +309,18 @@ def test_what_is_refused_of_tls(folder: Path, tls: str) -> None:
                 'Strict-Transport-Security: "a\\r\\nb"}}'
             ),
             [
-                "http_server_config.headers.Content-Type: unknown key; did you mean 'X-Content-Type-Options'?",
+                "1: http_server_config.headers.Content-Type: unknown key; did you mean 'X-Content-Type-Options'?",
                 (
-                    "http_server_config.headers.X-Frame-Options: 'foo' is not what this header can say, "
+                    "1: http_server_config.headers.X-Frame-Options: 'foo' is not a value of this header, "
                     "expected deny or sameorigin"
                 ),
                 (
-                    "http_server_config.headers.X-Content-Type-Options: 'sniff' is not what this header can say, "
+                    "1: http_server_config.headers.X-Content-Type-Options: 'sniff' is not a value of this header, "
                     "expected nosniff"
                 ),
                 (
-                    "http_server_config.headers.Strict-Transport-Security: "
-                    "a header cannot hold control characters or line breaks"
+                    "1: http_server_config.headers.Strict-Transport-Security: "
+                    "a header must not contain control characters or line breaks"
                 ),
             ],
         ),
@@ -331,45 +330,49 @@ def test_what_is_refused_of_tls(folder: Path, tls: str) -> None:
                 f"'{HASH}': alice, x: '{HASH}x', y: '{HASH.replace('$2b$', '$2$')}', '': '{HASH[:-1]}'}}"
             ),
             [
-                "basic_auth_users.john: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one",
-                "basic_auth_users: expected text as a key, got a whole number; put it in quotes",
-                "basic_auth_users: a user's name cannot hold ':', as it ends the name in a request",
-                "basic_auth_users.jane: expected text, got nothing",
-                'basic_auth_users["with space"]: expected text, got a whole number; put it in quotes',
-                "basic_auth_users: a user's name stands before its hash, not after it",
-                "basic_auth_users.x: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one",
-                "basic_auth_users.y: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one",
-                'basic_auth_users[""]: is no bcrypt hash; `htpasswd -nBC 10 USER` makes one',
+                "1: basic_auth_users.john: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one",
+                "1: basic_auth_users: expected text as a key, got a whole number; put it in quotes",
+                "1: basic_auth_users: the name of a user must not contain ':', which ends the name in a request",
+                "1: basic_auth_users.jane: expected text, got nothing",
+                '1: basic_auth_users["with space"]: expected text, got a whole number; put it in quotes',
+                "1: basic_auth_users: the name of a user goes before the hash, not after it",
+                "1: basic_auth_users.x: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one",
+                "1: basic_auth_users.y: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one",
+                '1: basic_auth_users[""]: is not a bcrypt hash; `htpasswd -nBC 10 USER` creates one',
             ],
         ),
-        (f"basic_auth_users:\n  a: {HASH}\n  a: {HASH}\n", ["line 3, column 3: the key 'a' stands twice"]),
+        (f"basic_auth_users:\n  a: {HASH}\n  a: {HASH}\n", ["3: duplicate key, first on line 2 (column 3)"]),
         (
             "rate_limit: {interval: 1s}",
-            ["rate_limit.burst: is 0 or missing: every request would be refused"],
+            ["1: rate_limit.burst: is 0 or missing, so every request would be rejected"],
         ),
         (
             "rate_limit: {interval: 1.5, burst: -1}",
             [
-                "rate_limit.interval: expected text, got a number; write a unit: '1s'",
-                "rate_limit.burst: expected int >= 0",
+                "1: rate_limit.interval: expected text, got a number; write a unit: '1s'",
+                "1: rate_limit.burst: must be at least 0",
             ],
         ),
         (
             "rate_limit: {interval: 1 s, burst: 1, brust: 1}",
             [
-                "rate_limit.interval: '1 s' is no duration such as '500ms', '1s' or '1m30s'",
-                "rate_limit.brust: unknown key; did you mean 'burst'?",
+                "1: rate_limit.interval: '1 s' is not a duration such as '500ms', '1s' or '1m30s'",
+                "1: rate_limit.brust: unknown key; did you mean 'burst'?",
             ],
         ),
         (
             "rate_limit: {interval: 5, burst: 1}",
-            ["rate_limit.interval: '5' is no duration such as '500ms', '1s' or '1m30s'"],
+            ["1: rate_limit.interval: '5' is not a duration such as '500ms', '1s' or '1m30s'"],
         ),
-        (f"alice: {HASH}", ["alice: unknown key"]),
+        (f"alice: {HASH}", ["1: alice: unknown key"]),
+        (
+            "http_server_config: &a\n  headers: *a\n",
+            ["2: http_server_config.headers.headers: unknown key"],
+        ),
     ],
 )
-def test_what_is_refused(folder: Path, text: str, messages: list[str]) -> None:
-    assert refusals(folder, text) == messages
+def test_files_that_are_rejected(folder: Path, text: str, messages: list[str]) -> None:
+    assert rejections(folder, text) == messages
 
 
 def test_all_problems_at_once(folder: Path) -> None:
@@ -379,20 +382,20 @@ def test_all_problems_at_once(folder: Path) -> None:
         "basic_auth_users: {alice: canary}\n"
         "rate_limits: {}\n"
     )
-    assert [message.partition(":")[0] for message in refusals(folder, text)] == [
-        "tls_server_config.client_auth_type",
-        "tls_server_config.min_version",
-        "http_server_config.http2",
-        "basic_auth_users.alice",
-        "rate_limits",
+    assert [message.split(": ")[:2] for message in rejections(folder, text)] == [
+        ["1", "tls_server_config.client_auth_type"],
+        ["1", "tls_server_config.min_version"],
+        ["2", "http_server_config.http2"],
+        ["3", "basic_auth_users.alice"],
+        ["4", "rate_limits"],
     ]
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         WebConfigFile(tmp_path / "web.yml")
     assert [str(error) for error in caught.value.exceptions] == [
-        f"cannot read '{tmp_path}/web.yml': No such file or directory"
+        f"{tmp_path}/web.yml: cannot read the file: No such file or directory"
     ]
 
 

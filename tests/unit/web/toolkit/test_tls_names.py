@@ -9,7 +9,7 @@ from tests.support.tools import tool
 
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
 def test_openssl_knows_each_suite_by_its_name(suite: str) -> None:
-    """OpenSSL says the standard's names, which are Go's, of its own."""
+    """OpenSSL knows the standard's names, which are Go's, beside its own."""
     ciphers = [
         tool("openssl", "openssl"),
         "ciphers",
@@ -22,7 +22,7 @@ def test_openssl_knows_each_suite_by_its_name(suite: str) -> None:
     assert [line.split()[:3:2] for line in said.splitlines()] == [[suite, CIPHER_SUITES[suite]]]
 
 
-def test_the_suites_of_tls_13_are_on_in_any_case() -> None:
+def test_the_suites_of_tls_13_are_always_on() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     names = {each["name"] for each in context.get_ciphers() if each["protocol"] == "TLSv1.3"}
@@ -38,5 +38,5 @@ def test_every_version_is_above_the_one_before() -> None:
     assert [*VERSIONS.values()] == sorted(VERSIONS.values())
 
 
-def test_what_is_not_verified_is_no_policy() -> None:
+def test_policies_that_do_not_verify_are_not_supported() -> None:
     assert set(CLIENT_AUTH_TYPES.values()) == set(ssl.VerifyMode)
