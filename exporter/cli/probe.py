@@ -16,7 +16,7 @@ from exporter.stats.incremental import IncrementalParser
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
 from exporter.vspark.client import Client
-from exporter.vspark.response import Answer, status_error
+from exporter.vspark.response import Response, is_success, status_error
 
 _BODY_SHOWN: Final = 400
 _AGENTS_SHOWN: Final = 5
@@ -54,16 +54,16 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
 
 async def _probe_target(client: Client, target: Target, asked: Requested, reader: Parser, lines: list[str]) -> bool:
     try:
-        answer = await client.ask(target, asked.day)
-        lines += _shown_answer(answer)
-        if not answer.is_success:
-            raise status_error(answer, target.token.read(), target.token.origin)
-        records = _records(answer.body, asked, reader)
+        response = await client.request_once(target, asked.day)
+        lines += _shown_response(response)
+        if not is_success(response.status):
+            raise status_error(response, target.token.read(), target.token.origin)
+        records = _records(response.body, asked, reader)
     except DecodeError as error:
         lines += _shown_findings(reader)
         lines.append(f"FAILED    {error.reason} at {error}")
         if error.reason == "unrecognized":
-            lines += _shown_outline(answer.body)
+            lines += _shown_outline(response.body)
         return False
     except PollError as error:
         lines.append(f"FAILED    {error.reason}: {error}")
@@ -73,12 +73,12 @@ async def _probe_target(client: Client, target: Target, asked: Requested, reader
     return True
 
 
-def _shown_answer(answer: Answer) -> Iterator[str]:
-    kind = answer.headers.get("Content-Type", "no content type")
-    yield f"request   GET {answer.url_masked}"
-    yield f"answer    {answer.status}, {kind}, {len(answer.body)} bytes, {answer.seconds * 1000:.0f} ms"
-    text = answer.body[:_BODY_SHOWN].decode("utf-8", "replace")
-    yield f"body      {text}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
+def _shown_response(response: Response) -> Iterator[str]:
+    kind = response.headers.get("Content-Type", "no content type")
+    yield f"request   GET {response.url_masked}"
+    yield f"response  {response.status}, {kind}, {len(response.body)} bytes, {response.seconds * 1000:.0f} ms"
+    text = response.body[:_BODY_SHOWN].decode("utf-8", "replace")
+    yield f"body      {text}{' …' if len(response.body) > _BODY_SHOWN else ''}"
 
 
 def _shown_findings(reader: Parser) -> Iterator[str]:

@@ -67,8 +67,8 @@ async def test_the_loop_goes_on_while_a_body_is_unpacked() -> None:
 
 
 TOO_LARGE = (
-    "the answer is larger than 1000 bytes: raise vspark.max_response_size, or list the org's folders, "
-    "so that each is asked for by itself"
+    "the response is larger than 1000 bytes: raise vspark.max_response_size, or list the org's folders, "
+    "so that each gets its own request"
 )
 
 
@@ -118,13 +118,14 @@ async def test_a_bomb_takes_no_memory() -> None:
 
 
 NOT_ASKED_FOR = (
-    "the answer has another Content-Encoding than gzip, deflate, which alone were asked for: "
-    "look at the proxy before V-Spark"
+    "the response has another Content-Encoding than gzip, deflate, the only ones requested: "
+    "check the proxy in front of V-Spark"
 )
 
 
 def unpack_message(encoding: str, what: str) -> str:
-    return f"the answer cannot be unpacked by its Content-Encoding {encoding}, {what}: look at the proxy before V-Spark"
+    problem = f"the response cannot be decompressed by its Content-Encoding {encoding}, {what}"
+    return f"{problem}: check the proxy in front of V-Spark"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def unpack_message(encoding: str, what: str) -> str:
         ),
         pytest.param(
             answer(zlib.compress(TEXT) + b"more", DEFLATE),
-            unpack_message("deflate", "more comes after its end"),
+            unpack_message("deflate", "more data follows its end"),
             id="more after deflate",
         ),
         pytest.param(

@@ -9,7 +9,7 @@ import pytest
 from exporter import __version__
 from exporter.config.tokens import FileToken
 from exporter.errors import PollError, TokenError
-from exporter.vspark.response import Answer
+from exporter.vspark.response import Response
 from tests.support.raw_servers import (
     CANARY,
     CANARY_IN_URL,
@@ -134,7 +134,7 @@ async def test_a_status_says_what_the_page_says_without_the_token() -> None:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
             (
-                "the token from the configuration file is refused: is it the one of this company? "
+                "the token from the configuration file is rejected: check that it belongs to this company "
                 "(status 403 Forbidden; it says: No GET /stats?token=*** *** ***)"
             ),
         )
@@ -152,7 +152,10 @@ async def test_a_status_counts_even_with_a_page_that_cannot_be_read(reply: Reply
     async with serving(reply) as server:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
-            "the token from the configuration file is refused: is it the one of this company? (status 403 Forbidden)",
+            (
+                "the token from the configuration file is rejected: check that it belongs to this company "
+                "(status 403 Forbidden)"
+            ),
         )
 
 
@@ -162,8 +165,8 @@ async def test_a_redirect_is_not_followed() -> None:
         assert await failure_of(client_of(server.port)) == (
             "StatusError redirect",
             (
-                "the answer leads on to https://login.example.com, which is not followed: "
-                "set vspark.url to where V-Spark itself answers (status 302 Found)"
+                "the response redirects to https://login.example.com, which is not followed: "
+                "set vspark.url to the address of V-Spark itself (status 302 Found)"
             ),
         )
 
@@ -191,7 +194,7 @@ async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
         assert server.connections == 2
 
 
-async def test_asking_gives_any_answer_without_the_token() -> None:
+async def test_one_request_returns_any_response_without_the_token() -> None:
     headers = ("Retry-After: 1", f"Location: /login?token={CANARY_IN_URL}", "X-Other: 1")
     page = f"<p>{CANARY} {CANARY_IN_URL} ".encode() + b"\xff"
     observed = Observed()
@@ -199,9 +202,9 @@ async def test_asking_gives_any_answer_without_the_token() -> None:
         serving(answer(page, *headers, status="503 Service Unavailable")) as server,
         client_of(server.port, observe=observed) as client,
     ):
-        given = await client.ask(replace(TARGET, folder="Süd 1"), DAY)
+        given = await client.request_once(replace(TARGET, folder="Süd 1"), DAY)
     url = f"http://127.0.0.1:{server.port}"
-    assert given == Answer(
+    assert given == Response(
         url_masked=f"{url}/stats/Co/Co-Org/S%C3%BCd%201?token=***&daterange=20261123-20261123",
         status=503,
         headers={"Content-Type": "text/html", "Location": "/login?token=***", "Retry-After": "1"},
@@ -221,17 +224,17 @@ async def test_asking_gives_any_answer_without_the_token() -> None:
         (answer(b"x", "Content-Encoding: br"), "bad_encoding"),
     ],
 )
-async def test_asking_tries_once(reply: Reply, reason: str) -> None:
+async def test_one_request_is_not_retried(reply: Reply, reason: str) -> None:
     async with (
         serving(reply) as server,
         client_of(server.port, timeout_seconds=0.3, limit_bytes=1000) as client,
     ):
         with pytest.raises(PollError) as caught:
-            await client.ask(TARGET, None)
+            await client.request_once(TARGET, None)
     assert (caught.value.reason, len(server.requests)) == (reason, 1)
 
 
-async def test_asking_without_a_token(tmp_path: Path) -> None:
+async def test_one_request_without_a_token(tmp_path: Path) -> None:
     async with client_of(1) as client:
         with pytest.raises(TokenError):
-            await client.ask(replace(TARGET, token=FileToken(tmp_path / "gone")), None)
+            await client.request_once(replace(TARGET, token=FileToken(tmp_path / "gone")), None)

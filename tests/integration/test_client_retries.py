@@ -44,7 +44,7 @@ async def test_the_last_error_is_raised_when_the_tries_are_used_up() -> None:
     async with serving(reset, reset, reset, BUSY, ANSWER) as server:
         assert await failure_of(client_of(server.port, sleep=pauses)) == (
             "StatusError server_error",
-            "V-Spark, or a proxy before it, fails: look at its log (status 503 Service Unavailable; it says: busy)",
+            "V-Spark, or a proxy in front of it, fails: check its log (status 503 Service Unavailable; it says: busy)",
         )
     assert (len(server.requests), len(pauses)) == (4, 3)
 
@@ -84,7 +84,7 @@ async def test_a_pause_that_does_not_fit_is_not_made() -> None:
         failure = await failure_of(client_of(server.port, sleep=pauses, timeout_seconds=5))
     assert failure == (
         "StatusError rate_limited",
-        "fewer requests are wanted: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
+        "too many requests: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
     )
     assert (len(server.requests), pauses) == (1, [])
 
@@ -103,8 +103,8 @@ async def test_a_server_that_hangs(sent: bytes) -> None:
         assert await failure_of(client_of(server.port, timeout_seconds=0.3, observe=observed)) == (
             "ConnectError timeout",
             (
-                f"no whole answer from 127.0.0.1:{server.port} within 0.3 s: "
-                "look at V-Spark's load, or raise vspark.timeout"
+                f"no complete response from 127.0.0.1:{server.port} within 0.3 s: "
+                "check the load of V-Spark, or raise vspark.timeout"
             ),
         )
         await until(lambda: server.gone == 1)

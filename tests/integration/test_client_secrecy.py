@@ -105,9 +105,9 @@ async def assert_secret(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     texts = []
     async with client_of(url, timeout_seconds=0.3, limit_bytes=10_000) as client:
-        for ask in (client.fetch, client.ask):
+        for send in (client.fetch, client.request_once):
             try:
-                texts.append(repr(await ask(TARGET, DAY)))
+                texts.append(repr(await send(TARGET, DAY)))
             except PollError as error:
                 texts += traceback.format_exception(error)
                 texts += [f"{each} {each!r}" for each in chain_of(error)]

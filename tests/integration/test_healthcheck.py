@@ -149,7 +149,7 @@ def test_nobody_listens_by_https(capsys: Captured) -> None:
 
 async def test_the_command_loads_no_server() -> None:
     code = (
-        "import sys; from exporter.cli import main; code = main(sys.argv[1:]);"
+        "import sys; from exporter.cli.main import main; code = main(sys.argv[1:]);"
         "print(sorted({'aiohttp', 'msgspec', 'prometheus_client', 'yaml'} & set(sys.modules))); sys.exit(code)"
     )
     async with serving() as served:

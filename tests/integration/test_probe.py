@@ -62,7 +62,7 @@ async def test_what_is_understood() -> None:
     assert output == (
         "Co/East/Süd & West\n"
         "  request   GET http://v/stats/Co/East/S%C3%BCd%20%26%20West?token=***&daterange=20261123-20261123\n"
-        "  answer    200, text/html, 159 bytes, N ms\n"
+        "  response  200, text/html, 159 bytes, N ms\n"
         '  body      [{"date":"20261123","calls":7,"avgduration":"0:05:12","agents":'
         '{"a1":{"calls":4,"duration":"1:01:01"},"a2":{"ncalls":3},"a3":0}},{"date":"20261122","calls":5}]\n'
         "  read by   rule 1: a folder's calls from 'calls'\n"
@@ -81,7 +81,7 @@ async def test_what_is_understood() -> None:
         "\n"
         "Co/Nowhere\n"
         "  request   GET http://v/stats/Co/Nowhere?token=***\n"
-        "  answer    200, text/html, 64 bytes, N ms\n"
+        "  response  200, text/html, 64 bytes, N ms\n"
         '  body      {"stats":{"F":{"calls":"3","totalduration":90},"G":{"calls":0}}}\n'
         "  read by   rule 1: a folder's calls from 'calls'\n"
         "            rule 2: a folder's total duration, divided by the calls, from 'totalduration'\n"
@@ -135,7 +135,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
     [
         (
             Fault.status(403),
-            "auth: the token from the configuration file is refused: is it the one of this company? (status 403 ",
+            "auth: the token from the configuration file is rejected: check that it belongs to this company (status 40",
         ),
         (Fault.garbage(), "not_json at $: "),
         (Fault.html(), "not_json at $: the body is an HTML or XML page, of a proxy or a login perhaps"),
@@ -172,7 +172,7 @@ async def test_a_content_type_that_is_no_text_is_shown_as_what_it_is() -> None:
     async with serving(reply) as server:
         out = io.StringIO()
         await probe(config(f"http://127.0.0.1:{server.port}"), "Co/Nowhere", NOW, out)
-    assert "answer    200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
+    assert "response  200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
     out.getvalue().encode()
 
 

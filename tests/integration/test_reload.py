@@ -400,7 +400,7 @@ async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.runtime.files.PIPE_SECONDS", 0.2)
-    problem = f"cannot read '{files.path}': a pipe whose writer has not come to its end within 0.2 s"
+    problem = f"cannot read '{files.path}': it is a pipe, and its writer has not closed it within 0.2 s"
     async with exporting(files.path) as (exporter, _, capture):
         with silent_pipe(files.path):
             status, text = await post_in(exporter)

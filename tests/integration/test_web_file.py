@@ -97,7 +97,7 @@ async def test_a_bad_rotation_keeps_what_was_there(tmp_path: Path, ca: trustme.C
         (tmp_path / "server.key").unlink()
         os.mkfifo(tmp_path / "server.key")
         assert refused(file) == [
-            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
+            f"tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is not a regular file"
         ]
         (tmp_path / "server.key").unlink()
         assert refused(file) == [
