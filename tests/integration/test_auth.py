@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.auth import Gate
+from exporter.web.auth import AccessControl
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support import tls_files as secured
 from tests.support.tls_files import HASH, PASSWORD, USERS, write
@@ -129,8 +129,8 @@ async def test_a_flood_of_wrong_passwords_starves_nobody(tmp_path: Path) -> None
     assert 0 < len(busy) < 40
     assert busy[0] == (
         503,
-        {"Retry-After": "1", "Content-Type": "text/plain; charset=utf-8", "Content-Length": "38"},
-        b"Too many passwords are being checked.\n",
+        {"Retry-After": "1", "Content-Type": "text/plain; charset=utf-8", "Content-Length": "55"},
+        b"Too many passwords are being checked, try again later.\n",
     )
     assert [answer for answer in answers if answer[0] != 503] == [UNAUTHORIZED] * (40 - len(busy))
 
@@ -198,7 +198,7 @@ async def test_headers_are_those_of_every_answer(tmp_path: Path) -> None:
 
 async def test_the_rate_is_limited_but_for_probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(Gate.__init__, "__defaults__", (lambda: now[0],))
+    monkeypatch.setattr(AccessControl.__init__, "__defaults__", (lambda: now[0],))
     async with guarded(tmp_path, "rate_limit: {interval: 2s, burst: 3}") as (served, file):
 
         async def statuses(number: int, path: str = "/metrics") -> list[int]:

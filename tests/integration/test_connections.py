@@ -289,8 +289,7 @@ def loop_not_held(seconds: int) -> Iterator[None]:
 
 async def test_a_socket_that_accepts_no_more_does_not_keep_the_others() -> None:
     async with serving(LOOPBACK, LOOPBACK) as served:
-        opened = served.web._connections
-        assert opened is not None
+        opened = served.web._acceptor
         listener, accepting = opened._accepting[1]
         with loop_not_held(5):
             listener.shutdown(socket.SHUT_RDWR)  # from now on accept fails with EINVAL
@@ -361,9 +360,8 @@ async def asking_without_end(served: Served, request_bytes: bytes) -> AsyncItera
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         before = served.connections
         await loop.sock_connect(client, ("127.0.0.1", served.port))
-        opened = served.web._connections
-        assert opened is not None
-        await until(lambda: served.connections > before and all(each.made for each in opened._open))
+        opened = served.web._acceptor
+        await until(lambda: served.connections > before and all(each.established for each in opened._open))
         shrink(served)
 
         async def ask() -> None:
@@ -384,7 +382,7 @@ async def asking_without_end(served: Served, request_bytes: bytes) -> AsyncItera
 async def test_answers_that_are_not_taken_do_not_pile_up(path: bytes) -> None:
     """Each fits into what the transport takes at once; one after the other they would fill the memory."""
     request_bytes = GET.replace(b"/metrics", path)
-    async with serving(limits=Limits(answer_seconds=1.0)) as served, asking_without_end(served, request_bytes):
+    async with serving(limits=Limits(response_seconds=1.0)) as served, asking_without_end(served, request_bytes):
         largest = 0
         while served.connections:
             largest = max(largest, served.buffered)
@@ -503,9 +501,8 @@ async def test_what_is_told_of_an_encrypted_connection_that_is_closed(authority:
     server, client = contexts(authority)
     async with serving_tls(server, Limits()) as served, connected(served, client):
         await until(lambda: served.connections == 1)
-        assert served.web._connections is not None
-        (connection,) = served.web._connections._open
-        await until(lambda: connection.made)
+        (connection,) = served.web._acceptor._open
+        await until(lambda: connection.established)
         wire = connection.transport
         assert wire is not None
         wire.close()

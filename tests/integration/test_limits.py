@@ -61,7 +61,7 @@ async def test_no_limit() -> None:
 
 
 async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
-    async with serving(limits=Limits(requests=1, answer_seconds=0.3)) as served:
+    async with serving(limits=Limits(requests=1, response_seconds=0.3)) as served:
         publish(served.store, 100, 1000, 3)
         size = served.store.pages[Format.TEXT].text_size
         slow = await slow_reader(served, GET)
@@ -85,7 +85,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
 @pytest.mark.parametrize("more", ["Connection: keep-alive", "Connection: close", "Content-Length: 9"])
 async def test_the_end_of_an_answer_that_is_not_taken_is_let_go(more: str) -> None:
     """What is left fits into the buffers of the connection: the answer counts as given."""
-    async with serving(limits=Limits(answer_seconds=0.3)) as served:
+    async with serving(limits=Limits(response_seconds=0.3)) as served:
         publish(served.store, 1, 500, 3)
         request = GET.replace(b"\r\n\r\n", b"\r\n%s\r\n\r\n" % more.encode())
         slow = socket.socket()
@@ -132,7 +132,7 @@ async def test_one_large_folder_is_not_held_whole_by_a_slow_reader() -> None:
 
 
 async def test_what_is_no_longer_published_lives_as_long_as_its_readers() -> None:
-    async with serving(limits=Limits(answer_seconds=0.3)) as served:
+    async with serving(limits=Limits(response_seconds=0.3)) as served:
         publish(served.store, 100, 1000, 3)
         old = served.store.pages[Format.TEXT].pieces
         slow = [await slow_reader(served, GET) for _ in range(3)]

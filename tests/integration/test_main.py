@@ -117,11 +117,14 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
     [
         (
             ["--web.listen-address", "1"],
-            "argument --web.listen-address: '1' is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219",
+            (
+                "argument --web.listen-address: '1' is not a listen address, "
+                "expected :10219, 127.0.0.1:10219 or [::1]:10219"
+            ),
         ),
         (
             ["--web.telemetry-path", "/"],
-            "argument --web.telemetry-path: '/' is no path for the metrics, expected one such as /metrics",
+            "argument --web.telemetry-path: '/' is not a path for the metrics, expected one such as /metrics",
         ),
         (
             ["--web.max-requests", "-1"],

@@ -134,7 +134,7 @@ async def test_the_metrics_elsewhere(path: str, asked: str, link: str) -> None:
     ],
 )
 def test_no_path_for_the_metrics(path: str) -> None:
-    with pytest.raises(ValueError, match="is no path for the metrics, expected one such as /metrics"):
+    with pytest.raises(ValueError, match="is not a path for the metrics, expected one such as /metrics"):
         check_metrics_path(path)
 
 
@@ -165,7 +165,7 @@ def test_listen_address(text: str, host: str | None, port: int) -> None:
     ],
 )
 def test_no_listen_address(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"{text!r} is no listen address, expected :10219, ")):
+    with pytest.raises(ValueError, match=re.escape(f"{text!r} is not a listen address, expected :10219, ")):
         ListenAddress.parse(text)
 
 

@@ -81,13 +81,12 @@ class Served:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return len(self.web._connections or ())
+        return len(self.web._acceptor)
 
     @property
     def buffered(self) -> int:
         """How many bytes wait to be sent."""
-        assert self.web._connections is not None
-        wires = [connection.transport for connection in self.web._connections._open]
+        wires = [connection.transport for connection in self.web._acceptor._open]
         return sum(wire.get_write_buffer_size() for wire in wires if wire is not None)
 
     async def ask(self, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
@@ -150,8 +149,7 @@ def has_ipv6() -> bool:
 
 
 def shrink(served: Served) -> None:
-    assert served.web._connections is not None
-    for connection in served.web._connections._open:
+    for connection in served.web._acceptor._open:
         assert connection.transport is not None
         connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
