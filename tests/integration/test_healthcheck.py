@@ -51,9 +51,9 @@ async def test_no_host_is_loopback(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "answered 503"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answered 404"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "answered, but not by HTTP"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "returned status 503"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "returned status 404"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not valid HTTP"),
         (b"", "timed out"),
     ],
 )
@@ -116,7 +116,7 @@ async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Cap
         address = ListenAddress("127.0.0.1", served.port)
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
     assert capsys.readouterr() == (
-        f"healthy: https://127.0.0.1:{address.port}/-/healthy (it refuses clients such as this one: {reason})\n",
+        f"healthy: https://127.0.0.1:{address.port}/-/healthy (it rejects clients such as this one: {reason})\n",
         "",
     )
 
@@ -124,8 +124,8 @@ async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Cap
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "http://{0}/-/healthy: answered 503"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "http://{0}/-/healthy: answered, but not by HTTP"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "http://{0}/-/healthy: returned status 503"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "http://{0}/-/healthy: the response is not valid HTTP"),
     ],
 )
 async def test_a_server_that_speaks_neither(answer: bytes, problem: str, capsys: Captured) -> None:

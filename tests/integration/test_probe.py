@@ -77,7 +77,7 @@ async def test_what_is_understood() -> None:
         "            Süd & West      7  0:05:12       2\n"
         "              agent a1      4  1:01:01\n"
         "              agent a2      3        -\n"
-        "            left out: 1 of another day or folder\n"
+        "            ignored: 1 of another day or folder\n"
         "\n"
         "Co/Nowhere\n"
         "  request   GET http://v/stats/Co/Nowhere?token=***\n"
@@ -117,10 +117,10 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
             '                dauer: "0:01:00"',
             "              … and 1 more",
             (
-                "            If a key here is the number of calls, the mean duration or the agents "
-                "by another name, list it"
+                "            If a key here has the number of calls, the mean duration or the agents "
+                "under another name, add it"
             ),
-            "            under stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
+            "            to stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
             "",
             "understood: 0 of 1",
         ]
@@ -180,5 +180,5 @@ async def test_a_name_that_is_not_configured() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         code, output = await probed(simulator, "Co/Ea")
         requests = len(simulator.requests)
-    assert output == "No target is called 'Co/Ea'. The configuration has:\n  Co/East/Süd & West\n  Co/Nowhere\n"
+    assert output == "There is no target 'Co/Ea'. The configuration has:\n  Co/East/Süd & West\n  Co/Nowhere\n"
     assert (code, requests) == (1, 0)
