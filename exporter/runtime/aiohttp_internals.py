@@ -87,7 +87,7 @@ def limit_tls_buffers() -> None:
 
 
 def _make_request(make: Callable[..., web.BaseRequest], message: Any, *rest: Any) -> web.BaseRequest:
-    """Give a CONNECT without a host a URL. It has none, so the client would wait for ever."""
+    """Make a request. A CONNECT without a host has no URL, so its client would wait for ever: it gets one."""
     return make(message._replace(url=URL("/")) if message.url is None else message, *rest)
 
 

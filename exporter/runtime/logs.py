@@ -94,7 +94,7 @@ def _name_level(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
 
 
 def _name_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Give a library's line a stable event name and keep its text as the message."""
+    """Use a stable event name for a library's line, and its text as the message."""
     event["message"] = event["event"]
     event["event"] = "library_message"
     return event

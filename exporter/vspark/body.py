@@ -67,24 +67,22 @@ class _Decompressor:
         self._encoding = encoding
         self._bits = _WINDOW_BITS[encoding]
         self._stream = zlib.decompressobj(self._bits)
-        self._inside = False
         self._begun = False
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Yield the decompressed `data`, at most `_PIECE_BYTES` at a time; raises BodyError."""
         while data:
-            if not self._inside:
+            if not self._begun or self._stream.eof:
                 self._begin(data)
             piece = self._decompress(data)
             while piece:  # until none is left: zlib may hold back output when it has taken all of its input
                 yield piece
                 piece = self._decompress(self._stream.unconsumed_tail)
             data = self._stream.unused_data
-            self._inside = not self._stream.eof
 
     def finish(self) -> None:
         """Raise BodyError if the body ended too early."""
-        if self._inside:
+        if self._begun and not self._stream.eof:
             raise self._error("it ends too early")
 
     def _begin(self, data: bytes) -> None:

@@ -41,7 +41,7 @@ def connect_error(error: Exception, base: URL, connect_seconds: float) -> Connec
             reason, message = "connect", f"{_PROXY} returns status {error.status} instead of a connection to {place}"
         case aiohttp.ClientConnectorError():
             problem = f"cannot connect to {place}: {_system_message(error.os_error)}"
-            reason, message = "connect", f"{problem}; check that V-Spark is running, and the port"
+            reason, message = "connect", f"{problem}; check the port, and that V-Spark is running"
         case ValueError():
             reason, message = "connect", f"vspark.url, or {_PROXY}, is not a usable URL"
         case aiohttp.ClientResponseError():

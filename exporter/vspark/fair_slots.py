@@ -8,7 +8,7 @@ from itertools import count
 from typing import NamedTuple
 
 _Waiter = tuple[int, asyncio.Future[None]]
-"""Its number in the order of arrival, and a future that is done when it has a slot."""
+"""Its number in the order of arrival, and a future that is done when it is served."""
 
 
 class _Kind(NamedTuple):
@@ -42,17 +42,14 @@ class FairSlots:
             self._release(kind)
 
     async def _acquire(self, kind: _Kind) -> None:
-        waiter = next(self._numbers), asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(kind, deque()).append(waiter)
+        served = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(kind, deque()).append((next(self._numbers), served))
         self._serve()
         try:
-            await waiter[1]
+            await served
         except asyncio.CancelledError:
-            if not waiter[1].cancelled():  # it was served, and cancelled before it ran again
+            if not served.cancelled():  # it was served, and cancelled before it ran again
                 self._release(kind)
-            elif waiter in self._waiting.get(kind, ()):
-                self._remove(kind, waiter)
-            self._forget_idle(kind.company)
             raise
 
     def _release(self, kind: _Kind) -> None:
@@ -60,29 +57,19 @@ class FairSlots:
         self._free_for_slow += kind.slow
         self._held -= Counter([kind.company])
         self._serve()
-        self._forget_idle(kind.company)
 
     def _serve(self) -> None:
         while self._free and (kinds := [kind for kind in self._waiting if self._free_for_slow or not kind.slow]):
             kind = min(kinds, key=self._rank)
-            waiter = self._waiting[kind][0]
-            self._remove(kind, waiter)
-            if not waiter[1].done():  # else it is cancelled and has not run yet
+            _, served = self._waiting[kind].popleft()
+            if not self._waiting[kind]:
+                del self._waiting[kind]
+            if not served.done():  # a cancelled one stays in line until it is its turn
                 self._free -= 1
                 self._free_for_slow -= kind.slow
                 self._held[kind.company] += 1
                 self._last_served[kind.company] = next(self._numbers)
-                waiter[1].set_result(None)
+                served.set_result(None)
 
     def _rank(self, kind: _Kind) -> tuple[int, int, int]:
         return self._held[kind.company], self._last_served.get(kind.company, -1), self._waiting[kind][0][0]
-
-    def _remove(self, kind: _Kind, waiter: _Waiter) -> None:
-        self._waiting[kind].remove(waiter)
-        if not self._waiting[kind]:
-            del self._waiting[kind]
-
-    def _forget_idle(self, company: str) -> None:
-        """Forget a company that neither holds a slot nor waits for one."""
-        if not self._held[company] and not any(kind.company == company for kind in self._waiting):
-            self._last_served.pop(company, None)

@@ -180,14 +180,12 @@ class Connection(ServerConnection):
             return
         self._log.debug("bad_request", client=self._peer, error=status.phrase)
         body = _text(status)
-        lines = [
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            "Content-Type: text/plain; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            f"Server: {SERVER_NAME}",
-            "Connection: close",
-        ]
-        wire.write("\r\n".join([*lines, "", body]).encode())
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+            f"Server: {SERVER_NAME}\r\nConnection: close\r\n\r\n"
+        )
+        wire.write(f"{head}{body}".encode())
         self._head_bytes = 0
         self.force_close()
         self._expire_in(LINGERING_SECONDS)

@@ -59,7 +59,7 @@ async def test_the_url_may_have_a_prefix(prefix: str) -> None:
 async def test_the_headers_are_few_and_cookies_are_not_kept() -> None:
     async with (
         serving(answer(b"[]", "Set-Cookie: a=1; Path=/")) as server,
-        client_of(f"http://localhost:{server.port}") as client,  # of an IP address aiohttp keeps no cookie anyway
+        client_of(f"http://localhost:{server.port}") as client,  # aiohttp keeps no cookie of an IP address anyway
     ):
         await client.fetch(TARGET, DAY)
         await client.fetch(TARGET, DAY)
@@ -100,7 +100,7 @@ async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
     assert (server.connections, observed) == (0, [])
 
 
-# What an answer means
+# What a response means
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
         ("503 Service Unavailable", b"", "StatusError server_error", 4),
     ],
 )
-async def test_a_status_that_is_no_success(status: str, body: bytes, failure: str, tries: int) -> None:
+async def test_an_unsuccessful_status(status: str, body: bytes, failure: str, tries: int) -> None:
     observed = Observed()
     async with serving(answer(body, status=status)) as server:
         assert (await failure_of(client_of(server.port, observe=observed)))[0] == failure
@@ -127,7 +127,7 @@ async def test_a_status_that_is_no_success(status: str, body: bytes, failure: st
     assert observed.codes == tries * [status[:3]]
 
 
-async def test_a_status_says_what_the_page_says_without_the_token() -> None:
+async def test_a_status_error_quotes_the_page_without_the_token() -> None:
     link = f"<a href='?token={CANARY_IN_URL}'>GET</a> /stats?token={CANARY_IN_URL}"
     page = f"<h1>No</h1> {link} {html.escape(CANARY)} {CANARY}"
     async with serving(answer(page.encode(), status="403 Forbidden")) as server:
@@ -171,10 +171,10 @@ async def test_a_redirect_is_not_followed() -> None:
         )
 
 
-# One try, for people
+# One attempt, for `probe`
 
 
-async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
+async def test_unrequested_data_is_not_the_response_to_the_next_request() -> None:
     late = asyncio.Event()
 
     async def twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

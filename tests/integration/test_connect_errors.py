@@ -17,7 +17,7 @@ from tests.support.raw_servers import (
 )
 
 PROXY = "the proxy from the environment (HTTP_PROXY, HTTPS_PROXY)"
-NO_HOST = ".".join(["a" * 60] * 5)  # too long for any name: refused without asking a name server
+NO_HOST = ".".join(["a" * 60] * 5)  # too long for a name: rejected without a name server
 
 
 async def _free_port() -> int:
@@ -37,11 +37,11 @@ async def test_a_name_that_is_not_known() -> None:
     assert pauses == []
 
 
-async def test_nobody_listens() -> None:
+async def test_a_port_that_is_not_listened_on() -> None:
     port, pauses = await _free_port(), Pauses()
     assert await failure_of(client_of(port, sleep=pauses)) == (
         "ConnectError connect",
-        f"cannot connect to 127.0.0.1:{port}: Connection refused; check that V-Spark is running, and the port",
+        f"cannot connect to 127.0.0.1:{port}: Connection refused; check the port, and that V-Spark is running",
     )
     assert len(pauses) == 3
 
@@ -117,7 +117,7 @@ async def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch: 
         assert "Proxy-Authorization" not in server.requests[1].headers
 
 
-async def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_rejects_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with proxying(refusal=refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")

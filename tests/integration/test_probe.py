@@ -48,7 +48,7 @@ async def probed(simulator: Simulator, name: str | None = None, fields: StatsFie
     return code, re.sub(r"\d+ ms", "N ms", out.getvalue().replace(simulator.url, "http://v"))
 
 
-async def test_what_is_understood() -> None:
+async def test_responses_that_are_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.override(
             "Co",
@@ -98,7 +98,7 @@ async def test_what_is_understood() -> None:
     assert code == 0
 
 
-async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_understood() -> None:
+async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         body = b'{"stats":[{"tag":"20261123","anzahl":12,"dauer":"0:01:00"},{"tag":"20261122","anzahl":1}]}'
         simulator.override("Co", "East", "Süd & West", body=body)
@@ -147,7 +147,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
         (Fault.answer(b""), "not_json at $: the body is empty"),
     ],
 )
-async def test_what_fails_says_why_and_the_others_are_probed(fault: Fault, expected: str) -> None:
+async def test_a_failure_says_why_and_the_others_are_probed(fault: Fault, expected: str) -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.fail("Co", "East", "Süd & West", fault=fault)
         code, output = await probed(simulator)
@@ -167,7 +167,7 @@ async def test_text_of_v_spark_cannot_move_the_cursor() -> None:
     assert all(char.isprintable() or char == "\n" for char in output)
 
 
-async def test_a_content_type_that_is_no_text_is_shown_as_what_it_is() -> None:
+async def test_a_content_type_that_is_not_ascii_is_escaped() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; x=\xe9\r\nContent-Length: 2\r\n\r\n[]"
     async with serving(reply) as server:
         out = io.StringIO()

@@ -46,13 +46,13 @@ CONNECTION: Final = (
         "nobody listens",
         outage="refused",
         reason="connect",
-        log="cannot connect to HOST:PORT: Connection refused; check that V-Spark is running, and the port",
+        log="cannot connect to HOST:PORT: Connection refused; check the port, and that V-Spark is running",
     ),
     Row(
         "the host cannot be reached",
         outage="unreachable",
         reason="connect",
-        log="cannot connect to HOST:PORT: Network is unreachable; check that V-Spark is running, and the port",
+        log="cannot connect to HOST:PORT: Network is unreachable; check the port, and that V-Spark is running",
     ),
     Row(
         "packets are dropped",

@@ -110,4 +110,3 @@ async def test_no_place_is_lost_or_held_twice_whoever_is_cancelled(seed: int) ->
         await request.go()
     assert not slots._waiting
     assert not slots._held
-    assert not slots._last_served
