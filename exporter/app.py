@@ -69,7 +69,12 @@ async def running(
     web = WebServer(
         store,
         telemetry,
-        StatusRoutes(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
+        StatusRoutes(
+            polling.poller.status,
+            lambda: ConfigState(reloader.last.loaded_at, reloader.last.problems),
+            clock,
+            serving.metrics_path,
+        ),
         ready=lambda: polling.poller.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
@@ -96,10 +101,6 @@ async def running(
                     task.cancel()
     finally:
         await web.stop()
-
-
-def _config_state(reloader: Reloader) -> ConfigState:
-    return ConfigState(reloader.last.loaded_at, reloader.last.problems)
 
 
 async def serve(

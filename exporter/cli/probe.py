@@ -85,10 +85,8 @@ def _shown_response(response: Response) -> Iterator[str]:
 
 
 def _shown_findings(reader: Parser) -> Iterator[str]:
-    for title, finding in zip(
-        ("read by   ", *[" " * 10] * len(reader.findings)), sorted(reader.findings), strict=False
-    ):
-        yield f"{title}{finding}"
+    for index, finding in enumerate(sorted(reader.findings)):
+        yield f"{'' if index else 'read by':10}{finding}"
 
 
 def _records(body: bytes, asked: Requested, reader: Parser) -> list[str]:
@@ -158,9 +156,7 @@ def _outline(value: Any, depth: int) -> Iterator[str]:
 
 
 def _brief(value: Any) -> str:
-    text = (
-        json.dumps(value, ensure_ascii=False) if not isinstance(value, dict | list) else ("{…}" if value else "empty")
-    )
+    text = ("{…}" if value else "empty") if isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
 
 

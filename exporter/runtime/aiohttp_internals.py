@@ -6,8 +6,7 @@ whatever a newer one no longer has. Nothing here has an effect before it is call
 """
 
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -74,8 +73,19 @@ def reject_unservable_requests(server: web.Server, headers: Mapping[str, str]) -
 
     Fuzzing found them. `headers` are those of the responses.
     """
-    server.request_factory = partial(_make_request, server.request_factory)
-    server.request_handler = partial(_check_expectation, server.request_handler, headers)
+    make, handle = server.request_factory, server.request_handler
+
+    def make_request(message: Any, *rest: Any) -> web.BaseRequest:
+        # A CONNECT without a host has no URL, and its client would wait for ever.
+        return make(message._replace(url=URL("/")) if message.url is None else message, *rest)
+
+    async def handle_request(request: web.BaseRequest) -> web.StreamResponse:
+        # aiohttp's own response to an unknown expectation quotes it, and fails if it is not text.
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            raise web.HTTPExpectationFailed(headers=headers)
+        return await handle(request)
+
+    server.request_factory, server.request_handler = make_request, handle_request
 
 
 def limit_tls_buffers() -> None:
@@ -84,19 +94,3 @@ def limit_tls_buffers() -> None:
     By default it allocates 256 KiB before any data arrives, so strangers could fill the memory with connections.
     """
     SSLProtocol.max_size = 16 * 1024
-
-
-def _make_request(make: Callable[..., web.BaseRequest], message: Any, *rest: Any) -> web.BaseRequest:
-    """Make a request. A CONNECT without a host has no URL, so its client would wait for ever: it gets one."""
-    return make(message._replace(url=URL("/")) if message.url is None else message, *rest)
-
-
-async def _check_expectation(
-    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-    headers: Mapping[str, str],
-    request: web.BaseRequest,
-) -> web.StreamResponse:
-    """Reject an unknown Expect header. aiohttp's own response quotes it, and fails if it is not text."""
-    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
-        raise web.HTTPExpectationFailed(headers=headers)
-    return await handle(request)

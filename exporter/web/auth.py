@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH
 from exporter.web.toolkit.file import WebConfigFile
 from exporter.web.toolkit.passwords import Passwords, TooManyChecksError
-from exporter.web.toolkit.schema import RateLimit, WebConfig
+from exporter.web.toolkit.schema import WebConfig
 
 OPEN_PATHS: Final = (HEALTHY_PATH, READY_PATH)
 """Served without a password and a limit, so that probes keep working. They reveal nothing but the exporter's health."""
@@ -80,13 +80,10 @@ class AccessControl:
             if config.users != before.users:
                 self._passwords = Passwords(config.users)
             if config.rate_limit != before.rate_limit:
-                self._bucket = self._bucket_for(config.rate_limit)
+                self._bucket = None
+                if (limit := config.rate_limit) and limit.interval_seconds:
+                    self._bucket = _TokenBucket(limit.interval_seconds, limit.burst or 0, self._monotonic())
         return config
-
-    def _bucket_for(self, limit: RateLimit | None) -> _TokenBucket | None:
-        if limit is None or not limit.interval_seconds:
-            return None
-        return _TokenBucket(limit.interval_seconds, limit.burst or 0, self._monotonic())
 
 
 def _user_and_password(header: str) -> tuple[str, bytes] | None:
