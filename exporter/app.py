@@ -1,4 +1,4 @@
-"""The running exporter: the targets of a configuration, polled and served until it is told to stop."""
+"""The running exporter: polls the targets of a configuration and serves their metrics until it is stopped."""
 
 import asyncio
 import gc
@@ -25,12 +25,16 @@ from exporter.web.server import WebServer
 from exporter.web.status_routes import StatusRoutes
 from exporter.web.toolkit.file import WebConfigFile
 
+LoadConfig = Callable[[], LoadedConfig]
+OnListening = Callable[[WebServer], None]
+
 
 class ServeOptions(Struct, frozen=True):
-    """How the exporter is served; `process_metrics`: with those of the Python process.
+    """The flags that apply to serving.
 
-    `lifecycle`: with `POST /-/reload`. `auto_reload_seconds`: how often to look whether the configuration has changed;
-    None: never. `web_file`: who may ask, and how. `max_requests`: how many are answered at a time, 0: no limit.
+    `process_metrics`: include those of the Python process. `lifecycle`: accept `POST /-/reload`. `auto_reload_seconds`:
+    how often to check whether the configuration has changed; None: never. `web_file`: users and TLS. `max_requests`:
+    the number of concurrent requests; 0: no limit.
     """
 
     addresses: tuple[ListenAddress, ...]
@@ -43,23 +47,19 @@ class ServeOptions(Struct, frozen=True):
 
 
 class Running(NamedTuple):
-    """What runs."""
+    """The parts of a running exporter that its caller needs."""
 
     web: WebServer
     reloader: Reloader
 
 
-Load = Callable[[], LoadedConfig]
-Hello = Callable[[WebServer], None]
-
-
 @asynccontextmanager
 async def running(
-    loaded: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
+    loaded: LoadedConfig, load: LoadConfig, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
 ) -> AsyncIterator[Running]:
-    """Poll and serve while the block runs; `load` loads the configuration again, or raises ConfigErrors.
+    """Poll and serve while the block runs. `load` loads the configuration again, or raises ConfigErrors.
 
-    Raises ListenError where an address cannot be had.
+    Raises ListenError if an address cannot be listened on.
     """
     clock = clock or SystemClock()
     telemetry = SelfMetrics(process=serving.process_metrics)
@@ -69,7 +69,12 @@ async def running(
     web = WebServer(
         store,
         telemetry,
-        StatusRoutes(polling.poller.status, lambda: _config_state(reloader), clock, serving.metrics_path),
+        StatusRoutes(
+            polling.poller.status,
+            lambda: ConfigState(reloader.last.loaded_at, reloader.last.problems),
+            clock,
+            serving.metrics_path,
+        ),
         ready=lambda: polling.poller.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
@@ -98,31 +103,28 @@ async def running(
         await web.stop()
 
 
-def _config_state(reloader: Reloader) -> ConfigState:
-    return ConfigState(reloader.last.loaded_at, reloader.last.problems)
-
-
 async def serve(
-    loaded: LoadedConfig, load: Load, serving: ServeOptions, log: FilteringBoundLogger, hello: Hello | None = None
+    loaded: LoadedConfig,
+    load: LoadConfig,
+    serving: ServeOptions,
+    log: FilteringBoundLogger,
+    on_listening: OnListening | None = None,
 ) -> int:
-    """Poll and serve until SIGTERM or SIGINT, and load again on SIGHUP; give the exit code.
-
-    `hello` is called once it listens.
-    """
-    gc.freeze()  # What is loaded stays: looking through it for garbage now and then would hold the event loop.
+    """Poll and serve until SIGTERM or SIGINT, reload on SIGHUP, and return the exit code."""
+    gc.freeze()  # What is loaded now stays. A collection that looks through it would block the event loop.
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came during the start has waited for this
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # it was blocked during the start
     try:
         async with running(loaded, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
             reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")
-            if hello is not None:
-                hello(web)
+            if on_listening is not None:
+                on_listening(web)
             await stop.wait()
             reloading.cancel()
     except ListenError as error:
-        log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # the line says it all
+        log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # a traceback adds nothing
         return 1
     log.info("stopped")
     return 0

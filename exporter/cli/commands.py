@@ -1,4 +1,4 @@
-"""The commands that read the configuration, poll and serve; `main` imports them only if one of them runs."""
+"""The commands that poll and serve. `main` imports this module only to run one of them."""
 
 import argparse
 import os
@@ -26,13 +26,13 @@ _EXIT_INTERRUPTED: Final = 130
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Run the command that the flags name; return its exit code, 2 if a configuration file is rejected."""
+    """Run the command that the flags name, and return the exit code: 2 if the configuration is wrong."""
     code = _EXIT_CONFIG
     try:
         code = _COMMANDS[flags.command](flags)
     except* KeyboardInterrupt:
         code = _EXIT_INTERRUPTED
-    except* BrokenPipeError:  # the reader of the output, such as head, has ended
+    except* BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _EXIT_FAILED
     except* ConfigError as problems:
@@ -57,7 +57,7 @@ def _serve(flags: argparse.Namespace) -> int:
 
 
 def _demo(flags: argparse.Namespace) -> int:
-    from exporter.cli.demo import demo  # noqa: PLC0415 # only this command needs the simulator
+    from exporter.cli.demo import demo  # noqa: PLC0415 # serving does not need the simulator
 
     serving = _serving(flags)
     log = logs.configure(flags.log_level, flags.log_format)
@@ -77,25 +77,25 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 
 
 def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _Other]:
-    """Return the results of both; if both raise, raise the errors of both."""
+    """Return both results; if both raise ConfigErrors, raise those of both."""
     try:
         first = one()
     except* ConfigError as problems:
         try:
             other()
         except* ConfigError as more:
-            raise ExceptionGroup("rejected", [problems, more]) from None
+            raise ExceptionGroup("the configuration is wrong", [problems, more]) from None
         raise
     return first, other()
 
 
 def _serving(flags: argparse.Namespace) -> ServeOptions:
     return ServeOptions(
-        addresses=tuple(flags.listen_addresses),
-        metrics_path=flags.metrics_path,
-        process_metrics=not flags.disable_exporter_metrics,
-        lifecycle=flags.lifecycle,
-        auto_reload_seconds=flags.auto_reload_seconds if flags.auto_reload else None,
+        addresses=tuple(flags.web_listen_address),
+        metrics_path=flags.web_telemetry_path,
+        process_metrics=not flags.web_disable_exporter_metrics,
+        lifecycle=flags.web_enable_lifecycle,
+        auto_reload_seconds=flags.config_auto_reload_interval if flags.config_enable_auto_reload else None,
         web_file=WebConfigFile(flags.web_config_file) if flags.web_config_file else None,
-        max_requests=flags.max_requests,
+        max_requests=flags.web_max_requests,
     )

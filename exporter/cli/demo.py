@@ -1,4 +1,4 @@
-"""The demo: a simulated V-Spark and the exporter that polls it, in one process."""
+"""The command `demo`: a simulated V-Spark and the exporter that polls it, in one process."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _INTERVAL_SECONDS = 5
 
 
 def demo_config(site: Site, url: str) -> Config:
-    """Configure every org of a simulated site: the first by its folders, the others as a whole."""
+    """Return a configuration with every org of a simulated site; the first one lists its folders."""
     first = site.companies[0].orgs[0]
     return Config(
         vspark=Vspark(url=url),
@@ -41,26 +41,26 @@ def demo_config(site: Site, url: str) -> Config:
 
 
 async def demo(serving: ServeOptions, log: FilteringBoundLogger) -> int:
-    """Run until SIGTERM or SIGINT; give the exit code."""
+    """Run until SIGTERM or SIGINT, and return the exit code."""
     async with Simulator(demo_site()) as simulator:
-        # Whatever proxy the environment names: it cannot lead to this machine's own simulator.
+        # A proxy from the environment cannot reach the simulator on this machine.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
         loaded = LoadedConfig.of(demo_config(simulator.site, simulator.url))
 
-        def hello(web: WebServer) -> None:
+        def show_urls(web: WebServer) -> None:
             metrics = f"{web.urls[0]}{serving.metrics_path}"
             company = simulator.site.companies[0]
             sys.stdout.write(
-                f"A simulated V-Spark answers at {simulator.url}, polled every {_INTERVAL_SECONDS} seconds.\n"
+                f"A simulated V-Spark runs at {simulator.url} and is polled every {_INTERVAL_SECONDS} seconds.\n"
                 f"\n"
-                f"  open {metrics} to see today's calls, mean durations and agents; load it again, and they move\n"
-                f"  open {web.urls[0]}/ to see how every target is, and today's figures at a glance\n"
+                f"  open {metrics} to see today's calls, mean durations and agents; reload to see them change\n"
+                f"  open {web.urls[0]}/ to see the state of every target, and today's figures at a glance\n"
                 f"\n"
-                f"  what V-Spark says:  curl '{simulator.url}/stats/{company.name}/{company.orgs[0].name}"
+                f"  the response of V-Spark:  curl '{simulator.url}/stats/{company.name}/{company.orgs[0].name}"
                 f"?token={company.token}'\n"
                 f"\n"
-                f"Ctrl-C ends it.\n"
+                f"Press Ctrl-C to stop.\n"
             )
             sys.stdout.flush()
 
-        return await serve(loaded, lambda: loaded, serving, log, hello)
+        return await serve(loaded, lambda: loaded, serving, log, show_urls)

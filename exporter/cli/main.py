@@ -1,4 +1,4 @@
-"""The command line: flags, subcommands, exit codes."""
+"""The command line: flags, commands, exit codes."""
 
 import argparse
 import io
@@ -18,192 +18,161 @@ _DEFAULT_ADDRESS: Final = ListenAddress(None, 10219)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; the exit code is 0, 1 where something failed, 2 where flags or configuration are wrong."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
+    """Run the program and return the exit code: 0, 1 if something failed, 2 if flags or configuration are wrong."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may contain characters that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     flags = parser.parse_args(arguments)
-    flags.listen_addresses = flags.listen_addresses or [_DEFAULT_ADDRESS]
     if (flags.shard is None) != (flags.total_shards is None):
-        parser.error("--shard and --total-shards go together")
+        parser.error("--shard and --total-shards must be given together")
     flags.shard, flags.total_shards = flags.shard or 0, 1 if flags.total_shards is None else flags.total_shards
     if not 0 <= flags.shard < flags.total_shards:
-        parser.error("--shard has to be at least 0 and less than --total-shards")
+        parser.error("--shard must be at least 0 and less than --total-shards")
     if flags.command != "serve" and (flags.config_check or flags.total_shards > 1):
-        parser.error("--config.check and the shards go without a command")
+        parser.error("--config.check, --shard and --total-shards cannot be combined with a command")
+    flags.web_listen_address = flags.web_listen_address or [_DEFAULT_ADDRESS]
     if flags.command == "healthcheck":
-        return healthcheck(flags.listen_addresses[0], https=flags.web_config_file is not None)
+        return healthcheck(flags.web_listen_address[0], https=flags.web_config_file is not None)
     if flags.command != "probe" and not flags.config_check:
-        _obey_while_it_starts()
-    from exporter.cli import commands  # noqa: PLC0415 # a health check every half a minute is not to load the server
+        _handle_signals_during_start()
+    from exporter.cli import commands  # noqa: PLC0415 # a health check every 30 s must not load the server
 
     return commands.run(flags)
 
 
-def _obey_while_it_starts() -> None:
-    """End when told to, as the running exporter does; a SIGHUP waits for it, as it would end the process."""
+def _handle_signals_during_start() -> None:
+    """Exit on SIGTERM and SIGINT as the running exporter does, and keep SIGHUP for it: it would end the process."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 class _Parser(argparse.ArgumentParser):
+    """A parser without defaults. They are set once, for all commands, so a command keeps the flags before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **options)
+
+    def flag(self, name: str, help_text: str, **options: Any) -> None:
+        """Add a flag; `--web.max-requests` is `web_max_requests` in the namespace."""
+        dest = name.removeprefix("--").replace(".", "_").replace("-", "_")
+        self.add_argument(name, dest=dest, help=help_text, **options)
+
     def error(self, message: str) -> NoReturn:
-        # argparse takes the value of a flag that it does not know for the command.
+        # argparse takes the value of an unknown flag for the command.
         hint = "; or is the flag before it misspelt?" if message.startswith("argument COMMAND: invalid choice") else ""
         super().error(f"{message}{hint}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         prog="vspark-exporter",
-        description="V-Spark call analytics as Prometheus metrics. Without a command it polls and serves.",
-        allow_abbrev=False,
+        description="V-Spark call analytics as Prometheus metrics. Without a command: poll V-Spark and serve metrics.",
     )
-    parser.set_defaults(command="serve")
+    parser.set_defaults(
+        command="serve",
+        target=None,
+        config_file=Path("config.yaml"),
+        config_check=False,
+        config_enable_auto_reload=False,
+        config_auto_reload_interval=30.0,
+        web_listen_address=None,
+        web_config_file=None,
+        web_telemetry_path="/metrics",
+        web_disable_exporter_metrics=False,
+        web_enable_lifecycle=False,
+        web_max_requests=40,
+        log_level="info",
+        log_format="logfmt",
+        shard=None,
+        total_shards=None,
+    )
     parser.add_argument("--version", action="version", version=f"vspark-exporter {__version__}")
-    _add_config_file(parser, default=Path("config.yaml"))
-    parser.add_argument(
-        "--config.check", dest="config_check", action="store_true", help="say what would be polled, and exit"
-    )
+    _add_config_file(parser)
+    parser.flag("--config.check", "show what would be polled, and exit", action="store_true")
     _add_serving(parser)
-    parser.add_argument("--shard", type=int, metavar="N", help="which share of the targets to poll, from 0")
-    parser.add_argument("--total-shards", type=int, metavar="N", help="how many shares there are")
+    parser.flag("--shard", "the shard of the targets to poll, from 0", type=int, metavar="N")
+    parser.flag("--total-shards", "the number of shards", type=int, metavar="N")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    probe_parser = commands.add_parser(
+
+    def add_command(name: str, summary: str, description: str) -> _Parser:
+        command = commands.add_parser(name, help=summary, description=description)
+        command.set_defaults(command=name)
+        return command
+
+    probe = add_command(
         "probe",
-        help="ask targets once and show what is read of their answers",
-        description="Ask targets once and show the request, the answer, and what is read of it by which rule.",
-        allow_abbrev=False,
+        "request the targets once, and show how the responses are read",
+        "Request the targets once; show each request, its response, what is read of it, and by which rule.",
     )
-    probe_parser.set_defaults(command="probe")
-    # What is suppressed here keeps the value that the same flag before the command has set.
-    _add_config_file(probe_parser, default=argparse.SUPPRESS)
-    probe_parser.add_argument(
+    _add_config_file(probe)
+    probe.add_argument(
         "target", nargs="?", metavar="COMPANY/ORG[/FOLDER]", help="only this target, or all of this company or org"
     )
-    demo_parser = commands.add_parser(
-        "demo",
-        help="run beside a simulated V-Spark",
-        description="Run a simulated V-Spark and the exporter that polls it.",
-        allow_abbrev=False,
+    demo = add_command(
+        "demo", "run with a simulated V-Spark", "Run a simulated V-Spark and the exporter that polls it."
     )
-    demo_parser.set_defaults(command="demo")
-    _add_serving(demo_parser, suppress=True)
-    healthcheck_parser = commands.add_parser(
+    _add_serving(demo)
+    health = add_command(
         "healthcheck",
-        help="ask the exporter on this machine whether it is alive",
-        description="Ask /-/healthy of the exporter that listens on the (first) address; exit with 0 or 1.",
-        allow_abbrev=False,
+        "check whether the exporter on this machine is alive",
+        "Request /-/healthy from the exporter that listens on the (first) address; exit with 0 or 1.",
     )
-    healthcheck_parser.set_defaults(command="healthcheck")
-    _add_listen_address(healthcheck_parser, "where the exporter listens", default=argparse.SUPPRESS)
-    _add_web_config_file(
-        healthcheck_parser, "given as to the exporter, it is asked by https first", default=argparse.SUPPRESS
+    _add_listen_address(health, "the address that the exporter listens on")
+    health.flag(
+        "--web.config.file", "the exporter's own, if it has one: HTTPS is tried first", type=Path, metavar="FILE"
     )
     return parser
 
 
-def _add_config_file(parser: argparse.ArgumentParser, *, default: Any) -> None:
-    parser.add_argument(
-        "--config.file",
-        dest="config_file",
-        type=Path,
-        default=default,
-        metavar="FILE",
-        help="the configuration (default: config.yaml)",
-    )
+def _add_config_file(parser: _Parser) -> None:
+    parser.flag("--config.file", "the configuration file (default: config.yaml)", type=Path, metavar="FILE")
 
 
-def _add_listen_address(parser: argparse.ArgumentParser, help_text: str, *, default: Any) -> None:
-    parser.add_argument(
-        "--web.listen-address",
-        dest="listen_addresses",
-        type=_checked(ListenAddress.parse),
-        action="append",
-        default=default,
-        metavar="HOST:PORT",
-        help=f"{help_text} (default: :{_DEFAULT_ADDRESS.port})",
-    )
+def _add_listen_address(parser: _Parser, help_text: str) -> None:
+    default = f" (default: :{_DEFAULT_ADDRESS.port})"
+    address = _checked(ListenAddress.parse)
+    parser.flag("--web.listen-address", help_text + default, type=address, action="append", metavar="HOST:PORT")
 
 
-def _add_web_config_file(parser: argparse.ArgumentParser, help_text: str, *, default: Any) -> None:
-    parser.add_argument(
-        "--web.config.file", dest="web_config_file", type=Path, default=default, metavar="FILE", help=help_text
+def _add_serving(parser: _Parser) -> None:
+    path, duration, number = _checked(check_metrics_path), _checked(Duration.parse), _checked(_whole_number)
+    _add_listen_address(parser, "an address to listen on; may be repeated")
+    parser.flag("--web.config.file", "TLS and users, in the format of Prometheus exporters", type=Path, metavar="FILE")
+    parser.flag("--web.telemetry-path", "the path of the metrics (default: /metrics)", type=path, metavar="PATH")
+    parser.flag(
+        "--web.disable-exporter-metrics", "omit the metrics of the process (process_…, python_…)", action="store_true"
     )
-
-
-def _add_serving(parser: argparse.ArgumentParser, *, suppress: bool = False) -> None:
-    def add(name: str, dest: str, help_text: str, *, default: Any, **more: Any) -> None:
-        parser.add_argument(name, dest=dest, default=argparse.SUPPRESS if suppress else default, help=help_text, **more)
-
-    _add_listen_address(parser, "where to listen, may be repeated", default=argparse.SUPPRESS if suppress else None)
-    _add_web_config_file(
-        parser, "TLS and users, in the format of Prometheus' exporters", default=argparse.SUPPRESS if suppress else None
+    parser.flag(
+        "--web.enable-lifecycle", "reload the configuration on POST /-/reload, as on SIGHUP", action="store_true"
     )
-    add(
-        "--web.telemetry-path",
-        "metrics_path",
-        "where the metrics are (default: /metrics)",
-        default="/metrics",
-        type=_checked(check_metrics_path),
-        metavar="PATH",
+    parser.flag(
+        "--config.enable-auto-reload", "reload the configuration when its files have changed", action="store_true"
     )
-    add(
-        "--web.disable-exporter-metrics",
-        "disable_exporter_metrics",
-        "leave the metrics of the process out (process_…, python_…)",
-        default=False,
-        action="store_true",
-    )
-    add(
-        "--web.enable-lifecycle",
-        "lifecycle",
-        "let POST /-/reload load the configuration again, as SIGHUP does",
-        default=False,
-        action="store_true",
-    )
-    add(
-        "--config.enable-auto-reload",
-        "auto_reload",
-        "load the configuration again when its content has changed",
-        default=False,
-        action="store_true",
-    )
-    add(
+    parser.flag(
         "--config.auto-reload-interval",
-        "auto_reload_seconds",
-        "how often to look for that (default: 30s)",
-        default=30.0,
-        type=_checked(Duration.parse),
+        "how often to check for changes (default: 30s)",
+        type=duration,
         metavar="DURATION",
     )
-    add(
+    parser.flag(
         "--web.max-requests",
-        "max_requests",
-        "how many requests are answered at a time, beyond it with 503; 0: no limit (default: 40)",
-        default=40,
-        type=_checked(_whole_number),
+        "the number of concurrent requests; more get status 503; 0: no limit (default: 40)",
+        type=number,
         metavar="N",
     )
-    add(
-        "--log.level",
-        "log_level",
-        "write lines of this level and above (default: info)",
-        default="info",
-        choices=logs.LEVELS,
-    )
-    add("--log.format", "log_format", "how a line looks (default: logfmt)", default="logfmt", choices=logs.FORMATS)
+    parser.flag("--log.level", "the lowest level to log (default: info)", choices=logs.LEVELS)
+    parser.flag("--log.format", "the format of log lines (default: logfmt)", choices=logs.FORMATS)
 
 
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"{text!r} is no whole number, expected one such as 40")
+        raise ValueError(f"{text!r} is not a whole number, expected one such as 40")
     return int(text)
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse show the message of a ValueError."""
+    """Return a parser whose ValueError argparse shows with its message."""
 
     def checked(text: str) -> Any:
         try:

@@ -1,4 +1,7 @@
-"""Ask targets once and show people what came, and what is read of it by which rule of docs/stats-format.md."""
+"""The command `probe`: shows the response for each target, what is read of it, and by which rule.
+
+The rules are those of docs/stats-format.md.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,7 +20,7 @@ from exporter.stats.changes import ChangeTracker
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
 from exporter.vspark.client import Client
-from exporter.vspark.response import Answer, status_error
+from exporter.vspark.response import Response, is_success, status_error
 
 _BODY_SHOWN: Final = 400
 _AGENTS_SHOWN: Final = 5
@@ -30,14 +33,14 @@ _Result = TypeVar("_Result")
 
 
 async def probe(config: Config, name: str | None, now: datetime, out: TextIO) -> int:
-    """Ask every target once, with `name` (COMPANY[/ORG[/FOLDER]]) only some; give the exit code, 1 if one failed.
+    """Request the day at `now` from every target, or from those in `name`, and return the exit code: 1 if one failed.
 
-    Each is asked for its org's day at `now`.
+    `name` is COMPANY[/ORG[/FOLDER]].
     """
     known = make_targets(config)
     targets = [target for target in known if name is None or f"{target.name}/".startswith(f"{name}/")]
     if not targets:
-        out.write(f"No target is called {name!r}. The configuration has:\n")
+        out.write(f"There is no target {name!r}. The configuration has:\n")
         out.writelines(f"  {printable(target.name)}\n" for target in known)
         return 1
     failed = 0
@@ -55,16 +58,16 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
 
 async def _probe_target(client: Client, target: Target, requested: Requested, parser: Parser, lines: list[str]) -> bool:
     try:
-        answer = await client.ask(target, requested.day)
-        lines += _shown_answer(answer)
-        if not answer.is_success:
-            raise status_error(answer, target.token.read(), target.token.origin)
-        records = _records(answer.body, requested, parser)
+        response = await client.request_once(target, requested.day)
+        lines += _shown_response(response)
+        if not is_success(response.status):
+            raise status_error(response, target.token.read(), target.token.origin)
+        records = _records(response.body, requested, parser)
     except DecodeError as error:
         lines += _shown_findings(parser)
         lines.append(f"FAILED    {error.reason} at {error}")
         if error.reason == "unrecognized":
-            lines += _shown_outline(answer.body)
+            lines += _shown_outline(response.body)
         return False
     except PollError as error:
         lines.append(f"FAILED    {error.reason}: {error}")
@@ -74,23 +77,21 @@ async def _probe_target(client: Client, target: Target, requested: Requested, pa
     return True
 
 
-def _shown_answer(answer: Answer) -> Iterator[str]:
-    kind = answer.headers.get("Content-Type", "no content type")
-    yield f"request   GET {answer.url_masked}"
-    yield f"answer    {answer.status}, {kind}, {len(answer.body)} bytes, {answer.seconds * 1000:.0f} ms"
-    text = answer.body[:_BODY_SHOWN].decode("utf-8", "replace")
-    yield f"body      {text}{' …' if len(answer.body) > _BODY_SHOWN else ''}"
+def _shown_response(response: Response) -> Iterator[str]:
+    kind = response.headers.get("Content-Type", "no content type")
+    yield f"request   GET {response.url_masked}"
+    yield f"response  {response.status}, {kind}, {len(response.body)} bytes, {response.seconds * 1000:.0f} ms"
+    text = response.body[:_BODY_SHOWN].decode("utf-8", "replace")
+    yield f"body      {text}{' …' if len(response.body) > _BODY_SHOWN else ''}"
 
 
 def _shown_findings(parser: Parser) -> Iterator[str]:
-    for title, finding in zip(
-        ("read by   ", *[" " * 10] * len(parser.findings)), sorted(parser.findings), strict=False
-    ):
-        yield f"{title}{finding}"
+    for index, finding in enumerate(sorted(parser.findings)):
+        yield f"{'' if index else 'read by':10}{finding}"
 
 
 def _records(body: bytes, requested: Requested, parser: Parser) -> list[str]:
-    """Give the records as the lines of a table; raises DecodeError."""
+    """Return the records as the lines of a table; raises DecodeError."""
     parts = _result(parser.split(body, requested))
     days: list[FolderDay] = []
 
@@ -103,20 +104,20 @@ def _records(body: bytes, requested: Requested, parser: Parser) -> list[str]:
     title = f"records   of {contents.day or 'today, by the clock of V-Spark'}"
     rows = [("folder", "calls", "mean", "agents")]
     for day in days:
-        rows.append((day.folder, str(day.calls), _clock(day.average_seconds), str(len(day.agents))))
+        rows.append((day.folder, str(day.calls), _time(day.average_seconds), str(len(day.agents))))
         busiest = sorted(day.agents, key=lambda agent: (-agent.calls, agent.agent))
         rows += [_agent_row(agent) for agent in busiest[:_AGENTS_SHOWN]]
         if len(busiest) > _AGENTS_SHOWN:
             rows.append((f"  … and {len(busiest) - _AGENTS_SHOWN} more agents", "", "", ""))
-    lines = [title if days else f"{title}: none, so no calls"]
+    lines = [title if days else f"{title}: none, that is no calls"]
     lines += [f"          {line}" for line in _aligned(rows)] if days else []
     if left_out:
-        lines.append(f"          left out: {left_out} of another day or folder")
+        lines.append(f"          ignored: {left_out} of another day or folder")
     return lines
 
 
 def _agent_row(agent: AgentDay) -> tuple[str, str, str, str]:
-    return f"  agent {agent.agent}", str(agent.calls), _clock(agent.average_seconds), ""
+    return f"  agent {agent.agent}", str(agent.calls), _time(agent.average_seconds), ""
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -128,7 +129,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _shown_outline(body: bytes) -> Iterator[str]:
-    """Show how the JSON is built, so that people find what is called otherwise in their installation."""
+    """Show the structure of the JSON, to help find the names that this installation uses."""
     if len(body) > _OUTLINE_SIZE:
         return
     try:
@@ -137,12 +138,12 @@ def _shown_outline(body: bytes) -> Iterator[str]:
         return
     yield "outline"
     yield from (f"          {line}" for line in _outline(value, _OUTLINE_DEPTH))
-    yield "          If a key here is the number of calls, the mean duration or the agents by another name, list it"
-    yield "          under stats_fields.calls, stats_fields.average_duration or stats_fields.agents."
+    yield "          If a key here has the number of calls, the mean duration or the agents under another name, add it"
+    yield "          to stats_fields.calls, stats_fields.average_duration or stats_fields.agents."
 
 
 def _outline(value: Any, depth: int) -> Iterator[str]:
-    """Write the first element of lists and the first keys of objects, a line each."""
+    """Return a line for the first element of each list and for the first keys of each object."""
     entries: list[tuple[str, Any]] = []
     match value:
         case dict():
@@ -161,13 +162,11 @@ def _outline(value: Any, depth: int) -> Iterator[str]:
 
 
 def _brief(value: Any) -> str:
-    text = (
-        json.dumps(value, ensure_ascii=False) if not isinstance(value, dict | list) else ("{…}" if value else "empty")
-    )
+    text = ("{…}" if value else "empty") if isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
 
 
-def _clock(seconds: float | None) -> str:
+def _time(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     minutes, rest = divmod(round(seconds), 60)

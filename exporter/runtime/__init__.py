@@ -1,4 +1,4 @@
-"""What any asyncio program needs: a clock, threads, log lines, files, text for a terminal.
+"""What any asyncio program needs: a clock, threads, log lines, files, work in steps, and the internals of aiohttp.
 
-Takes in nothing of V-Spark's. Open `clock` first: every time in the exporter comes from its `Clock`.
+Knows nothing of V-Spark. Open `clock` first: every time in the exporter comes from its `Clock`.
 """

@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Return seconds that never go backwards, from an arbitrary start."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, /) -> None:
         """Sleep for `seconds` monotonic seconds."""
         ...
 
@@ -24,14 +24,6 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
-    def time(self) -> float:
-        """Return the Unix time in seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds that never go backwards, from an arbitrary start."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds` monotonic seconds."""
-        await asyncio.sleep(seconds)
+    monotonic = staticmethod(time.monotonic)  # before `time`, which hides the module from here on
+    time = staticmethod(time.time)
+    sleep = staticmethod(asyncio.sleep)

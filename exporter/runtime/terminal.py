@@ -1,9 +1,9 @@
-"""Text for a terminal that is not ours: it comes from V-Spark, from a configuration file, from a command line."""
+"""Safe output of text from elsewhere: from V-Spark, a configuration file, a command line."""
 
 
 def printable(text: str) -> str:
-    r"""Show what would move the cursor, colour or turn around what stands beside it, or end the line, as what it is.
+    r"""Return `text` with every character that is not printable as its Python escape: `\x1b`, `\u202e`.
 
-    Such characters come out as Python writes them in a string, so that nothing is left to escape: `\x1b`, `\u202e`.
+    So no text moves a terminal's cursor, changes its colours, reverses the text beside it, or ends the line.
     """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

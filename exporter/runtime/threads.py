@@ -1,22 +1,22 @@
-"""Threads for what would hold the event loop: files, names, passwords. Nobody waits for them when the process ends."""
+"""Threads for work that would block the event loop: files, name lookups, passwords. Exiting does not wait for them."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Lock, Thread
+from queue import Empty, SimpleQueue
+from threading import Lock, Semaphore, Thread
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-_MOST: Final = 32
-"""Threads at a time: the most that asyncio itself would have on a large machine."""
+_MOST_THREADS: Final = 32
+"""The most that asyncio's own executor has on a large machine."""
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
 def run(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Give what `main` returns, as `asyncio.run` does, without waiting for threads that are still at work then."""
+    """Return what `main` returns, as `asyncio.run` does, but do not wait for threads that are still at work then."""
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(DaemonThreads())
         return runner.run(main)
@@ -31,48 +31,50 @@ class _Job(NamedTuple):
             return
         try:
             result = self.work()
-        except BaseException as error:  # noqa: BLE001 # whoever waits for the future gets it
+        except BaseException as error:  # noqa: BLE001 # the future hands it to its waiter
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
 
 
 class DaemonThreads(ThreadPoolExecutor):
-    """Does every job in a daemon thread, at most `most` at a time; the others wait for their turn.
+    """A pool of at most `most` daemon threads. A thread is started when a job finds none idle, and then reused.
 
-    A ThreadPoolExecutor by name only, as asyncio takes no other. Its own threads are waited for when the process ends,
-    by asyncio and again by Python, so that a name server or a file system that hangs would keep it from ending.
+    It is a ThreadPoolExecutor in name only, because asyncio accepts no other executor. asyncio and Python wait at exit
+    for the threads of a real one, so a name server or a file system that hangs would keep the process from exiting.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _MOST_THREADS) -> None:
         super().__init__()
         self._most = most
-        self._guard = Lock()
-        self._busy = 0
-        self._turns: deque[_Job] = deque()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._idle = Semaphore(0)
+        self._submitting = Lock()
+        self._started = 0
 
     def submit(self, fn: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs) -> Future[_Result]:
-        """Have `fn` called; give the future of what it returns."""
+        """Return the future of `fn`'s result, which a thread of the pool computes."""
         job = _Job(Future(), partial(fn, *args, **kwargs))
-        with self._guard:
-            if self._busy >= self._most:
-                self._turns.append(job)
-            else:
-                Thread(target=self._work, args=(job,), name="work", daemon=True).start()
-                self._busy += 1
+        with self._submitting:
+            self._jobs.put(job)
+            if not self._idle.acquire(blocking=False) and self._started < self._most:
+                self._started += 1
+                Thread(target=self._work, name="work", daemon=True).start()
         return job.future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 # as there
-        """Wait for nobody, whatever is asked."""
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 # the signature of the base class
+        """Let every thread end after its jobs; never wait for one."""
+        for _ in range(self._started):
+            self._jobs.put(None)
 
-    def _work(self, job: _Job | None) -> None:
-        while job is not None:
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
             job.do()
-            job = self._next()
+            del job  # an idle thread must not keep a result alive
 
-    def _next(self) -> _Job | None:
-        with self._guard:
-            if self._turns:
-                return self._turns.popleft()
-            self._busy -= 1
-            return None
+    def _next_job(self) -> _Job | None:
+        try:
+            return self._jobs.get_nowait()
+        except Empty:
+            self._idle.release()
+            return self._jobs.get()

@@ -1,27 +1,18 @@
-"""HTTP to V-Spark: the only module that knows a URL with a token in it."""
+"""HTTP requests to V-Spark. No other module knows a URL with a token in it."""
 
 import asyncio
 import math
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from time import monotonic
-from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote
 from weakref import WeakSet
 
 import aiohttp
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    wait_random_exponential,
-)
 from yarl import URL
 
 from exporter import __version__
@@ -30,24 +21,26 @@ from exporter.config.schema import Vspark
 from exporter.config.targets import Target
 from exporter.config.tokens import Token
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
+from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
-from exporter.vspark.connect_errors import connect_error, place_of
+from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.fair_slots import FairSlots
-from exporter.vspark.response import Answer, is_success, status_error
+from exporter.vspark.response import Response, is_success, status_error
 
-_TRIES = 4
-_CONNECT_SHARE = 1 / 3  # of the poll's time, so that one lost packet leaves time to try again
-_BACKOFF = wait_random_exponential(multiplier=0.25, max=2.0)
-_ERROR_PAGE_BYTES = 256 * 1024
-_KEPT_HEADERS = ("Content-Type", "Location", "Retry-After")
+_LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
+"""One for each retry. A pause is a random part of it, so that targets that failed together do not retry together."""
+_CONNECT_SHARE: Final = 1 / 3
+"""The part of a poll's time that connecting may take, so that after a lost packet there is time for a retry."""
+_ERROR_PAGE_BYTES: Final = 256 * 1024
+_KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
 
 class Client:
-    """Asks one V-Spark, at most `concurrency` requests at a time; to be used as an asynchronous context manager.
+    """Sends requests to one V-Spark, at most `concurrency` at a time. An asynchronous context manager.
 
-    `observe(code, seconds)` is called for every try, with the status as text or "none" where none came, and the time
-    from asking to the last byte or the failure. `sleep` makes the pauses between tries.
-    Raises ConfigError where a file of `vspark.tls` cannot be used.
+    `observe(code, seconds)` is called for every attempt, with the status as text, or "none" if no status arrived, and
+    the time from the request to the last byte or the failure. `sleep` makes the pauses between attempts.
+    Raises ConfigError if a file of `vspark.tls` cannot be used.
     """
 
     def __init__(
@@ -65,31 +58,29 @@ class Client:
         self._concurrency = concurrency
         self._observe = observe
         self._sleep = sleep
-        self._turns = FairSlots(concurrency)
+        self._slots = FairSlots(concurrency)
         self._hanging: WeakSet[Target] = WeakSet()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=self._concurrency, ssl=self._tls or True),
+            connector=Connector(limit=self._concurrency, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"vspark-exporter/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
             auto_decompress=False,
             trust_env=True,
-            middlewares=(_once,),
+            middlewares=(send_once,),
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Ask for `target`'s statistics of `day`, today by V-Spark's clock where None, and give the body of the answer.
+        """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
-        Tries again after transient errors while `vspark.timeout_seconds` last, without the time for which a try waits
-        for its place among the requests at a time. Raises TokenError, ConnectError, StatusError and BodyError.
+        Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
+        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError.
         """
         try:
             body = await self._fetch(target, day)
@@ -99,70 +90,74 @@ class Client:
         self._hanging.discard(target)
         return body
 
-    async def _fetch(self, target: Target, day: date | None) -> bytes:
-        failures: list[BaseException | None] = [None]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as clock:
-                retrying = AsyncRetrying(
-                    retry=retry_if_exception(_is_transient),
-                    wait=_pause_seconds,
-                    stop=partial(_is_the_last, clock),
-                    sleep=self._sleep,
-                    before_sleep=lambda state: failures.append(_failure(state)),
-                    reraise=True,
-                )
-                return await retrying(self._fetch_once, target, day, clock)
-        match failures[-1]:
-            case ConnectError(reason="timeout") as error:  # no try got as far as to ask, which says more
-                raise error
-        raise self._timeout()
+    async def request_once(self, target: Target, day: date | None) -> Response:
+        """Return the response to one request, as `fetch` sends it, whatever its status; a token in it is masked.
 
-    async def ask(self, target: Target, day: date | None) -> Answer:
-        """Ask once, as `fetch` does, and give the answer whatever its status is, without the token where it quotes it.
-
-        A page with another status than 2xx that is too large or damaged is given as empty. Raises TokenError,
-        ConnectError and BodyError.
+        A page of an unsuccessful response that is too large or damaged is empty. Raises TokenError, ConnectError and
+        BodyError.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(None) as clock, self._place(target, clock):
-                token = target.token.read()
-                answer = await self._try(target, day, token)
-                text = answer.body.decode("utf-8", "surrogateescape")
-                return replace(answer, body=token.mask(text).encode("utf-8", "surrogateescape"))
+            async with asyncio.timeout(None) as deadline:
+                response, token = await self._attempt(target, day, deadline)
+                text = response.body.decode("utf-8", "surrogateescape")
+                return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
 
-    async def _fetch_once(self, target: Target, day: date | None, clock: asyncio.Timeout) -> bytes:
-        async with self._place(target, clock):
+    async def _fetch(self, target: Target, day: date | None) -> bytes:
+        failure: PollError | None = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as deadline:
+                for longest_pause in _LONGEST_PAUSES_SECONDS:
+                    try:
+                        return await self._fetch_once(target, day, deadline)
+                    except (ConnectError, StatusError) as error:
+                        pause = _pause_seconds(error, longest_pause)
+                        if not _is_transient(error) or _ends_after(deadline, pause):
+                            raise
+                        failure = error
+                    await self._sleep(pause)
+                return await self._fetch_once(target, day, deadline)
+        if isinstance(failure, ConnectError) and failure.reason == "timeout":
+            raise failure  # no attempt got as far as to send a request, which says more
+        raise self._timeout()
+
+    async def _fetch_once(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> bytes:
+        response, token = await self._attempt(target, day, deadline)
+        if not is_success(response.status):
+            raise status_error(response, token, target.token.origin)
+        return response.body
+
+    async def _attempt(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> tuple[Response, Token]:
+        async with self._slot(target, deadline):
             token = target.token.read()
-            answer = await self._try(target, day, token)
-        if not answer.is_success:
-            raise status_error(answer, token, target.token.origin)
-        return answer.body
+            return await self._request(target, day, token), token
 
     @asynccontextmanager
-    async def _place(self, target: Target, clock: asyncio.Timeout) -> AsyncIterator[None]:
-        """Take one of the places; `clock` stands still while that is waited for, as it is not V-Spark's fault.
+    async def _slot(self, target: Target, deadline: asyncio.Timeout) -> AsyncIterator[None]:
+        """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
 
-        Targets that hang hold a place for long, so they do not get all of them.
+        Targets that hang hold a slot for long, so they do not get all of them.
         """
         now = asyncio.get_running_loop().time
-        end = clock.when()
+        end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
-        clock.reschedule(None)
-        async with self._turns.take(target.company, slow=target in self._hanging):
-            clock.reschedule(now() + left)
+        deadline.reschedule(None)
+        async with self._slots.take(target.company, slow=target in self._hanging):
+            deadline.reschedule(now() + left)
             yield
 
-    async def _try(self, target: Target, day: date | None, token: Token) -> Answer:
+    async def _request(self, target: Target, day: date | None, token: Token) -> Response:
         code = "none"
         begun = monotonic()
         try:
             async with self._session.get(
-                self._url(target, day, token), allow_redirects=False, server_hostname=self._vspark.tls.server_name
+                URL(self._url(target, day, quote(token.reveal(), safe="")), encoded=True),
+                allow_redirects=False,
+                server_hostname=self._vspark.tls.server_name,
             ) as response:
                 code = str(response.status)
-                return Answer(
-                    url_masked=self._url_masked(target, day),
+                return Response(
+                    url_masked=self._url(target, day, "***"),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
@@ -170,11 +165,11 @@ class Client:
                     body=await self._body(response),
                     seconds=monotonic() - begun,
                 )
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable that is no URL
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
             failure = connect_error(error, self._base, self._connect_seconds)
         finally:
             self._observe(code, monotonic() - begun)
-        # Not in the handler: no chain of exceptions may lead to aiohttp's, which know the URL.
+        # Raised outside of the handler: no chain of exceptions may lead to those of aiohttp, which contain the URL.
         raise failure
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -184,71 +179,35 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url(self, target: Target, day: date | None, token: Token) -> URL:
-        return URL(self._address(target, day, quote(token.reveal(), safe="")), encoded=True)
-
-    def _url_masked(self, target: Target, day: date | None) -> str:
-        return self._address(target, day, "***")
-
-    def _address(self, target: Target, day: date | None, token: str) -> str:
+    def _url(self, target: Target, day: date | None, token: str) -> str:
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
         path = "/".join(quote(name, safe="") for name in names)
-        # Both ends are given: it is the one form that means the same in both editions of V-Spark's reference.
+        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
         daterange = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
         return f"{str(self._base).rstrip('/')}/stats/{path}?token={token}{daterange}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
             "timeout",
-            f"no whole answer from {place_of(self._base)} within {self._vspark.timeout_seconds:.3g} s: "
-            "look at V-Spark's load, or raise vspark.timeout",
+            f"no complete response from {host_and_port(self._base)} within {self._vspark.timeout_seconds:.3g} s: "
+            "check the load of V-Spark, or raise vspark.timeout",
         )
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Uses no connection again on which something came that nobody had asked for: it would be the next one's answer."""
-
-    async def _get(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> Connection | None:
-        while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is None or not connection.protocol.should_close:
-                break
-            connection.close()
-        return connection
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from asking again by itself where a connection is lost: the tries are made and counted here."""
-    try:
-        return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        if isinstance(error, aiohttp.ClientConnectorError):
-            raise
-        raise aiohttp.ClientConnectionError from error
-
-
-def _is_transient(error: BaseException) -> bool:
+def _is_transient(error: ConnectError | StatusError) -> bool:
     match error:
-        case ConnectError():
-            return error.reason in ("connect", "timeout", "disconnected")
-        case StatusError():
-            return error.reason == "server_error" or (
-                error.reason == "rate_limited" and error.retry_after_seconds is not None
-            )
+        case StatusError(reason="rate_limited"):
+            return error.retry_after_seconds is not None
         case _:
-            return False
+            return error.reason in ("connect", "timeout", "disconnected", "server_error")
 
 
-def _failure(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _pause_seconds(state: RetryCallState) -> float:
-    error = _failure(state)
+def _pause_seconds(error: ConnectError | StatusError, longest: float) -> float:
+    pause = random.uniform(0, longest)  # noqa: S311 # not a secret
     if isinstance(error, StatusError) and error.retry_after_seconds is not None:
-        return max(error.retry_after_seconds, _BACKOFF(state))  # it may be 0, or a date that has passed
-    return _BACKOFF(state)
+        return max(error.retry_after_seconds, pause)  # Retry-After may be 0, or a date in the past
+    return pause
 
 
-def _is_the_last(clock: asyncio.Timeout, state: RetryCallState) -> bool:
-    next_try = asyncio.get_running_loop().time() + state.upcoming_sleep
-    return state.attempt_number >= _TRIES or next_try >= (clock.when() or math.inf)
+def _ends_after(deadline: asyncio.Timeout, pause_seconds: float) -> bool:
+    return asyncio.get_running_loop().time() + pause_seconds >= (deadline.when() or math.inf)

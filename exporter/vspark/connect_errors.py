@@ -1,65 +1,66 @@
-"""What aiohttp raises where no whole answer comes, told as a ConnectError.
+"""The ConnectError for each way in which no complete response arrives.
 
-aiohttp's exceptions hold the URL, and so the token: only their classes, error numbers and OpenSSL's words are used.
+aiohttp's exceptions contain the URL, and so the token: only their classes, error numbers and OpenSSL's texts are used.
 """
 
 import os
 import ssl
+from typing import Final
 
 import aiohttp
 from yarl import URL
 
 from exporter.errors import ConnectError
 
-_PROXY = "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY)"
+_PROXY: Final = "the proxy from the environment (HTTP_PROXY, HTTPS_PROXY)"
 # OpenSSL's X509_V_ERR_… numbers, of `man openssl-verification-options` and x509_vfy.h.
-_EXPIRED = 10
-_NOT_YET_VALID = 9
-_OTHER_HOST = (62, 64)
-_UNKNOWN_CA = (2, 18, 19, 20, 21)
+_EXPIRED: Final = 10
+_NOT_YET_VALID: Final = 9
+_OTHER_HOST: Final = (62, 64)
+_UNKNOWN_CA: Final = (2, 18, 19, 20, 21)
 
 
 def connect_error(error: Exception, base: URL, connect_seconds: float) -> ConnectError:
-    """Say what `error`, one of aiohttp's, an OSError or a ValueError, means for the V-Spark at `base`.
+    """Return what `error`, one of aiohttp's, an OSError or a ValueError, means for the V-Spark at `base`.
 
-    `connect_seconds` is how long connecting was allowed to take. The result knows nothing of `error`.
+    `connect_seconds` is the time that connecting was allowed to take. The result has no reference to `error`.
     """
-    place = place_of(base)
+    place = host_and_port(base)
     match error:
         case _ if tls_error := _tls_error(error):
             reason, message = "tls", _tls_message(tls_error, place)
         case aiohttp.ClientConnectorDNSError():
-            who = base.host if error.host == base.raw_host else _PROXY
-            reason, message = "dns", f"the name of {who} cannot be looked up: check vspark.url and the resolver"
+            host = base.host if error.host == base.raw_host else _PROXY
+            reason, message = "dns", f"cannot resolve the name of {host}: check vspark.url and the resolver"
         case TimeoutError():
-            what = f"no connection to {place} within {connect_seconds:.3g} s"
-            reason, message = "timeout", f"{what}: the host is down, or a firewall drops the packets"
+            problem = f"no connection to {place} within {connect_seconds:.3g} s"
+            reason, message = "timeout", f"{problem}: the host is down, or a firewall drops the packets"
         case aiohttp.ClientProxyConnectionError():
             reason, message = "connect", f"cannot connect to {_PROXY}: {_system_message(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
-            reason, message = "connect", f"{_PROXY} answers {error.status} instead of connecting to {place}"
+            reason, message = "connect", f"{_PROXY} returns status {error.status} instead of a connection to {place}"
         case aiohttp.ClientConnectorError():
-            what = f"cannot connect to {place}: {_system_message(error.os_error)}"
-            reason, message = "connect", f"{what}; is V-Spark running, and is the port right?"
+            problem = f"cannot connect to {place}: {_system_message(error.os_error)}"
+            reason, message = "connect", f"{problem}; check the port, and that V-Spark is running"
         case ValueError():
-            reason, message = "connect", f"vspark.url, or {_PROXY}, is no URL that can be asked"
+            reason, message = "connect", f"vspark.url, or {_PROXY}, is not a usable URL"
         case aiohttp.ClientResponseError():
-            what = f"what {place} answers is no valid HTTP"
-            reason, message = "disconnected", f"{what}: is the port right, and should vspark.url begin with https://?"
+            problem = f"the response of {place} is not valid HTTP"
+            reason, message = "disconnected", f"{problem}: check the port, and whether vspark.url needs https://"
         case aiohttp.ClientPayloadError():
-            reason, message = "disconnected", f"{place} broke off in the middle of its answer"
+            reason, message = "disconnected", f"{place} closed the connection in the middle of the response"
         case _:
-            reason, message = "disconnected", f"{place} closed the connection without a whole answer"
+            reason, message = "disconnected", f"{place} closed the connection without a complete response"
     return ConnectError(reason, message)
 
 
-def place_of(base: URL) -> str:
-    """Give host and port, for people."""
+def host_and_port(base: URL) -> str:
+    """Return the host and port of a URL, for messages."""
     return f"{base.host_subcomponent}:{base.port}"
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Find what OpenSSL said: aiohttp wraps it, and with TLS 1.3 a refused client shows only when it reads."""
+    """Return OpenSSL's error, which aiohttp wraps. With TLS 1.3, a rejected client gets it only when it reads."""
     match error:
         case None:
             return None
@@ -75,28 +76,28 @@ def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
 
 def _tls_message(error: ssl.SSLError, place: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of {place} {_certificate_fault(error)}"
+        return f"the certificate of {place} {_certificate_problem(error)}"
     reason = (error.reason or "no reason given").replace("_", " ").lower()
     if "alert" in reason:
-        what = f"{place} refuses the TLS connection ({reason})"
-        return f"{what}: if it wants a client certificate, set vspark.tls.cert_file and key_file to one it accepts"
+        problem = f"{place} rejects the TLS connection ({reason})"
+        return f"{problem}: if it requires a client certificate, set vspark.tls.cert_file and key_file"
     if "wrong version" in reason or "record layer" in reason or "http request" in reason:
-        return f"{place} does not speak TLS ({reason}): is the port right, and should vspark.url begin with http://?"
+        return f"{place} does not speak TLS ({reason}): check the port, and whether vspark.url needs http://"
     return f"no TLS connection to {place}: {reason}"
 
 
-def _certificate_fault(error: ssl.SSLCertVerificationError) -> str:
-    said = error.verify_message.rstrip(".")
+def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
+    reason = error.verify_message.rstrip(".")
     if error.verify_code == _EXPIRED:
-        return "has expired: it has to be renewed there"
+        return "has expired: renew it there"
     if error.verify_code == _NOT_YET_VALID:
-        return "is not valid yet: are the clocks of both sides right?"
+        return "is not valid yet: check the clocks of both machines"
     if error.verify_code in _OTHER_HOST:
-        return f"is for another host ({said}): use its name in vspark.url, or set vspark.tls.server_name"
+        return f"is for another host ({reason}): use its name in vspark.url, or set vspark.tls.server_name"
     if error.verify_code in _UNKNOWN_CA:
-        return f"is from a CA that is unknown here ({said}): set vspark.tls.ca_file to that CA's certificate"
-    return f"is refused: {said}"
+        return f"is from an unknown CA ({reason}): set vspark.tls.ca_file to the certificate of that CA"
+    return f"is rejected: {reason}"
 
 
 def _system_message(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else "the connection broke while it was made"
+    return os.strerror(error.errno) if error.errno else "the connection broke while it was established"

@@ -1,4 +1,4 @@
-"""Whose turn it is: so many places, and more who want one."""
+"""Slots for concurrent requests, shared fairly among companies."""
 
 import asyncio
 from collections import Counter, deque
@@ -7,82 +7,69 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import NamedTuple
 
-_Turn = tuple[int, asyncio.Future[None]]
-"""When somebody came, as a number, and what is done when it is their turn."""
+_Waiter = tuple[int, asyncio.Future[None]]
+"""Its number in the order of arrival, and a future that is done when it is served."""
 
 
 class _Kind(NamedTuple):
-    group: str
+    company: str
     slow: bool
 
 
 class FairSlots:
-    """Hands out `places`: to the group that has the fewest, among such to the one whose turn is longest ago.
+    """A number of slots. A free one goes to the company that holds the fewest, then to the one served longest ago.
 
-    Within a group it is first come, first served. Those who are slow have at most half of the places, or the only one,
-    so that others need not wait for them.
+    Within a company the first in line is served first. Slow requests get at most half of the slots, or the only one, so
+    that others need not wait for them.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._slow_free = max(1, places // 2)
-        self._taken: Counter[str] = Counter()
-        self._last_turns: dict[str, int] = {}
-        self._waiting: dict[_Kind, deque[_Turn]] = {}
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._free_for_slow = max(1, slots // 2)
+        self._held: Counter[str] = Counter()
+        self._last_served: dict[str, int] = {}
+        self._waiting: dict[_Kind, deque[_Waiter]] = {}
         self._numbers = count()
 
     @asynccontextmanager
-    async def take(self, group: str, *, slow: bool) -> AsyncIterator[None]:
-        """Have a place while the block runs."""
-        kind = _Kind(group, slow)
-        await self._wait(kind)
+    async def take(self, company: str, *, slow: bool) -> AsyncIterator[None]:
+        """Hold a slot while the block runs."""
+        kind = _Kind(company, slow)
+        await self._acquire(kind)
         try:
             yield
         finally:
-            self._give_back(kind)
+            self._release(kind)
 
-    async def _wait(self, kind: _Kind) -> None:
-        turn = next(self._numbers), asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(kind, deque()).append(turn)
-        self._hand_out()
+    async def _acquire(self, kind: _Kind) -> None:
+        served = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(kind, deque()).append((next(self._numbers), served))
+        self._serve()
         try:
-            await turn[1]
+            await served
         except asyncio.CancelledError:
-            if not turn[1].cancelled():  # it had its place, and was cancelled before it knew
-                self._give_back(kind)
-            elif turn in self._waiting.get(kind, ()):
-                self._leave(kind, turn)
-            self._forget(kind.group)
+            if not served.cancelled():  # it was served, and cancelled before it ran again
+                self._release(kind)
             raise
 
-    def _leave(self, kind: _Kind, turn: _Turn) -> None:
-        self._waiting[kind].remove(turn)
-        if not self._waiting[kind]:
-            del self._waiting[kind]
-
-    def _give_back(self, kind: _Kind) -> None:
+    def _release(self, kind: _Kind) -> None:
         self._free += 1
-        self._slow_free += kind.slow
-        self._taken -= Counter([kind.group])
-        self._hand_out()
-        self._forget(kind.group)
+        self._free_for_slow += kind.slow
+        self._held -= Counter([kind.company])
+        self._serve()
 
-    def _hand_out(self) -> None:
-        while self._free and (kinds := [kind for kind in self._waiting if self._slow_free or not kind.slow]):
+    def _serve(self) -> None:
+        while self._free and (kinds := [kind for kind in self._waiting if self._free_for_slow or not kind.slow]):
             kind = min(kinds, key=self._rank)
-            turn = self._waiting[kind][0]
-            self._leave(kind, turn)
-            if not turn[1].done():  # else it is about to go
+            _, served = self._waiting[kind].popleft()
+            if not self._waiting[kind]:
+                del self._waiting[kind]
+            if not served.done():  # a cancelled one stays in line until it is its turn
                 self._free -= 1
-                self._slow_free -= kind.slow
-                self._taken[kind.group] += 1
-                self._last_turns[kind.group] = next(self._numbers)
-                turn[1].set_result(None)
+                self._free_for_slow -= kind.slow
+                self._held[kind.company] += 1
+                self._last_served[kind.company] = next(self._numbers)
+                served.set_result(None)
 
     def _rank(self, kind: _Kind) -> tuple[int, int, int]:
-        return self._taken[kind.group], self._last_turns.get(kind.group, -1), self._waiting[kind][0][0]
-
-    def _forget(self, group: str) -> None:
-        """Forget a group that neither has a place nor waits for one."""
-        if not self._taken[group] and not any(kind.group == group for kind in self._waiting):
-            self._last_turns.pop(group, None)
+        return self._held[kind.company], self._last_served.get(kind.company, -1), self._waiting[kind][0][0]

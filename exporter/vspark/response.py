@@ -1,4 +1,4 @@
-"""What came back from V-Spark, and the StatusError it means where it is no success."""
+"""A response of V-Spark, and the StatusError for one that is not a success."""
 
 import html
 import re
@@ -7,21 +7,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Final
 
 from yarl import URL
 
 from exporter.config.tokens import Token
 from exporter.errors import StatusError
 
-_EXCERPT_CHARACTERS = 200
+_EXCERPT_CHARACTERS: Final = 200
+_PROXY: Final = "check the proxy in front of V-Spark"
+_MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
+    206: ("server_error", f"the response is only a part of what was requested: {_PROXY}"),
+    304: ("redirect", f"the response has no body, as if the request had been conditional: {_PROXY}"),
+    404: (
+        "not_found",
+        "V-Spark does not know this company, organization or folder: check the short names and vspark.url",
+    ),
+    429: ("rate_limited", "too many requests: raise poll.interval or lower poll.concurrency"),
+}
+"""Reason and message of the statuses that differ from the rest of their class."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer.
+class Response:
+    """A response to one request, without the token.
 
-    `url_masked` is what was asked, without the token. `headers` has Content-Type, Location and Retry-After, by these
-    names, where they came, without the token too. `body` is decompressed; `seconds` is from asking to the last byte.
+    `url_masked` is the requested URL. `headers` has Content-Type, Location and Retry-After, by these names, if they
+    were sent. `body` is decompressed; `seconds` is the time from the request to the last byte.
     """
 
     url_masked: str
@@ -30,69 +42,43 @@ class Answer:
     body: bytes = field(repr=False)
     seconds: float
 
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 2xx but 206, for no part of an answer was asked for."""
-        return is_success(self.status)
-
 
 def is_success(status: int) -> bool:
-    """Tell whether an HTTP status is 2xx but 206, for no part of an answer was asked for."""
+    """Return whether an HTTP status is 2xx, except 206: no request is for a part."""
     return status in range(200, 300) and status != HTTPStatus.PARTIAL_CONTENT
 
 
-def status_error(answer: Answer, token: Token, origin: str) -> StatusError:
-    """Say what an answer with another status than 2xx means.
+def status_error(response: Response, token: Token, origin: str) -> StatusError:
+    """Return the error that an unsuccessful response means.
 
-    `token`, which it may quote, is not in the error; `origin`, where the token is from, may be.
+    The error does not contain `token`, even if the response quotes it, but may contain `origin`, the token's source.
     """
-    text = excerpt(answer.body, token)
-    reason, message = _meaning(answer.status, text, answer.headers.get("Location", ""), origin)
-    message = token.mask(message)  # hosts are written in lower case, and only that may be the token
+    text = excerpt(response.body, token)
+    reason, message = _meaning(response.status, text, response.headers.get("Location", ""), origin)
+    message = token.mask(message)  # again: URL writes a host in lower case, which may turn it into the token
     quoted = f"; it says: {text}" if text else ""
     return StatusError(
         reason,
-        f"{message} (status {_named(answer.status)}{quoted})",
-        status=answer.status,
-        retry_after_seconds=retry_after_seconds(answer.headers.get("Retry-After", "")),
+        f"{message} (status {_with_phrase(response.status)}{quoted})",
+        status=response.status,
+        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After", "")),
     )
 
 
 def _meaning(status: int, text: str, location: str, origin: str) -> tuple[str, str]:
-    refused = f"the token from {origin} is refused: is it the one of this company?"
-    match status, status // 100:
-        case (401 | 403, _):
-            meaning = "auth", refused
-        case (400, _) if "token" in text.lower():
-            meaning = "auth", refused
-        case (404, _):
-            meaning = (
-                "not_found",
-                "V-Spark knows no such company, organization or folder: check their short names, and vspark.url",
-            )
-        case (429, _):
-            meaning = "rate_limited", "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
-        case (206, _):
-            meaning = (
-                "server_error",
-                "a part of the answer came where all was asked for: look at the proxy before V-Spark",
-            )
-        case (304, _):
-            meaning = (
-                "redirect",
-                "the answer is said to be known, though nobody asked so: look at the proxy before V-Spark",
-            )
-        case (_, 3):
-            leads = f"the answer leads on to {_origin(location)}, which is not followed"
-            meaning = "redirect", f"{leads}: set vspark.url to where V-Spark itself answers"
-        case (_, 4):
-            meaning = "client_error", "V-Spark, or a proxy before it, refuses the request"
-        case _:
-            meaning = "server_error", "V-Spark, or a proxy before it, fails: look at its log"
-    return meaning
+    if status in (401, 403) or (status == HTTPStatus.BAD_REQUEST and "token" in text.lower()):
+        return "auth", f"the token from {origin} is rejected: check that it belongs to this company"
+    if status in _MEANINGS:
+        return _MEANINGS[status]
+    if status // 100 == 3:  # noqa: PLR2004 # 3xx
+        problem = f"the response redirects to {_origin(location)}, which is not followed"
+        return "redirect", f"{problem}: set vspark.url to the address of V-Spark itself"
+    if status // 100 == 4:  # noqa: PLR2004 # 4xx
+        return "client_error", "V-Spark, or a proxy in front of it, rejects the request"
+    return "server_error", "V-Spark, or a proxy in front of it, fails: check its log"
 
 
-def _named(status: int) -> str:
+def _with_phrase(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -100,18 +86,18 @@ def _named(status: int) -> str:
 
 
 def _origin(location: str) -> str:
-    """Give scheme and host alone: the rest may quote the URL that was asked."""
+    """Return the scheme and host of a redirect; the rest may quote the requested URL."""
     if not location:
-        return "a place that it does not name"
+        return "an address that it does not name"
     try:
         url = URL(location)
     except ValueError:
-        return "a place that is no URL"
+        return "an address that is not a URL"
     return f"{url.scheme}://{url.host}" if url.host else "another page of the same host"
 
 
 def excerpt(body: bytes, token: Token) -> str:
-    """Give the beginning of a page as one line of text without tags, control characters and the token."""
+    """Return the beginning of a page as one line of text, without tags, control characters and the token."""
     text = token.mask(body.decode("utf-8", "replace"))
     text = token.mask(html.unescape(re.sub(r"<[^<>]*>", " ", text)))
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
@@ -119,12 +105,12 @@ def excerpt(body: bytes, token: Token) -> str:
 
 
 def retry_after_seconds(value: str) -> float | None:
-    """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date; None where it is neither."""
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), which may be a date; None if it is neither."""
     if value.isascii() and value.isdigit():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # the latter where a number in it is beyond what C knows
+    except (ValueError, OverflowError):  # OverflowError: a number beyond C's integers
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

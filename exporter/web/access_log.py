@@ -1,4 +1,4 @@
-"""The access log: one line for each answer, at level debug."""
+"""The access log: one line for each response, at level debug."""
 
 import logging
 
@@ -7,26 +7,26 @@ from aiohttp.abc import AbstractAccessLogger
 from structlog.typing import FilteringBoundLogger
 
 _LONGEST_PATH = 200
-_MAPPED = "::ffff:"
+_IPV4_MAPPED = "::ffff:"
 
 
 def client_name(address: str | None) -> str | None:
-    """Give the address of a client, of an IPv4 one as such where the socket is for both (RFC 4291, section 2.5.5.2)."""
-    return address.removeprefix(_MAPPED) if address is not None else None
+    """Return a client's address; an IPv4 one in its own form on a socket for both (RFC 4291, section 2.5.5.2)."""
+    return address.removeprefix(_IPV4_MAPPED) if address is not None else None
 
 
 class AccessLog(AbstractAccessLogger):
-    """Writes what was asked and answered to a structlog logger; above level debug not even the time is taken."""
+    """Writes requests to a structlog logger. Above level debug aiohttp does not even measure the time."""
 
-    logger: FilteringBoundLogger  # type: ignore[assignment] # aiohttp hands on what it was given
+    logger: FilteringBoundLogger  # type: ignore[assignment] # aiohttp hands on the logger that Connection gives it
 
     @property
     def enabled(self) -> bool:
-        """Whether lines would be written."""
+        """Whether lines are written."""
         return self.logger.is_enabled_for(logging.DEBUG)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write the line; `bytes` is what was sent, head and body, `time` is in seconds. Queries are left out."""
+        """Write a line without the query; `bytes` counts head and body as sent, `time` is in seconds."""
         self.logger.debug(
             "request",
             client=client_name(request.remote),

@@ -1,4 +1,4 @@
-"""One connection of a client: what it may send, how long it is waited for, and what errors answer."""
+"""One connection of a client: the limits of its requests, the end of every wait for it, and the error responses."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,36 +7,24 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import FilteringBoundLogger
 
+from exporter.runtime.aiohttp_internals import ServerConnection, parser_status
 from exporter.web.access_log import AccessLog, client_name
 from exporter.web.limits import Limits
 
 SERVER_NAME: Final = "vspark-exporter"
-"""What answers call themselves: without a version, which says to strangers what to try."""
+"""The Server header. It has no version, because that would tell strangers what to try."""
 
-_UNSENT_BYTES: Final = 64 * 1024  # asyncio's own for what is not encrypted; the other would be eight times as much
+_UNSENT_BYTES: Final = 64 * 1024  # asyncio's own default without TLS; with TLS it is eight times as much
 
 LINGERING_SECONDS: Final = 1.0
-"""For what a client still sends of a body that nobody wants, and for what it still has to take at the end."""
+"""For the rest of an unwanted body that a client still sends, and for what it still has to receive at the end."""
 
 
-class Connection(web.RequestHandler):
-    """One connection: aiohttp's, with an end to every wait for the client, and errors that are lines of ours."""
-
-    __slots__ = (
-        "_forget",
-        "_head_bytes",
-        "_limits",
-        "_log",
-        "_move_back",
-        "_peer",
-        "_sending",
-        "_timer",
-        "_wire",
-        "handshake",
-    )
+class Connection(ServerConnection):
+    """One connection: aiohttp's, with an end to every wait for the client, and its own error responses."""
 
     def __init__(
         self,
@@ -44,14 +32,14 @@ class Connection(web.RequestHandler):
         limits: Limits,
         log: FilteringBoundLogger,
         *,
-        move_back: Callable[["Connection"], None],
-        forget: Callable[["Connection"], None],
+        served: Callable[["Connection"], None],
+        closed: Callable[["Connection"], None],
     ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log_class=AccessLog,
-            access_log=log,  # type: ignore[arg-type] # it is handed on to AccessLog
+            access_log=log,  # type: ignore[arg-type] # AccessLog receives it
             max_line_size=limits.line_bytes,
             max_field_size=limits.field_bytes,
             max_headers=limits.fields,
@@ -60,35 +48,29 @@ class Connection(web.RequestHandler):
         )
         self._limits = limits
         self._log = log
-        self._move_back = move_back
-        self._forget = forget
+        self._served = served
+        self._closed = closed
         self._head_bytes = 0
         self._sending = False
         self._timer: asyncio.TimerHandle | None = None
-        self._wire: asyncio.Transport | None = None
+        self._wire: asyncio.Transport | None = None  # aiohttp's `transport` is None as soon as it closes
         self._peer: str | None = None
         self.handshake: asyncio.Task[None] | None = None
 
     @property
-    def waits(self) -> bool:
-        """Whether it is the client's turn: to send a whole request, or to take the rest of an answer."""
-        return self._wire is None or self._wire.is_closing() or self._sending or self._waits_for_head
-
-    @property
-    def yields(self) -> bool:
-        """Whether it is closed where there is no room: it waits, or its client does not wait for its answers."""
-        return self.waits or len(self._messages) > 0
-
-    @property
-    def _waits_for_head(self) -> bool:
-        if self._waiter is None:  # busy, or so new that aiohttp has not begun to wait: data may come with a handshake
-            return self._request_count == 0
-        return not self._waiter.done()
-
-    @property
-    def made(self) -> bool:
+    def established(self) -> bool:
         """Whether it has been established, encryption included."""
         return self._wire is not None
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the client has to act: to send the rest of a request, or to receive the rest of a response."""
+        return self._wire is None or self._wire.is_closing() or self._sending or self.waits_for_head
+
+    @property
+    def expendable(self) -> bool:
+        """Whether it may be closed to make room: it waits for its client, or the client does not wait for responses."""
+        return self.waits_for_client or self.has_pipelined_requests
 
     def abort(self) -> None:
         """Close it now, whatever is still to be sent."""
@@ -98,91 +80,83 @@ class Connection(web.RequestHandler):
             self.handshake.cancel()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 # a stream's is one
         self._wire = transport
-        peer = transport.get_extra_info("peername")  # an encrypted one that has been closed twice tells nothing more
+        peer = transport.get_extra_info("peername")  # kept, because an aborted TLS transport no longer knows it
         self._peer = client_name(peer[0]) if peer else None
         transport.set_write_buffer_limits(_UNSENT_BYTES)
         super().connection_made(transport)
         self._expire_in(self._limits.head_seconds)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget it."""
+        """Report that it is closed."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
-        self._forget(self)
+        self._closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take in a piece of a request; its head has to be whole in time and within its size."""
+        """Parse a piece of a request; its head must arrive in time and within its size."""
         super().data_received(data)
-        if not self._waits_for_head:
+        if not self.waits_for_head:
             self._head_bytes = 0
         elif data:
             if self._head_bytes == 0:
                 self._expire_in(self._limits.head_seconds)
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send what is left of an answer; the next request is not looked at before the client takes this one.
+        """Send the rest of a response, and wait until the client has received it before the next request is served.
 
-        aiohttp would put the answers to requests that are sent in one go into memory, one after the other.
+        aiohttp does not wait: it would hold the responses to pipelined requests in memory, all at once.
         """
         self._sending = True
-        self._expire_in(self._limits.answer_seconds)
+        self._expire_in(self._limits.response_seconds)
         try:
             finished = await super().finish_response(request, resp, start_time)
-            with suppress(ConnectionError):  # who has gone away is no error of ours
+            with suppress(ConnectionError):  # a client that has gone away is not an error
                 await request.writer.drain()
         finally:
             self._sending = False
         return finished
 
     def log_access(self, request: web.BaseRequest, response: web.StreamResponse, time: float | None) -> None:
-        """Begin to wait for the next request: this one has been answered."""
+        """Log the response, and start to wait for the next request."""
         super().log_access(request, response, time)
-        self._move_back(self)
+        self._served(self)
         unsent = self._wire is not None and not self._wire.is_closing() and self._wire.get_write_buffer_size() > 0
-        self._expire_in(self._limits.answer_seconds if unsent else self._limits.idle_seconds)
+        self._expire_in(self._limits.response_seconds if unsent else self._limits.idle_seconds)
 
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 # aiohttp's quotes what was sent
+        message: str | None = None,  # noqa: ARG002 # aiohttp's quotes the request
     ) -> web.StreamResponse:
-        """Answer a request that is none, or that met a bug."""
+        """Return the response to a request that is not valid HTTP, or whose handler failed."""
         if isinstance(exc, HttpProcessingError):
-            status = self._status_of(exc)
-        self.log_exception("cannot answer", exc_info=exc)
+            status = parser_status(exc, self._limits.line_bytes)
+        self.log_exception("the request cannot be served", exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("a part of another answer has been sent")
+            raise ConnectionError("a part of another response has been sent")
         response = web.Response(status=status, text=_text(HTTPStatus(status)), headers={"Server": SERVER_NAME})
         response.force_close()
         return response
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Tell what a client did wrong as a debug line, and what we did as an error."""
+        """Log a client's mistake at level debug, and a bug of this program as an error."""
         error = kw.get("exc_info")
         if isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
-            # Its message quotes the header, which may be a password.
+            # Without its message, which quotes the header: that may be a password.
             self._log.debug("bad_request", client=self._peer, error=type(error).__name__)
         else:
             self._log.error("request_failed", client=self._peer, error=str(args[0]), exc_info=error)
-
-    def _status_of(self, error: HttpProcessingError) -> int:
-        if isinstance(error, LineTooLong):
-            too_long_line = self._limits.line_bytes in error.args
-            return HTTPStatus.REQUEST_URI_TOO_LONG if too_long_line else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        if error.message.startswith("Too many headers"):
-            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        return HTTPStatus.BAD_REQUEST
 
     def _expire_in(self, seconds: float) -> None:
         if self._timer is not None:
@@ -191,29 +165,27 @@ class Connection(web.RequestHandler):
 
     def _expire(self) -> None:
         if self._head_bytes:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        elif self.waits:
-            # An answer to what was not asked would be taken for the next one's.
+            self._reject(HTTPStatus.REQUEST_TIMEOUT)
+        elif self.waits_for_client:
+            # Without a response: the client would take it for the one to its next request.
             self.abort()
-        else:  # amid an answer, at whose end the time begins anew, unless that is the connection's end too
+        else:  # a response is being made; unless it closes the connection, the timer starts anew at its end
             self._expire_in(LINGERING_SECONDS)
 
-    def _refuse(self, status: HTTPStatus) -> None:
-        """Answer to a part of a head, and close."""
+    def _reject(self, status: HTTPStatus) -> None:
+        """Respond to a part of a head, and close."""
         wire = self._wire
         if wire is None or wire.is_closing() or wire.get_write_buffer_size():
             self.abort()
             return
         self._log.debug("bad_request", client=self._peer, error=status.phrase)
         body = _text(status)
-        lines = [
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            "Content-Type: text/plain; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            f"Server: {SERVER_NAME}",
-            "Connection: close",
-        ]
-        wire.write("\r\n".join([*lines, "", body]).encode())
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+            f"Server: {SERVER_NAME}\r\nConnection: close\r\n\r\n"
+        )
+        wire.write(f"{head}{body}".encode())
         self._head_bytes = 0
         self.force_close()
         self._expire_in(LINGERING_SECONDS)

@@ -1,4 +1,4 @@
-"""Where the web server is found: its address and its paths. Light to load, for the health check."""
+"""The web server's addresses and paths. Imports nothing heavy, because the health check needs it."""
 
 import re
 from typing import Final, NamedTuple, Self
@@ -7,23 +7,23 @@ HEALTHY_PATH: Final = "/-/healthy"
 READY_PATH: Final = "/-/ready"
 RELOAD_PATH: Final = "/-/reload"
 TARGETS_PATH: Final = "/api/v1/targets"
-_TAKEN_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH, TARGETS_PATH)
+_RESERVED_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH, TARGETS_PATH)
 _ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
 _LARGEST_PORT: Final = 65535
 
 
 class ListenAddress(NamedTuple):
-    """Where to listen; the host None: on all addresses of the machine."""
+    """An address to listen on; without a host: all addresses of the machine."""
 
     host: str | None
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
+        """Return the address in `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match[3]) > _LARGEST_PORT:
-            raise ValueError(f"{text!r} is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
+            raise ValueError(f"{text!r} is not a listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
         return cls(match[1] or match[2] or None, int(match[3]))
 
     def __str__(self) -> str:
@@ -31,12 +31,12 @@ class ListenAddress(NamedTuple):
 
 
 def check_metrics_path(path: str) -> str:
-    """Give `path`; raises ValueError where the metrics cannot be served under it."""
-    if not path.startswith("/") or path in _TAKEN_PATHS or any(char in path for char in "{}?#%"):
-        raise ValueError(f"{path!r} is no path for the metrics, expected one such as /metrics")
+    """Return `path`; raises ValueError if the metrics cannot be served there."""
+    if not path.startswith("/") or path in _RESERVED_PATHS or any(char in path for char in "{}?#%"):
+        raise ValueError(f"{path!r} is not a path for the metrics, expected one such as /metrics")
     return path
 
 
 def http_url(host: str, port: int, scheme: str = "http") -> str:
-    """Give the URL of a server; an IPv6 address gets its brackets."""
+    """Return the URL of a server, with brackets around an IPv6 address."""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

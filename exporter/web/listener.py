@@ -1,4 +1,4 @@
-"""The sockets that are listened on."""
+"""The listening sockets."""
 
 import asyncio
 import errno
@@ -13,13 +13,13 @@ _BACKLOG: Final = 128
 
 
 async def listen(address: ListenAddress) -> list[socket.socket]:
-    """Listen on an address, on all addresses of a name; raises ListenError.
+    """Return sockets that listen on an address, one for each address of a name; raises ListenError.
 
-    Without a host one socket is for IPv6 and IPv4, where the machine has both.
+    Without a host, one socket serves IPv6 and IPv4 if the machine has both.
     """
     try:
         return [_every_address(address.port)] if address.host is None else await _named(address.host, address.port)
-    except (OSError, UnicodeError) as error:  # the latter where a host is none
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be encoded
         raise ListenError(f"{address}: {_reason(error)}") from None
 
 
@@ -33,13 +33,14 @@ async def _named(host: str, port: int) -> list[socket.socket]:
     infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     missing: OSError | None = None
-    for family, _, _, _, where in dict.fromkeys(infos):
+    for family, _, _, _, name in dict.fromkeys(infos):
         try:
-            sockets.append(_nonblocking(socket.create_server(where, family=family, backlog=_BACKLOG)))
+            sockets.append(_nonblocking(socket.create_server(name, family=family, backlog=_BACKLOG)))
         except OSError as error:
-            # `localhost` is ::1 also where that has been turned off
+            # `localhost` includes ::1 even on a machine without IPv6.
             if error.errno != errno.EADDRNOTAVAIL:
-                _close(sockets)
+                for server in sockets:
+                    server.close()
                 raise
             missing = error
     if not sockets and missing is not None:
@@ -50,11 +51,6 @@ async def _named(host: str, port: int) -> list[socket.socket]:
 def _nonblocking(server: socket.socket) -> socket.socket:
     server.settimeout(0)
     return server
-
-
-def _close(sockets: list[socket.socket]) -> None:
-    for server in sockets:
-        server.close()
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -1,7 +1,9 @@
-"""Which format and which encoding a scraper wants: the headers Accept and Accept-Encoding (RFC 9110, section 12.5)."""
+"""The format and the encoding of a page, by the headers Accept and Accept-Encoding (RFC 9110, section 12.5)."""
 
 import re
 from typing import Final, NamedTuple
+
+from aiohttp import web
 
 from exporter.exposition.text_format import Format
 
@@ -10,21 +12,26 @@ _OFFERS = (
     (Format.OPENMETRICS, "application", "openmetrics-text", "1.0.0"),
 )
 
-# Commas and semicolons in a quoted string part nothing.
+# Commas and semicolons in a quoted string do not separate.
 _ELEMENT: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^",])+')
 _PARAMETER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^";])+')
 
 
 class _Choice(NamedTuple):
-    """One element of such a header: `value` without parameters, in lower case, and its quality from 0 to 1."""
+    """One element of a header: `value` without parameters, in lower case, and its quality from 0 to 1."""
 
     value: str
     parameters: dict[str, str]
     quality: float
 
 
+def header_value(request: web.Request, name: str) -> str:
+    """Return the value of a header, which may come in several lines (RFC 9110, section 5.3); empty if it is missing."""
+    return ",".join(request.headers.getall(name, ()))
+
+
 def _parse(header: str) -> list[_Choice]:
-    """Read a header; elements with a quality that is no number count as not wanted."""
+    """Return the elements of a header; a quality that is not a number is 0: not acceptable."""
     choices = []
     for element in _ELEMENT.findall(header):
         value, _, rest = element.partition(";")
@@ -50,7 +57,7 @@ def _quality(text: str) -> float:
 
 
 def choose_format(accept: str | None) -> Format:
-    """Choose the format with the highest quality, text among equals and where nothing fits or nothing is asked for."""
+    """Return the format with the highest quality; text if they are equal, if none fits, or without a header."""
     best, best_quality = Format.TEXT, 0.0
     choices = _parse(accept or "*/*")
     for form, kind, subtype, version in _OFFERS:
@@ -70,7 +77,7 @@ def _specificity(choice: _Choice) -> tuple[bool, bool, bool]:
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Tell whether the answer may be compressed: gzip is wanted, and no less than a plain answer."""
+    """Return whether to compress the response: gzip is acceptable, and no worse than identity."""
     qualities = {choice.value: choice.quality for choice in _parse(accept_encoding or "")}
     gzip = qualities.get("gzip", qualities.get("*", 0.0))
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)

@@ -12,27 +12,26 @@ from structlog.typing import FilteringBoundLogger
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.reload import Loading
+from exporter.runtime.aiohttp_internals import limit_tls_buffers, reject_unservable_requests
 from exporter.runtime.terminal import printable
-from exporter.web.auth import Gate
+from exporter.web.acceptor import Acceptor
+from exporter.web.auth import AccessControl
 from exporter.web.connection import SERVER_NAME
-from exporter.web.connections import Connections
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, RELOAD_PATH, ListenAddress, http_url
-from exporter.web.incoming import guard
-from exporter.web.limits import Limits, Places
+from exporter.web.limits import ConcurrencyLimit, Limits
 from exporter.web.listener import listen
-from exporter.web.negotiation import accepts_gzip, choose_format
+from exporter.web.negotiation import accepts_gzip, choose_format, header_value
 from exporter.web.status_routes import StatusRoutes
 from exporter.web.toolkit.file import WebConfigFile
 
-_LARGEST_BODY = 1024  # of a request: none needs one
-_SHUTDOWN_SECONDS = 0.5  # aiohttp waits so long twice: before it cancels an answer under way, and after
+_LARGEST_BODY = 1024  # of a request; none needs one
+_SHUTDOWN_SECONDS = 0.5  # aiohttp waits twice: before it cancels a running handler, and after
 
 
 class WebServer:
-    """Serves `store`, `telemetry` and `status`; `ready` tells whether every target has been tried once.
+    """Serves `store`, `telemetry` and `status`; `ready` returns whether every target has been polled once.
 
-    `reload` loads the configuration again; None: nobody may ask for that by HTTP. `web_file` says who may ask for
-    anything, and how; None: everybody, without TLS.
+    `reload` reloads the configuration; None: not over HTTP. `web_file` has users and TLS; None: neither.
     """
 
     def __init__(
@@ -56,11 +55,10 @@ class WebServer:
         self._addresses = addresses
         self._stopping = False
         self._limits = limits or Limits()
-        self._log = log
-        self._connections: Connections | None = None
-        places = Places(self._limits, free=(HEALTHY_PATH, READY_PATH), log=self._log)
-        app = web.Application(middlewares=[places.middleware], client_max_size=_LARGEST_BODY)
-        app.on_response_prepare.append(_name_server)
+        self._acceptor = Acceptor(self._limits, log)
+        limit = ConcurrencyLimit(self._limits, unlimited=(HEALTHY_PATH, READY_PATH), log=log)
+        app = web.Application(middlewares=[limit.middleware], client_max_size=_LARGEST_BODY)
+        app.on_response_prepare.append(_add_server_name)
         app.add_routes(status.routes)
         app.router.add_get(HEALTHY_PATH, self._serve_healthy)
         app.router.add_get(READY_PATH, self._serve_ready)
@@ -69,56 +67,50 @@ class WebServer:
         self._tls: ssl.SSLContext | None = web_file.tls if web_file else None
         self._scheme = "https" if self._tls else "http"
         if web_file:
-            Gate(web_file).stand_before(app)
+            AccessControl(web_file).protect(app)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     @property
     def sockets(self) -> list[str]:
-        """The addresses on which it listens, once started; those that speak TLS begin with https://."""
-        return [f"https://{address}" if self._tls else str(address) for address in self._listening]
+        """The addresses that it listens on, once started, with https:// if they use TLS."""
+        return [f"https://{address}" if self._tls else str(address) for address in self._acceptor.addresses]
 
     @property
     def urls(self) -> list[str]:
-        """What a person opens, once started."""
-        return [_url(address, self._scheme) for address in self._listening]
-
-    @property
-    def _listening(self) -> list[ListenAddress]:
-        return self._connections.addresses if self._connections is not None else []
+        """The URLs to open in a browser, once started."""
+        return [_url(address, self._scheme) for address in self._acceptor.addresses]
 
     async def start(self) -> None:
-        """Listen; raises ListenError where an address cannot be had."""
+        """Start to listen and serve; raises ListenError."""
         await self._runner.setup()
         server = self._runner.server
         assert server is not None  # noqa: S101 # setup has made it
-        guard(server)
-        self._connections = Connections(server, self._limits, self._log)
+        limit_tls_buffers()
+        reject_unservable_requests(server, {"Server": SERVER_NAME})
         for address in self._addresses:
-            self._connections.accept_from(await listen(address), self._tls)
+            self._acceptor.start(server, await listen(address), self._tls)
 
     def stop_being_ready(self) -> None:
-        """Answer from now on that no more scrapes are wanted here."""
+        """Return 503 from /-/ready from now on."""
         self._stopping = True
 
     async def stop(self) -> None:
-        """Let answers under way end, for half a second, and close all connections."""
-        if self._connections is not None:
-            await self._connections.stop_accepting()
+        """Wait half a second for running responses, and close all connections."""
+        await self._acceptor.stop()
         await self._runner.cleanup()
-        if self._connections is not None:
-            self._connections.abort()
+        self._acceptor.abort()
 
     async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
-        form = choose_format(_header(request, "Accept"))
+        form = choose_format(header_value(request, "Accept"))
         page = self._store.pages[form]
         own = self._telemetry.exposition(form)
         response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
-        if accepts_gzip(_header(request, "Accept-Encoding")):
+        if accepts_gzip(header_value(request, "Accept-Encoding")):
             response.headers["Content-Encoding"] = "gzip"
             response.content_length, chunks = page.gzip(own)
         else:
             response.content_length, chunks = page.text(own)
-        with suppress(ConnectionError):  # a scraper that has gone away is no error of ours
+        with suppress(ConnectionError):  # a scraper that has gone away is not an error
             await response.prepare(request)
             if request.method != "HEAD":
                 for chunk in chunks:
@@ -137,24 +129,23 @@ class WebServer:
 
     async def _serve_reload(self, _: web.Request) -> web.Response:
         if self._reload is None:
-            return web.Response(status=403, text="Reloading by HTTP is off: start with --web.enable-lifecycle.\n")
-        # A client that goes away is no reason to stop in the middle.
+            return web.Response(
+                status=403, text="Reload over HTTP is disabled: start the exporter with --web.enable-lifecycle.\n"
+            )
+        # A client that goes away must not cancel the reload.
         loading = await asyncio.shield(asyncio.ensure_future(self._reload()))
         if loading.problems:
-            lines = "\n".join(("Not reloaded, what was loaded before still runs:", *map(printable, loading.problems)))
+            lines = "\n".join(
+                ("Not reloaded, the previous configuration is still in use:", *map(printable, loading.problems))
+            )
             return web.Response(status=500, text=f"{lines}\n")
         targets, added, changed, removed = loading.replaced
         counts = f"Reloaded: {targets} targets, {added} added, {changed} changed, {removed} removed."
-        differs = ", ".join(map(printable, loading.differences)) or "nothing"
-        return web.Response(text=f"{counts} What differs: {differs}.\n")
+        changes = ", ".join(map(printable, loading.differences)) or "none"
+        return web.Response(text=f"{counts} Differences: {changes}.\n")
 
 
-def _header(request: web.Request, name: str) -> str | None:
-    """Give a header, which may come in several lines (RFC 9110, section 5.3)."""
-    return ",".join(request.headers.getall(name)) if name in request.headers else None
-
-
-async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+async def _add_server_name(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER_NAME
 
 

@@ -1,4 +1,4 @@
-"""The status over HTTP: the page at `/`, its JSON at `/api/v1/targets`."""
+"""The routes of the status: the page at `/`, its JSON at `/api/v1/targets`."""
 
 import asyncio
 import platform
@@ -14,20 +14,19 @@ from exporter import __version__
 from exporter.polling.snapshot import TargetStatus
 from exporter.runtime.clock import Clock
 from exporter.runtime.steps import Pauses
-from exporter.status import api as json
+from exporter.status import api
 from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH
-from exporter.web.negotiation import accepts_gzip
+from exporter.web.negotiation import accepts_gzip, header_value
 
 if TYPE_CHECKING:
     from exporter.status.page import StatusPage
 
 _PIECES_AT_ONCE: Final = 256
 _LEVEL: Final = 1
-_GZIP: Final = 31
-"""zlib's number for a gzip stream (`wbits`)."""
-_EVERYWHERE: Final = {
+_GZIP_WBITS: Final = 31
+_COMMON_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -36,10 +35,7 @@ _EVERYWHERE: Final = {
 
 
 class StatusRoutes:
-    """Answers what is asked about the status.
-
-    `targets` gives where the targets stand, `config` the state of the configuration, both as of now.
-    """
+    """Serves the status. `targets` and `config` return the current state of the targets and of the configuration."""
 
     def __init__(
         self,
@@ -57,7 +53,7 @@ class StatusRoutes:
 
     @property
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """What it answers to."""
+        """The routes for an aiohttp application."""
         return [web.get("/", self._serve_page), web.get(TARGETS_PATH, self._serve_json)]
 
     async def _serve_page(self, request: web.Request) -> web.StreamResponse:
@@ -69,7 +65,7 @@ class StatusRoutes:
                 f"default-src 'none'; style-src '{self._page.style_hash}'; img-src data:; "
                 "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
             ),
-            **_EVERYWHERE,
+            **_COMMON_HEADERS,
         }
         query, problems = StatusQuery.parse(request.query)
         pauses = Pauses()
@@ -79,13 +75,13 @@ class StatusRoutes:
 
     async def _serve_json(self, request: web.Request) -> web.StreamResponse:
         query, problems = StatusQuery.parse(request.query)
-        headers = {"Content-Type": "application/json", **_EVERYWHERE}
+        headers = {"Content-Type": "application/json", **_COMMON_HEADERS}
         if problems:
-            return web.Response(status=400, body=json.refusal(problems).encode(), headers=headers)
+            return web.Response(status=400, body=api.refusal(problems).encode(), headers=headers)
         pauses = Pauses()
         overview = await self._overview(pauses)
         selected = await query.select(overview.targets, pauses)
-        return await _send(request, headers, json.pieces(overview, selected), pauses)
+        return await _send(request, headers, api.pieces(overview, selected), pauses)
 
     async def _overview(self, pauses: Pauses) -> Overview:
         targets = []
@@ -107,7 +103,7 @@ class StatusRoutes:
 
 
 def _load_page(metrics_path: str) -> "StatusPage":
-    # Jinja would take a fifth of the exporter's start: it is loaded when somebody looks.
+    # Not imported at start: Jinja would take a fifth of its time.
     from exporter.status.page import StatusPage  # noqa: PLC0415
 
     links = {f".{metrics_path}": "Metrics", f".{HEALTHY_PATH}": "Health", f".{READY_PATH}": "Readiness"}
@@ -117,24 +113,24 @@ def _load_page(metrics_path: str) -> "StatusPage":
 async def _send(
     request: web.Request, headers: dict[str, str], pieces: Iterator[str], pauses: Pauses
 ) -> web.StreamResponse:
-    """Write an answer while it is made, so that it never stands in memory whole nor holds the event loop."""
+    """Send a response while it is rendered, so that it is never whole in memory and does not block the event loop."""
     response = web.StreamResponse(headers=headers)
-    packing = None
-    if accepts_gzip(",".join(request.headers.getall("Accept-Encoding", ()))):
-        packing = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP)
+    compressor = None
+    if accepts_gzip(header_value(request, "Accept-Encoding")):
+        compressor = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP_WBITS)
         response.headers["Content-Encoding"] = "gzip"
-    with suppress(ConnectionError):  # somebody who has gone away is no error of ours
+    with suppress(ConnectionError):  # a client that has gone away is not an error
         await response.prepare(request)
         if request.method == "HEAD":
             return response
-        while several := list(islice(pieces, _PIECES_AT_ONCE)):
-            data = "".join(several).encode()
-            if packing is not None:
-                data = packing.compress(data)
+        while batch := list(islice(pieces, _PIECES_AT_ONCE)):
+            data = "".join(batch).encode()
+            if compressor is not None:
+                data = compressor.compress(data)
             if data:
                 await response.write(data)
             if pauses.due:
                 await pauses.take()
-        if packing is not None:
-            await response.write(packing.flush())
+        if compressor is not None:
+            await response.write(compressor.flush())
     return response

@@ -97,7 +97,7 @@ vspark_folder_calls_created{company="Co",folder="Test01",org="Co-East"} 1.79541e
 
 
 class Running:
-    """An exporter at work, and what it logs."""
+    """A running exporter and its log."""
 
     def __init__(self, web: WebServer, session: aiohttp.ClientSession, logged: LogCapture) -> None:
         self.web = web
@@ -131,13 +131,13 @@ async def exporting(simulator: Simulator, *orgs: Org, clock: Clock | None = None
 
 
 def samples(page: str) -> Sequence[str]:
-    """Give the samples of what is polled: without the exporter's own, whose values depend on the machine."""
+    """Return the samples from V-Spark; the values of the exporter's own depend on the machine."""
     own = ("#", "vspark_api_request_", "vspark_exporter_")
     return [line for line in page.split("\n") if not line.startswith(own)]
 
 
 @pytest.mark.parametrize("form", list(Format))
-async def test_what_v_spark_says_is_served(form: Format) -> None:
+async def test_the_statistics_of_v_spark_are_served(form: Format) -> None:
     clock = FakeClock(NOW)
     async with (
         Simulator(SITE, clock=clock.utc) as simulator,
@@ -152,8 +152,8 @@ async def test_what_v_spark_says_is_served(form: Format) -> None:
     assert sorted(samples(page)) == sorted([*SAMPLES.split("\n")[1:], *created[1:-1]])
     assert [line for line in samples(page) if "_created" not in line] == SAMPLES.split("\n")[1:]
     assert_valid(page.encode(), form)
-    told = page + repr(exporter.logged.entries)
-    assert TOKEN not in told
+    shown = page + repr(exporter.logged.entries)
+    assert TOKEN not in shown
     logged = [(entry["event"], entry["log_level"]) for entry in exporter.logged.entries if entry["event"] != "request"]
     assert sorted(logged, key=lambda line: line[0] == "poll_failed") == [
         ("no_time_zone", "warning"),
@@ -172,7 +172,7 @@ async def test_a_failing_upstream_does_not_make_it_unready() -> None:
             assert 'vspark_up{company="Co",folder="",org="Co-East"} 0.0\n' in (await exporter.get("/metrics"))[1]
 
 
-async def test_it_is_ready_once_every_target_has_been_tried() -> None:
+async def test_it_is_ready_once_every_target_has_been_polled() -> None:
     async with Simulator(SITE) as simulator:
         simulator.fail("Co", "Co-West", fault=Fault.slow())
         async with exporting(simulator, Org("Co-East", "US/Eastern"), Org("Co-West", "US/Pacific")) as exporter:
@@ -197,7 +197,7 @@ async def test_without_any_target_it_is_ready() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])
-async def test_an_address_that_cannot_be_had(host: str) -> None:
+async def test_an_address_that_cannot_be_listened_on(host: str) -> None:
     async with Simulator(SITE) as simulator:
         loaded = LoadedConfig.of(config_of(simulator.url, Org("Co-East", "US/Eastern")))
         capture = LogCapture()
@@ -214,7 +214,7 @@ async def test_an_address_that_cannot_be_had(host: str) -> None:
     }
 
 
-async def test_it_polls_until_it_is_left() -> None:
+async def test_it_polls_until_its_block_ends() -> None:
     async with Simulator(SITE) as simulator:
         async with exporting(simulator, Org("Co-East", "US/Eastern"), Org("Co-West", "US/Pacific")) as exporter:
             await until(lambda: len(simulator.requests) == 2)
@@ -226,5 +226,5 @@ async def test_it_polls_until_it_is_left() -> None:
 
 
 def simulator_tasks() -> set[asyncio.Task[object]]:
-    """Give the tasks of the simulator's server, one for each connection that is still open."""
+    """Return the tasks of the simulator's server, one for each open connection."""
     return {task for task in asyncio.all_tasks() if "RequestHandler.start" in repr(task.get_coro())}

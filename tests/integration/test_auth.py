@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.auth import Gate
+from exporter.web.auth import AccessControl
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support import tls_files as secured
 from tests.support.tls_files import HASH, PASSWORD, USERS, write
@@ -44,7 +44,7 @@ async def guarded(folder: Path, text: str) -> AsyncIterator[tuple[Served, WebCon
         yield served, file
 
 
-async def test_who_has_the_password_is_served(tmp_path: Path) -> None:
+async def test_a_user_with_the_password_is_served(tmp_path: Path) -> None:
     async with guarded(tmp_path, USERS) as (served, _):
         assert served.web.urls == [f"http://127.0.0.1:{served.port}"]
         for path in ("/", "/metrics"):
@@ -115,7 +115,7 @@ async def test_users_change_while_it_runs(tmp_path: Path) -> None:
         assert await served.ask("/metrics", basic("alice", "other")) == UNAUTHORIZED
 
 
-async def test_a_flood_of_wrong_passwords_starves_nobody(tmp_path: Path) -> None:
+async def test_a_flood_of_wrong_passwords_does_not_delay_others(tmp_path: Path) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     async with guarded(tmp_path, f"basic_auth_users: {{alice: '{slow}'}}") as (served, _):
         known = basic("alice", PASSWORD)
@@ -129,8 +129,8 @@ async def test_a_flood_of_wrong_passwords_starves_nobody(tmp_path: Path) -> None
     assert 0 < len(busy) < 40
     assert busy[0] == (
         503,
-        {"Retry-After": "1", "Content-Type": "text/plain; charset=utf-8", "Content-Length": "38"},
-        b"Too many passwords are being checked.\n",
+        {"Retry-After": "1", "Content-Type": "text/plain; charset=utf-8", "Content-Length": "55"},
+        b"Too many passwords are being checked, try again later.\n",
     )
     assert [answer for answer in answers if answer[0] != 503] == [UNAUTHORIZED] * (40 - len(busy))
 
@@ -148,7 +148,7 @@ async def test_a_flood_of_wrong_passwords_starves_nobody(tmp_path: Path) -> None
         ),
     ],
 )
-async def test_what_is_no_password(tmp_path: Path, header: str) -> None:
+async def test_a_header_without_a_password(tmp_path: Path, header: str) -> None:
     async with guarded(tmp_path, USERS) as (served, _):
         assert await served.ask("/metrics", f"Authorization: {header}") == UNAUTHORIZED
 
@@ -185,7 +185,7 @@ async def test_garbage_never_gets_anything(tmp_path: Path) -> None:
         await asyncio.to_thread(ask)
 
 
-async def test_headers_are_those_of_every_answer(tmp_path: Path) -> None:
+async def test_every_response_has_the_configured_headers(tmp_path: Path) -> None:
     async with guarded(tmp_path, USERS + HEADERS) as (served, file):
         for path, status in (("/metrics", 200), ("/", 200), ("/-/healthy", 200), ("/-/ready", 503), ("/nowhere", 404)):
             answered, headers, _ = await served.ask(path, basic("alice", PASSWORD))
@@ -198,7 +198,7 @@ async def test_headers_are_those_of_every_answer(tmp_path: Path) -> None:
 
 async def test_the_rate_is_limited_but_for_probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(Gate.__init__, "__defaults__", (lambda: now[0],))
+    monkeypatch.setattr(AccessControl.__init__, "__defaults__", (lambda: now[0],))
     async with guarded(tmp_path, "rate_limit: {interval: 2s, burst: 3}") as (served, file):
 
         async def statuses(number: int, path: str = "/metrics") -> list[int]:

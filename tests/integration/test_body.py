@@ -38,12 +38,12 @@ def raw_deflate(data: bytes) -> bytes:
         pytest.param(answer(b"", GZIP), b"", id="empty, marked as gzip"),
     ],
 )
-async def test_a_body_is_given_as_it_was_before_it_was_packed(reply: bytes, body: bytes) -> None:
+async def test_a_body_is_decompressed(reply: bytes, body: bytes) -> None:
     async with serving(reply) as server, client_of(server.port) as client:
         assert await client.fetch(TARGET, None) == body
 
 
-async def test_the_loop_goes_on_while_a_body_is_unpacked() -> None:
+async def test_the_event_loop_is_not_blocked_while_a_body_is_decompressed() -> None:
     body = bytes(16 * 1024 * 1024)
     turns = turns_when_sent = 0
 
@@ -67,8 +67,8 @@ async def test_the_loop_goes_on_while_a_body_is_unpacked() -> None:
 
 
 TOO_LARGE = (
-    "the answer is larger than 1000 bytes: raise vspark.max_response_size, or list the org's folders, "
-    "so that each is asked for by itself"
+    "the response is larger than 1000 bytes: raise vspark.max_response_size, or list the org's folders, "
+    "so that each gets its own request"
 )
 
 
@@ -82,7 +82,7 @@ TOO_LARGE = (
         pytest.param(answer(zlib.compress(b"x" * 1001), DEFLATE), id="deflate"),
     ],
 )
-async def test_a_body_above_the_limit_is_refused(reply: bytes) -> None:
+async def test_a_body_above_the_limit_is_rejected(reply: bytes) -> None:
     async with serving(reply) as server:
         assert await failure_of(client_of(server.port, limit_bytes=1000)) == ("BodyError too_large", TOO_LARGE)
     assert len(server.requests) == 1
@@ -94,11 +94,11 @@ async def test_a_body_above_the_limit_is_refused(reply: bytes) -> None:
         pytest.param(answer(b"x" * 1000), id="plain"),
         pytest.param(chunked(b"x" * 1000), id="chunked"),
         pytest.param(answer(gzip.compress(b"x" * 1000), GZIP), id="gzip"),
-        # The length on the wire says nothing of the one that counts.
+        # The length on the wire is not the one that is limited.
         pytest.param(answer(gzip.compress(b"x" * 1000) + gzip.compress(b"") * 60, GZIP), id="longer while packed"),
     ],
 )
-async def test_a_body_at_the_limit_is_taken(reply: bytes) -> None:
+async def test_a_body_at_the_limit_is_accepted(reply: bytes) -> None:
     async with serving(reply) as server, client_of(server.port, limit_bytes=1000) as client:
         assert await client.fetch(TARGET, None) == b"x" * 1000
 
@@ -117,48 +117,55 @@ async def test_a_bomb_takes_no_memory() -> None:
     assert peak_bytes < 4 * 1024 * 1024
 
 
-NOT_ASKED_FOR = (
-    "the answer has another Content-Encoding than gzip, deflate, which alone were asked for: "
-    "look at the proxy before V-Spark"
+NOT_REQUESTED = (
+    "the response has another Content-Encoding than gzip, deflate, the only ones requested: "
+    "check the proxy in front of V-Spark"
 )
 
 
-def unpack_message(encoding: str, what: str) -> str:
-    return f"the answer cannot be unpacked by its Content-Encoding {encoding}, {what}: look at the proxy before V-Spark"
+def problem_of(encoding: str, what: str) -> str:
+    problem = f"the response cannot be decompressed by its Content-Encoding {encoding}, {what}"
+    return f"{problem}: check the proxy in front of V-Spark"
 
 
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        pytest.param(answer(TEXT, GZIP), unpack_message("gzip", "it is damaged"), id="not gzip"),
-        pytest.param(answer(gzip.compress(TEXT)[:-9], GZIP), unpack_message("gzip", "it ends too early"), id="cut"),
+        pytest.param(answer(TEXT, GZIP), problem_of("gzip", "it is damaged"), id="not gzip"),
+        pytest.param(answer(gzip.compress(TEXT)[:-9], GZIP), problem_of("gzip", "it ends too early"), id="cut"),
         pytest.param(
-            answer(gzip.compress(TEXT)[:-1] + b"?", GZIP), unpack_message("gzip", "it is damaged"), id="wrong check sum"
+            answer(gzip.compress(TEXT)[:-1] + b"?", GZIP),
+            problem_of("gzip", "it is damaged"),
+            id="wrong check sum",
         ),
         pytest.param(
-            answer(gzip.compress(TEXT) + b"more", GZIP), unpack_message("gzip", "it is damaged"), id="more after gzip"
+            answer(gzip.compress(TEXT) + b"more", GZIP),
+            problem_of("gzip", "it is damaged"),
+            id="more after gzip",
         ),
         pytest.param(
-            answer(zlib.compress(TEXT)[:-2], DEFLATE), unpack_message("deflate", "it ends too early"), id="cut deflate"
+            answer(zlib.compress(TEXT)[:-2], DEFLATE),
+            problem_of("deflate", "it ends too early"),
+            id="cut deflate",
         ),
         pytest.param(
             answer(zlib.compress(TEXT) + b"more", DEFLATE),
-            unpack_message("deflate", "more comes after its end"),
+            problem_of("deflate", "more data follows its end"),
             id="more after deflate",
         ),
         pytest.param(
             answer(TEXT, "Content-Encoding: br"),
-            NOT_ASKED_FOR,
+            NOT_REQUESTED,
             id="brotli",
         ),
         pytest.param(
             answer(TEXT, "Content-Encoding: gzip, gzip"),
-            NOT_ASKED_FOR,
+            NOT_REQUESTED,
             id="twice",
         ),
     ],
 )
-async def test_a_body_that_cannot_be_unpacked_is_refused(reply: bytes, message: str) -> None:
+async def test_a_body_that_cannot_be_decompressed_is_rejected(reply: bytes, message: str) -> None:
     async with serving(reply) as server:
         assert await failure_of(client_of(server.port)) == ("BodyError bad_encoding", message)
     assert len(server.requests) == 1

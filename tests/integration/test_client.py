@@ -9,7 +9,7 @@ import pytest
 from exporter import __version__
 from exporter.config.tokens import FileToken
 from exporter.errors import PollError, TokenError
-from exporter.vspark.response import Answer
+from exporter.vspark.response import Response
 from tests.support.raw_servers import (
     CANARY,
     CANARY_IN_URL,
@@ -59,7 +59,7 @@ async def test_the_url_may_have_a_prefix(prefix: str) -> None:
 async def test_the_headers_are_few_and_cookies_are_not_kept() -> None:
     async with (
         serving(answer(b"[]", "Set-Cookie: a=1; Path=/")) as server,
-        client_of(f"http://localhost:{server.port}") as client,  # of an IP address aiohttp keeps no cookie anyway
+        client_of(f"http://localhost:{server.port}") as client,  # aiohttp keeps no cookie of an IP address anyway
     ):
         await client.fetch(TARGET, DAY)
         await client.fetch(TARGET, DAY)
@@ -100,7 +100,7 @@ async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
     assert (server.connections, observed) == (0, [])
 
 
-# What an answer means
+# What a response means
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
         ("503 Service Unavailable", b"", "StatusError server_error", 4),
     ],
 )
-async def test_a_status_that_is_no_success(status: str, body: bytes, failure: str, tries: int) -> None:
+async def test_an_unsuccessful_status(status: str, body: bytes, failure: str, tries: int) -> None:
     observed = Observed()
     async with serving(answer(body, status=status)) as server:
         assert (await failure_of(client_of(server.port, observe=observed)))[0] == failure
@@ -127,14 +127,14 @@ async def test_a_status_that_is_no_success(status: str, body: bytes, failure: st
     assert observed.codes == tries * [status[:3]]
 
 
-async def test_a_status_says_what_the_page_says_without_the_token() -> None:
+async def test_a_status_error_quotes_the_page_without_the_token() -> None:
     link = f"<a href='?token={CANARY_IN_URL}'>GET</a> /stats?token={CANARY_IN_URL}"
     page = f"<h1>No</h1> {link} {html.escape(CANARY)} {CANARY}"
     async with serving(answer(page.encode(), status="403 Forbidden")) as server:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
             (
-                "the token from the configuration file is refused: is it the one of this company? "
+                "the token from the configuration file is rejected: check that it belongs to this company "
                 "(status 403 Forbidden; it says: No GET /stats?token=*** *** ***)"
             ),
         )
@@ -152,7 +152,10 @@ async def test_a_status_counts_even_with_a_page_that_cannot_be_read(reply: Reply
     async with serving(reply) as server:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
-            "the token from the configuration file is refused: is it the one of this company? (status 403 Forbidden)",
+            (
+                "the token from the configuration file is rejected: check that it belongs to this company "
+                "(status 403 Forbidden)"
+            ),
         )
 
 
@@ -162,16 +165,16 @@ async def test_a_redirect_is_not_followed() -> None:
         assert await failure_of(client_of(server.port)) == (
             "StatusError redirect",
             (
-                "the answer leads on to https://login.example.com, which is not followed: "
-                "set vspark.url to where V-Spark itself answers (status 302 Found)"
+                "the response redirects to https://login.example.com, which is not followed: "
+                "set vspark.url to the address of V-Spark itself (status 302 Found)"
             ),
         )
 
 
-# One try, for people
+# One attempt, for `probe`
 
 
-async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
+async def test_unrequested_data_is_not_the_response_to_the_next_request() -> None:
     late = asyncio.Event()
 
     async def twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -191,7 +194,7 @@ async def test_what_nobody_asked_for_is_not_the_next_ones_answer() -> None:
         assert server.connections == 2
 
 
-async def test_asking_gives_any_answer_without_the_token() -> None:
+async def test_one_request_returns_any_response_without_the_token() -> None:
     headers = ("Retry-After: 1", f"Location: /login?token={CANARY_IN_URL}", "X-Other: 1")
     page = f"<p>{CANARY} {CANARY_IN_URL} ".encode() + b"\xff"
     observed = Observed()
@@ -199,9 +202,9 @@ async def test_asking_gives_any_answer_without_the_token() -> None:
         serving(answer(page, *headers, status="503 Service Unavailable")) as server,
         client_of(server.port, observe=observed) as client,
     ):
-        given = await client.ask(replace(TARGET, folder="Süd 1"), DAY)
+        given = await client.request_once(replace(TARGET, folder="Süd 1"), DAY)
     url = f"http://127.0.0.1:{server.port}"
-    assert given == Answer(
+    assert given == Response(
         url_masked=f"{url}/stats/Co/Co-Org/S%C3%BCd%201?token=***&daterange=20261123-20261123",
         status=503,
         headers={"Content-Type": "text/html", "Location": "/login?token=***", "Retry-After": "1"},
@@ -221,17 +224,17 @@ async def test_asking_gives_any_answer_without_the_token() -> None:
         (answer(b"x", "Content-Encoding: br"), "bad_encoding"),
     ],
 )
-async def test_asking_tries_once(reply: Reply, reason: str) -> None:
+async def test_one_request_is_not_retried(reply: Reply, reason: str) -> None:
     async with (
         serving(reply) as server,
         client_of(server.port, timeout_seconds=0.3, limit_bytes=1000) as client,
     ):
         with pytest.raises(PollError) as caught:
-            await client.ask(TARGET, None)
+            await client.request_once(TARGET, None)
     assert (caught.value.reason, len(server.requests)) == (reason, 1)
 
 
-async def test_asking_without_a_token(tmp_path: Path) -> None:
+async def test_one_request_without_a_token(tmp_path: Path) -> None:
     async with client_of(1) as client:
         with pytest.raises(TokenError):
-            await client.ask(replace(TARGET, token=FileToken(tmp_path / "gone")), None)
+            await client.request_once(replace(TARGET, token=FileToken(tmp_path / "gone")), None)

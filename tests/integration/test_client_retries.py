@@ -27,7 +27,7 @@ ANSWER = answer()
 BUSY = answer(b"busy", status="503 Service Unavailable")
 
 
-async def test_a_transient_error_is_tried_again_with_growing_pauses() -> None:
+async def test_a_transient_error_is_retried_after_growing_pauses() -> None:
     pauses, observed = Pauses(), Observed()
     async with (
         serving(BUSY, reset, then_close(b""), answer(b"[1]")) as server,
@@ -39,12 +39,12 @@ async def test_a_transient_error_is_tried_again_with_growing_pauses() -> None:
     assert [0 <= pause <= longest for pause, longest in zip(pauses, [0.25, 0.5, 1.0], strict=True)] == [True] * 3
 
 
-async def test_the_last_error_is_raised_when_the_tries_are_used_up() -> None:
+async def test_the_last_error_is_raised_after_four_attempts() -> None:
     pauses = Pauses()
     async with serving(reset, reset, reset, BUSY, ANSWER) as server:
         assert await failure_of(client_of(server.port, sleep=pauses)) == (
             "StatusError server_error",
-            "V-Spark, or a proxy before it, fails: look at its log (status 503 Service Unavailable; it says: busy)",
+            "V-Spark, or a proxy in front of it, fails: check its log (status 503 Service Unavailable; it says: busy)",
         )
     assert (len(server.requests), len(pauses)) == (4, 3)
 
@@ -84,7 +84,7 @@ async def test_a_pause_that_does_not_fit_is_not_made() -> None:
         failure = await failure_of(client_of(server.port, sleep=pauses, timeout_seconds=5))
     assert failure == (
         "StatusError rate_limited",
-        "fewer requests are wanted: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
+        "too many requests: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
     )
     assert (len(server.requests), pauses) == (1, [])
 
@@ -103,8 +103,8 @@ async def test_a_server_that_hangs(sent: bytes) -> None:
         assert await failure_of(client_of(server.port, timeout_seconds=0.3, observe=observed)) == (
             "ConnectError timeout",
             (
-                f"no whole answer from 127.0.0.1:{server.port} within 0.3 s: "
-                "look at V-Spark's load, or raise vspark.timeout"
+                f"no complete response from 127.0.0.1:{server.port} within 0.3 s: "
+                "check the load of V-Spark, or raise vspark.timeout"
             ),
         )
         await until(lambda: server.gone == 1)
@@ -112,7 +112,7 @@ async def test_a_server_that_hangs(sent: bytes) -> None:
     assert [0.25 < seconds < 2 for _, seconds in observed] == [True]
 
 
-async def test_connecting_takes_a_part_of_the_time_and_is_tried_again() -> None:
+async def test_connecting_takes_a_part_of_the_time_and_is_retried() -> None:
     connections = 0
 
     async def never_shake_hands(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -155,7 +155,7 @@ async def test_only_so_many_requests_at_a_time() -> None:
     assert most == 3
 
 
-async def test_waiting_in_line_is_not_counted_and_a_pause_holds_no_place() -> None:
+async def test_the_wait_for_a_slot_does_not_count_and_a_pause_holds_no_slot() -> None:
     release, paused = asyncio.Event(), asyncio.Event()
 
     async def sleep(_: float) -> None:
@@ -180,7 +180,7 @@ async def test_waiting_in_line_is_not_counted_and_a_pause_holds_no_place() -> No
         assert caught.value.reason == "timeout"
 
 
-async def test_another_try_does_not_wait_at_the_expense_of_its_time() -> None:
+async def test_a_retry_that_waits_for_a_slot_has_as_much_time_left() -> None:
     targets = [target_of(None, org=org) for org in ("X", "A", "B", "C")]
     async with (
         Simulator(site_of(*targets)) as simulator,
@@ -196,7 +196,7 @@ async def test_another_try_does_not_wait_at_the_expense_of_its_time() -> None:
         ]
 
 
-async def test_a_company_that_hangs_does_not_keep_the_places() -> None:
+async def test_a_company_that_hangs_does_not_hold_all_slots() -> None:
     broken = [replace(TARGET, company="Broken", folder=str(number)) for number in range(6)]
     fine = replace(TARGET, company="Fine")
     async with (
@@ -206,16 +206,16 @@ async def test_a_company_that_hangs_does_not_keep_the_places() -> None:
         simulator.override("Fine", TARGET.org, body=b"[]")
         for target in broken:
             simulator.fail("Broken", target.org, target.folder, fault=Fault.slow())
-        # At first nobody knows that they hang. Afterwards they have one of the two places.
-        for places in (2, 1):
+        # At first it is not known that they hang. Then they have one of the two slots.
+        for slots in (2, 1):
             simulator.requests.clear()
             polls = [asyncio.create_task(client.fetch(target, None)) for target in broken]
-            await until(lambda: len(simulator.requests) == places)  # noqa: B023 # awaited in this turn
+            await until(lambda: len(simulator.requests) == slots)  # noqa: B023 # awaited in this turn
             assert await client.fetch(fine, None) == b"[]"
-            asked = [request.path.split("/")[2] for request in simulator.requests]
-            # The place that the first one leaves is the fine one's; what the second one leaves may be asked for before.
-            assert asked[:places] == ["Broken"] * places
-            assert "Fine" in asked[places : 2 * places]
+            requested = [request.path.split("/")[2] for request in simulator.requests]
+            # The first free slot is for the fine company; a request for the second one may have come before.
+            assert requested[:slots] == ["Broken"] * slots
+            assert "Fine" in requested[slots : 2 * slots]
             failures = await asyncio.gather(*polls, return_exceptions=True)
             assert [getattr(failure, "reason", None) for failure in failures] == ["timeout"] * 6
         simulator.heal_all()

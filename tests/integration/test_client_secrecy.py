@@ -81,7 +81,7 @@ async def test_the_token_shows_up_nowhere_without_a_connection(url: str, caplog:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_neither_does_the_password_of_a_proxy(
+async def test_the_password_of_a_proxy_shows_up_nowhere(
     proxy: str, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with proxying(refusal=answer(ECHO, status="407 Who are you")) as server:
@@ -98,16 +98,16 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
 
 
 async def assert_secret(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Poll and ask, with everything logged that can be, and look for the canary in all that comes of it."""
+    """Poll and probe with everything logged, and look for the canary in all output."""
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 0  # every step is logged, with what it was given
     caplog.set_level(logging.DEBUG)
     texts = []
     async with client_of(url, timeout_seconds=0.3, limit_bytes=10_000) as client:
-        for ask in (client.fetch, client.ask):
+        for send in (client.fetch, client.request_once):
             try:
-                texts.append(repr(await ask(TARGET, DAY)))
+                texts.append(repr(await send(TARGET, DAY)))
             except PollError as error:
                 texts += traceback.format_exception(error)
                 texts += [f"{each} {each!r}" for each in chain_of(error)]

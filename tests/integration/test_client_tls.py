@@ -140,7 +140,7 @@ async def test_https_to_a_plain_http_server() -> None:
         "ConnectError tls",
         (
             f"127.0.0.1:{listener.port} does not speak TLS (wrong version number): "
-            "is the port right, and should vspark.url begin with http://?"
+            "check the port, and whether vspark.url needs http://"
         ),
     )
 
@@ -159,8 +159,8 @@ async def test_a_certificate_of_an_unknown_ca(ca: trustme.CA) -> None:
         assert await failure_of(client_of(f"https://127.0.0.1:{server.port}", sleep=pauses)) == (
             "ConnectError tls",
             (
-                f"the certificate of 127.0.0.1:{server.port} is from a CA that is unknown here "
-                "(unable to get local issuer certificate): set vspark.tls.ca_file to that CA's certificate"
+                f"the certificate of 127.0.0.1:{server.port} is from an unknown CA "
+                "(unable to get local issuer certificate): set vspark.tls.ca_file to the certificate of that CA"
             ),
         )
         assert pauses == []
@@ -196,7 +196,7 @@ async def test_a_certificate_that_has_expired(ca: trustme.CA, ca_file: Path) -> 
     async with serving_tls(ca.issue_cert("127.0.0.1", not_after=yesterday)) as server:
         assert await failure_of(client_of(f"https://127.0.0.1:{server.port}", tls=Tls(ca_file=ca_file))) == (
             "ConnectError tls",
-            f"the certificate of 127.0.0.1:{server.port} has expired: it has to be renewed there",
+            f"the certificate of 127.0.0.1:{server.port} has expired: renew it there",
         )
 
 
@@ -206,7 +206,7 @@ async def test_a_certificate_that_is_not_valid_yet(ca: trustme.CA, ca_file: Path
     async with serving_tls(certificate) as server:
         assert await failure_of(client_of(f"https://127.0.0.1:{server.port}", tls=Tls(ca_file=ca_file))) == (
             "ConnectError tls",
-            f"the certificate of 127.0.0.1:{server.port} is not valid yet: are the clocks of both sides right?",
+            f"the certificate of 127.0.0.1:{server.port} is not valid yet: check the clocks of both machines",
         )
 
 
@@ -251,8 +251,8 @@ async def test_a_client_certificate_is_required(
     assert failure == (
         "ConnectError tls",
         (
-            f"127.0.0.1:{listener.port} refuses the TLS connection ({alert}): "
-            "if it wants a client certificate, set vspark.tls.cert_file and key_file to one it accepts"
+            f"127.0.0.1:{listener.port} rejects the TLS connection ({alert}): "
+            "if it requires a client certificate, set vspark.tls.cert_file and key_file"
         ),
     )
 

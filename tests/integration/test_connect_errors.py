@@ -16,8 +16,8 @@ from tests.support.raw_servers import (
     then_hang,
 )
 
-PROXY = "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY)"
-NO_HOST = ".".join(["a" * 60] * 5)  # too long for any name: refused without asking a name server
+PROXY = "the proxy from the environment (HTTP_PROXY, HTTPS_PROXY)"
+NO_HOST = ".".join(["a" * 60] * 5)  # too long for a name: rejected without a name server
 
 
 async def _free_port() -> int:
@@ -32,16 +32,16 @@ async def test_a_name_that_is_not_known() -> None:
     pauses = Pauses()
     assert await failure_of(client_of(f"http://{NO_HOST}:3000", sleep=pauses)) == (
         "ConnectError dns",
-        f"the name of {NO_HOST} cannot be looked up: check vspark.url and the resolver",
+        f"cannot resolve the name of {NO_HOST}: check vspark.url and the resolver",
     )
     assert pauses == []
 
 
-async def test_nobody_listens() -> None:
+async def test_a_port_that_is_not_listened_on() -> None:
     port, pauses = await _free_port(), Pauses()
     assert await failure_of(client_of(port, sleep=pauses)) == (
         "ConnectError connect",
-        f"cannot connect to 127.0.0.1:{port}: Connection refused; is V-Spark running, and is the port right?",
+        f"cannot connect to 127.0.0.1:{port}: Connection refused; check the port, and that V-Spark is running",
     )
     assert len(pauses) == 3
 
@@ -49,36 +49,36 @@ async def test_nobody_listens() -> None:
 @pytest.mark.parametrize(
     ("reply", "what"),
     [
-        pytest.param(then_close(b""), "{} closed the connection without a whole answer", id="closed"),
-        pytest.param(reset, "{} closed the connection without a whole answer", id="reset"),
+        pytest.param(then_close(b""), "{} closed the connection without a complete response", id="closed"),
+        pytest.param(reset, "{} closed the connection without a complete response", id="reset"),
         pytest.param(
             then_close(b"HTTP/1.1 200 OK\r\nContent-Len"),
-            "{} closed the connection without a whole answer",
+            "{} closed the connection without a complete response",
             id="closed within the headers",
         ),
         pytest.param(
             then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"),
-            "{} broke off in the middle of its answer",
+            "{} closed the connection in the middle of the response",
             id="short body",
         ),
         pytest.param(
             then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n"),
-            "{} broke off in the middle of its answer",
+            "{} closed the connection in the middle of the response",
             id="without the last chunk",
         ),
         pytest.param(
             then_hang(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n"),
-            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            "the response of {} is not valid HTTP: check the port, and whether vspark.url needs https://",
             id="bad chunk",
         ),
         pytest.param(
             then_hang(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            "the response of {} is not valid HTTP: check the port, and whether vspark.url needs https://",
             id="ssh",
         ),
         pytest.param(
             then_hang(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000 + b"\r\n\r\n"),
-            "what {} answers is no valid HTTP: is the port right, and should vspark.url begin with https://?",
+            "the response of {} is not valid HTTP: check the port, and whether vspark.url needs https://",
             id="endless header",
         ),
     ],
@@ -117,13 +117,13 @@ async def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch: 
         assert "Proxy-Authorization" not in server.requests[1].headers
 
 
-async def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_rejects_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with proxying(refusal=refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         assert await failure_of(client_of("https://v-spark.example:3000")) == (
             "ConnectError connect",
-            f"{PROXY} answers 407 instead of connecting to v-spark.example:3000",
+            f"{PROXY} returns status 407 instead of a connection to v-spark.example:3000",
         )
 
 
@@ -138,10 +138,10 @@ async def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch) 
         (
             "http://user:pass@" + NO_HOST,
             "ConnectError dns",
-            f"the name of {PROXY} cannot be looked up: check vspark.url and the resolver",
+            f"cannot resolve the name of {PROXY}: check vspark.url and the resolver",
         ),
-        ("proxy.example:3128", "ConnectError connect", f"vspark.url, or {PROXY}, is no URL that can be asked"),
-        ("http://user:pass@[bad", "ConnectError connect", f"vspark.url, or {PROXY}, is no URL that can be asked"),
+        ("proxy.example:3128", "ConnectError connect", f"vspark.url, or {PROXY}, is not a usable URL"),
+        ("http://user:pass@[bad", "ConnectError connect", f"vspark.url, or {PROXY}, is not a usable URL"),
     ],
 )
 async def test_a_proxy_that_cannot_be_used(

@@ -15,14 +15,14 @@ from tests.support.exposition_oracle import assert_valid
 from tests.support.repository import ROOT
 
 SAID = """\
-A simulated V-Spark answers at SIMULATOR, polled every 5 seconds.
+A simulated V-Spark runs at SIMULATOR and is polled every 5 seconds.
 
-  open EXPORTER/metrics to see today's calls, mean durations and agents; load it again, and they move
-  open EXPORTER/ to see how every target is, and today's figures at a glance
+  open EXPORTER/metrics to see today's calls, mean durations and agents; reload to see them change
+  open EXPORTER/ to see the state of every target, and today's figures at a glance
 
-  what V-Spark says:  curl 'SIMULATOR/stats/DocTestCo/DocTestCo-DocTesting?token=demo-doctestco-token'
+  the response of V-Spark:  curl 'SIMULATOR/stats/DocTestCo/DocTestCo-DocTesting?token=demo-doctestco-token'
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 """
 
 
@@ -51,7 +51,7 @@ async def test_the_demo() -> None:
     )
     assert process.stdout is not None
     async with asyncio.timeout(30), aiohttp.ClientSession() as session:
-        said = (await process.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
+        said = (await process.stdout.readuntil(b"Press Ctrl-C to stop.\n")).decode()
         urls = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:[0-9]+", said))
         simulator, exporter = urls
         assert said.replace(simulator, "SIMULATOR").replace(exporter, "EXPORTER") == SAID

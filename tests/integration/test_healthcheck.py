@@ -20,7 +20,7 @@ Captured = pytest.CaptureFixture[str]
 
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[ListenAddress]:
-    """Listen and answer every request with `answer`, or leave it waiting where that is empty."""
+    """Listen, and send `answer` to every request; if it is empty, send nothing."""
     over = asyncio.Event()
 
     async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,20 +51,20 @@ async def test_no_host_is_loopback(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "answered 503"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answered 404"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "answered, but not by HTTP"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "returned status 503"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "returned status 404"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not valid HTTP"),
         (b"", "timed out"),
     ],
 )
-async def test_a_server_that_is_not(answer: bytes, problem: str, capsys: Captured) -> None:
+async def test_a_server_that_is_not_alive(answer: bytes, problem: str, capsys: Captured) -> None:
     async with answering(answer) as address:
         timeout_seconds = 3.0 if answer else 0.05
         assert await asyncio.to_thread(healthcheck, address, timeout_seconds) == 1
     assert capsys.readouterr() == ("", f"unhealthy: http://127.0.0.1:{address.port}/-/healthy: {problem}\n")
 
 
-def test_nobody_listens(capsys: Captured) -> None:
+def test_a_port_that_is_not_listened_on(capsys: Captured) -> None:
     with socket.socket() as bound:  # and does not listen
         bound.bind(("127.0.0.1", 0))
         address = ListenAddress("127.0.0.1", bound.getsockname()[1])
@@ -75,7 +75,7 @@ def test_nobody_listens(capsys: Captured) -> None:
     )
 
 
-def test_a_host_that_is_none(capsys: Captured) -> None:
+def test_a_host_that_is_not_valid(capsys: Captured) -> None:
     assert healthcheck(ListenAddress.parse("a..b:1")) == 1
     out, errors = capsys.readouterr()
     assert (out, errors.count("\n")) == ("", 1)
@@ -110,13 +110,13 @@ async def test_a_web_configuration_without_tls(tmp_path: Path, capsys: Captured)
         (", min_version: TLS10, max_version: TLS11", "tlsv1 alert protocol version"),
     ],
 )
-async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Captured, more: str, reason: str) -> None:
+async def test_a_server_that_rejects_by_tls_is_alive(tmp_path: Path, capsys: Captured, more: str, reason: str) -> None:
     equip(tmp_path)
     async with serving(web_file=WebConfigFile(write(tmp_path, TLS.replace("}", f"{more}}}")))) as served:
         address = ListenAddress("127.0.0.1", served.port)
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
     assert capsys.readouterr() == (
-        f"healthy: https://127.0.0.1:{address.port}/-/healthy (it refuses clients such as this one: {reason})\n",
+        f"healthy: https://127.0.0.1:{address.port}/-/healthy (it rejects clients such as this one: {reason})\n",
         "",
     )
 
@@ -124,8 +124,8 @@ async def test_a_server_that_refuses_by_tls_is_alive(tmp_path: Path, capsys: Cap
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "http://{0}/-/healthy: answered 503"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "http://{0}/-/healthy: answered, but not by HTTP"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "http://{0}/-/healthy: returned status 503"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "http://{0}/-/healthy: the response is not valid HTTP"),
     ],
 )
 async def test_a_server_that_speaks_neither(answer: bytes, problem: str, capsys: Captured) -> None:
@@ -139,7 +139,7 @@ async def test_a_server_that_speaks_neither(answer: bytes, problem: str, capsys:
     assert capsys.readouterr() == ("", f"unhealthy: {problem.format(f'127.0.0.1:{address.port}')}\n")
 
 
-def test_nobody_listens_by_https(capsys: Captured) -> None:
+def test_a_port_that_is_not_listened_on_with_https(capsys: Captured) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         address = ListenAddress("127.0.0.1", bound.getsockname()[1])

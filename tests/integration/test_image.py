@@ -122,7 +122,7 @@ def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[s
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         said = ""
-        while "Ctrl-C ends it." not in said:
+        while "Press Ctrl-C to stop." not in said:
             line = process.stdout.readline()
             assert line, said
             said += line

@@ -1,4 +1,4 @@
-"""What clients may take up, over real sockets."""
+"""Limits on what clients may use, over real sockets."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ FULL = "Limit of concurrent requests reached (40), try again later.\n"
 
 
 async def read_on(slow: socket.socket) -> int:
-    """Read what is left until the connection ends; give how many bytes there were."""
+    """Read until the connection ends, and return the number of bytes."""
     size = 0
     loop = asyncio.get_running_loop()
     try:
@@ -33,7 +33,7 @@ async def read_on(slow: socket.socket) -> int:
     return size
 
 
-async def test_beyond_40_requests_the_answer_is_503_but_health_answers() -> None:
+async def test_beyond_40_requests_the_status_is_503_but_not_for_health() -> None:
     async with serving() as served:
         served.ready = True
         publish(served.store, 100, 1000, 3)
@@ -61,7 +61,7 @@ async def test_no_limit() -> None:
 
 
 async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
-    async with serving(limits=Limits(requests=1, answer_seconds=0.3)) as served:
+    async with serving(limits=Limits(requests=1, response_seconds=0.3)) as served:
         publish(served.store, 100, 1000, 3)
         size = served.store.pages[Format.TEXT].text_size
         slow = await slow_reader(served, GET)
@@ -83,9 +83,9 @@ async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("more", ["Connection: keep-alive", "Connection: close", "Content-Length: 9"])
-async def test_the_end_of_an_answer_that_is_not_taken_is_let_go(more: str) -> None:
-    """What is left fits into the buffers of the connection: the answer counts as given."""
-    async with serving(limits=Limits(answer_seconds=0.3)) as served:
+async def test_the_rest_of_a_response_that_is_not_received_is_dropped(more: str) -> None:
+    """The rest fits into the buffers of the connection, so the response counts as sent."""
+    async with serving(limits=Limits(response_seconds=0.3)) as served:
         publish(served.store, 1, 500, 3)
         request = GET.replace(b"\r\n\r\n", b"\r\n%s\r\n\r\n" % more.encode())
         slow = socket.socket()
@@ -131,13 +131,13 @@ async def test_one_large_folder_is_not_held_whole_by_a_slow_reader() -> None:
             other.close()
 
 
-async def test_what_is_no_longer_published_lives_as_long_as_its_readers() -> None:
-    async with serving(limits=Limits(answer_seconds=0.3)) as served:
+async def test_a_replaced_page_lives_as_long_as_its_readers() -> None:
+    async with serving(limits=Limits(response_seconds=0.3)) as served:
         publish(served.store, 100, 1000, 3)
         old = served.store.pages[Format.TEXT].pieces
         slow = [await slow_reader(served, GET) for _ in range(3)]
         publish(served.store, 100, 1000, 4)
-        mine = 2  # that of the name and that of the question
+        mine = 2  # of the name and of the call
         assert sys.getrefcount(old) > mine
         await until(lambda: sys.getrefcount(old) == mine)
         for other in slow:
@@ -155,7 +155,7 @@ def test_half_of_the_descriptors_are_left_to_the_polls(
     assert Limits(requests=requests).connections == connections
 
 
-async def test_who_goes_away_amid_an_answer_in_one_piece_is_no_error() -> None:
+async def test_a_client_that_goes_away_during_a_response_in_one_piece_is_not_an_error() -> None:
     async def large(_: web.Request) -> web.Response:
         return web.Response(body=bytes(20_000_000))
 

@@ -49,7 +49,7 @@ FLAGS = (
 )
 
 
-# What ends at once
+# Commands that end at once
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config_of_nothing(tmp_path: Path) -> Path:
-    """Name a V-Spark that is not there, so that every target has soon been tried."""
+    """A configuration whose V-Spark does not exist, so every target has soon been polled."""
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(url="http://127.0.0.1:1").replace("token: ", "timeout: 100ms, token: "))
     return path
@@ -91,7 +91,7 @@ async def test_the_default_configuration_is_in_the_working_directory(config: Pat
     assert await run("--config.check", cwd=config.parent) == (0, CHECKED, "")
 
 
-async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
+async def test_configurations_that_are_rejected(tmp_path: Path) -> None:
     bad, missing, tls = tmp_path / "bad.yaml", tmp_path / "missing.yaml", tmp_path / "tls.yaml"
     bad.write_text(BAD_CONFIG)
     (tmp_path / "ca.pem").write_text("no certificate")
@@ -117,21 +117,24 @@ async def test_a_configuration_that_cannot_be_accepted(tmp_path: Path) -> None:
     [
         (
             ["--web.listen-address", "1"],
-            "argument --web.listen-address: '1' is no listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219",
+            (
+                "argument --web.listen-address: '1' is not a listen address, "
+                "expected :10219, 127.0.0.1:10219 or [::1]:10219"
+            ),
         ),
         (
             ["--web.telemetry-path", "/"],
-            "argument --web.telemetry-path: '/' is no path for the metrics, expected one such as /metrics",
+            "argument --web.telemetry-path: '/' is not a path for the metrics, expected one such as /metrics",
         ),
         (
             ["--web.max-requests", "-1"],
-            "argument --web.max-requests: '-1' is no whole number, expected one such as 40",
+            "argument --web.max-requests: '-1' is not a whole number, expected one such as 40",
         ),
-        (["--shard", "1"], "--shard and --total-shards go together"),
-        (["--total-shards", "3"], "--shard and --total-shards go together"),
-        (["--shard", "-1", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
-        (["--shard", "3", "--total-shards", "3"], "--shard has to be at least 0 and less than --total-shards"),
-        (["--shard", "0", "--total-shards", "0"], "--shard has to be at least 0 and less than --total-shards"),
+        (["--shard", "1"], "--shard and --total-shards must be given together"),
+        (["--total-shards", "3"], "--shard and --total-shards must be given together"),
+        (["--shard", "-1", "--total-shards", "3"], "--shard must be at least 0 and less than --total-shards"),
+        (["--shard", "3", "--total-shards", "3"], "--shard must be at least 0 and less than --total-shards"),
+        (["--shard", "0", "--total-shards", "0"], "--shard must be at least 0 and less than --total-shards"),
         (["--shard", "x"], "argument --shard: invalid int value: 'x'"),
         (["--web.listen=:1"], "unrecognized arguments: --web.listen=:1"),
         (
@@ -155,7 +158,7 @@ def test_flags_that_are_wrong(arguments: Sequence[str], error: str, capsys: pyte
     assert errors.splitlines()[-1].replace(quoted, choices) == f"vspark-exporter: error: {error}"
 
 
-async def test_an_address_that_is_taken(config: Path) -> None:
+async def test_an_address_that_is_in_use(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code, out, errors = await run("--config.file", str(config), "--web.listen-address", address)
@@ -175,7 +178,7 @@ async def test_the_same_address_twice(config: Path) -> None:
     assert f'event=cannot_listen error="{address}: address already in use"' in errors.splitlines()[-1]
 
 
-# What serves until it is told to stop
+# Serving until a signal
 
 
 async def test_healthcheck(tmp_path: Path) -> None:
@@ -196,7 +199,7 @@ async def test_healthcheck(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_at_once_whatever_hangs(number: signal.Signals, tmp_path: Path) -> None:
+async def test_it_stops_at_once_even_if_a_target_hangs(number: signal.Signals, tmp_path: Path) -> None:
     (company,) = wide_site(1, 60, 500).companies
     site = Site((Company("Wide", "token", (*company.orgs, Org("Hangs", "UTC", ()))),))
     path = tmp_path / "config.yaml"
@@ -348,7 +351,7 @@ async def ready(exporter: Running) -> bytes:
     return (await exporter.get("/m"))[1]
 
 
-async def test_who_reads_a_probe_may_leave_early(config: Path) -> None:
+async def test_the_reader_of_a_probe_may_close_the_pipe(config: Path) -> None:
     process = await begin("--config.file", str(config), "probe")
     assert process.stdout is not None
     process.stdout._transport.close()  # type: ignore[attr-defined] # as head does

@@ -273,7 +273,7 @@ async def test_what_is_logged_of_failures() -> None:
                 "log_level": "warning",
                 "target": "C/O/A",
                 "reason": "server_error",
-                "error": "V-Spark, or a proxy before it, fails: look at its log "
+                "error": "V-Spark, or a proxy in front of it, fails: check its log "
                 "(status 500 Internal Server Error; it says: Internal Server Error)",
             },
             {
@@ -281,7 +281,7 @@ async def test_what_is_logged_of_failures() -> None:
                 "log_level": "warning",
                 "target": "C/O/A",
                 "reason": "auth",
-                "error": "the token from the configuration file is refused: is it the one of this company? "
+                "error": "the token from the configuration file is rejected: check that it belongs to this company "
                 "(status 401 Unauthorized; it says: Unauthorized)",
             },
             {

@@ -48,7 +48,7 @@ async def probed(simulator: Simulator, name: str | None = None, fields: StatsFie
     return code, re.sub(r"\d+ ms", "N ms", out.getvalue().replace(simulator.url, "http://v"))
 
 
-async def test_what_is_understood() -> None:
+async def test_responses_that_are_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.override(
             "Co",
@@ -62,7 +62,7 @@ async def test_what_is_understood() -> None:
     assert output == (
         "Co/East/Süd & West\n"
         "  request   GET http://v/stats/Co/East/S%C3%BCd%20%26%20West?token=***&daterange=20261123-20261123\n"
-        "  answer    200, text/html, 159 bytes, N ms\n"
+        "  response  200, text/html, 159 bytes, N ms\n"
         '  body      [{"date":"20261123","calls":7,"avgduration":"0:05:12","agents":'
         '{"a1":{"calls":4,"duration":"1:01:01"},"a2":{"ncalls":3},"a3":0}},{"date":"20261122","calls":5}]\n'
         "  read by   rule 1: a folder's calls from 'calls'\n"
@@ -77,11 +77,11 @@ async def test_what_is_understood() -> None:
         "            Süd & West      7  0:05:12       2\n"
         "              agent a1      4  1:01:01\n"
         "              agent a2      3        -\n"
-        "            left out: 1 of another day or folder\n"
+        "            ignored: 1 of another day or folder\n"
         "\n"
         "Co/Nowhere\n"
         "  request   GET http://v/stats/Co/Nowhere?token=***\n"
-        "  answer    200, text/html, 64 bytes, N ms\n"
+        "  response  200, text/html, 64 bytes, N ms\n"
         '  body      {"stats":{"F":{"calls":"3","totalduration":90},"G":{"calls":0}}}\n'
         "  read by   rule 1: a folder's calls from 'calls'\n"
         "            rule 2: a folder's total duration, divided by the calls, from 'totalduration'\n"
@@ -98,7 +98,7 @@ async def test_what_is_understood() -> None:
     assert code == 0
 
 
-async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_understood() -> None:
+async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         body = b'{"stats":[{"tag":"20261123","anzahl":12,"dauer":"0:01:00"},{"tag":"20261122","anzahl":1}]}'
         simulator.override("Co", "East", "Süd & West", body=body)
@@ -117,10 +117,10 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
             '                dauer: "0:01:00"',
             "              … and 1 more",
             (
-                "            If a key here is the number of calls, the mean duration or the agents "
-                "by another name, list it"
+                "            If a key here has the number of calls, the mean duration or the agents "
+                "under another name, add it"
             ),
-            "            under stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
+            "            to stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
             "",
             "understood: 0 of 1",
         ]
@@ -135,7 +135,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
     [
         (
             Fault.status(403),
-            "auth: the token from the configuration file is refused: is it the one of this company? (status 403 ",
+            "auth: the token from the configuration file is rejected: check that it belongs to this company (status 40",
         ),
         (Fault.garbage(), "not_json at $: "),
         (
@@ -150,7 +150,7 @@ async def test_names_that_are_not_known_are_shown_with_what_to_do_and_then_under
         (Fault.answer(b""), "not_json at $: the body is empty"),
     ],
 )
-async def test_what_fails_says_why_and_the_others_are_probed(fault: Fault, expected: str) -> None:
+async def test_a_failure_says_why_and_the_others_are_probed(fault: Fault, expected: str) -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.fail("Co", "East", "Süd & West", fault=fault)
         code, output = await probed(simulator)
@@ -170,12 +170,12 @@ async def test_text_of_v_spark_cannot_move_the_cursor() -> None:
     assert all(char.isprintable() or char == "\n" for char in output)
 
 
-async def test_a_content_type_that_is_no_text_is_shown_as_what_it_is() -> None:
+async def test_a_content_type_that_is_not_ascii_is_escaped() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; x=\xe9\r\nContent-Length: 2\r\n\r\n[]"
     async with serving(reply) as server:
         out = io.StringIO()
         await probe(config(f"http://127.0.0.1:{server.port}"), "Co/Nowhere", NOW, out)
-    assert "answer    200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
+    assert "response  200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
     out.getvalue().encode()
 
 
@@ -183,5 +183,5 @@ async def test_a_name_that_is_not_configured() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         code, output = await probed(simulator, "Co/Ea")
         requests = len(simulator.requests)
-    assert output == "No target is called 'Co/Ea'. The configuration has:\n  Co/East/Süd & West\n  Co/Nowhere\n"
+    assert output == "There is no target 'Co/Ea'. The configuration has:\n  Co/East/Süd & West\n  Co/Nowhere\n"
     assert (code, requests) == (1, 0)

@@ -144,17 +144,23 @@ async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: File
 
 async def test_http_loads_it_again_only_where_that_is_on(files: Files) -> None:
     async with serving(files.path) as program:
-        assert await post(program) == (403, "Reloading by HTTP is off: start with --web.enable-lifecycle.\n", None)
+        assert await post(program) == (
+            403,
+            "Reload over HTTP is disabled: start the exporter with --web.enable-lifecycle.\n",
+            None,
+        )
         assert (await post(program, "GET"))[::2] == (405, "POST")
     async with serving(files.path, "--web.enable-lifecycle") as program:
         assert (await post(program, "GET"))[::2] == (405, "POST")
         assert (await post(program, "HEAD"))[::2] == (405, "POST")
-        nothing = "Reloaded: 2 targets, 0 added, 0 changed, 0 removed. What differs: nothing.\n"
+        nothing = "Reloaded: 2 targets, 0 added, 0 changed, 0 removed. Differences: none.\n"
         assert await post(program) == (200, nothing, None)
         files.write("Test01", more=BAD)
         assert await post(program) == (
             500,
-            "\n".join(("Not reloaded, what was loaded before still runs:", *PROBLEMS, "")).format(*[files.path] * 2),
+            "\n".join(("Not reloaded, the previous configuration is still in use:", *PROBLEMS, "")).format(
+                *[files.path] * 2
+            ),
             None,
         )
         await page_with(program, REFUSED)
@@ -335,7 +341,10 @@ async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> No
         async with aiohttp.ClientSession(exporter.web.urls[0]) as session, session.post("/-/reload") as response:
             assert (response.status, await response.text()) == (
                 500,
-                "Not reloaded, what was loaded before still runs:\na bug of this program: the log has the traceback\n",
+                (
+                    "Not reloaded, the previous configuration is still in use:\n"
+                    "a bug of this program: the log has the traceback\n"
+                ),
             )
         (entry,) = [entry for entry in capture.entries if entry["event"] == "reload_failed"]
         assert entry["error"] == "RuntimeError"
@@ -406,7 +415,7 @@ async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.runtime.files.PIPE_SECONDS", 0.2)
-    problem = f"{files.path}: cannot read the file: a pipe whose writer has not come to its end within 0.2 s"
+    problem = f"{files.path}: cannot read the file: it is a pipe, and its writer has not closed it within 0.2 s"
     async with exporting(files.path) as (exporter, _, capture):
         with silent_pipe(files.path):
             status, text = await post_in(exporter)

@@ -115,7 +115,7 @@ async def test_a_reload_by_http_says_neither_what_is_loaded_nor_what_is_asked(tm
     ):
         host = f"127.0.0.1:{evil.port}"
         line = f"POST /-/reload?config.file=http://{host}/&url=http://{host}/"
-        said = b"\r\nReloaded: 1 targets, 0 added, 0 changed, 0 removed. What differs: nothing.\n"
+        said = b"\r\nReloaded: 1 targets, 0 added, 0 changed, 0 removed. Differences: none.\n"
         assert (await asked(running, line, host)).endswith(said)
         (tmp_path / "config.yaml").write_text('"\\e[2J\\u202e": 1\n')
         data = (await asked(running, line, host)).decode()
@@ -260,7 +260,7 @@ async def test_text_of_the_configuration_on_the_terminal(tmp_path: Path) -> None
     assert "    F\\u2066\\u2028, every" in out
     assert_plain(out)
     code, out, errors = await run(f"--config.file={path}", "probe", "\x1b[2J")
-    assert "No target is called '\\x1b[2J'" in out
+    assert "There is no target '\\x1b[2J'" in out
     assert_plain(out)
 
 

@@ -1,5 +1,4 @@
 import asyncio
-import re
 import zlib
 from collections.abc import Sequence
 
@@ -109,64 +108,14 @@ async def test_ready() -> None:
         ("//x", "//x", ".//x"),
     ],
 )
-async def test_the_metrics_elsewhere(path: str, asked: str, link: str) -> None:
+async def test_the_metrics_at_another_path(path: str, asked: str, link: str) -> None:
     async with serving(metrics_path=check_metrics_path(path)) as served:
         assert (await served.ask(asked))[0] == 200
         assert (await served.ask("/metrics"))[0] == 404
         assert f'<a href="{link}">Metrics</a>' in (await served.text("/"))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "metrics",
-        "/",
-        "/-/healthy",
-        "/-/ready",
-        "/api/v1/targets",
-        "/{x}",
-        "/x}",
-        "/x?y",
-        "/x#y",
-        "/100%",
-        "http://x/metrics",
-    ],
-)
-def test_no_path_for_the_metrics(path: str) -> None:
-    with pytest.raises(ValueError, match="is no path for the metrics, expected one such as /metrics"):
-        check_metrics_path(path)
-
-
-# Where it listens
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port"),
-    [
-        (":10219", None, 10219),
-        (":0", None, 0),
-        ("127.0.0.1:65535", "127.0.0.1", 65535),
-        ("localhost:80", "localhost", 80),
-        ("[::1]:80", "::1", 80),
-        ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
-    ],
-)
-def test_listen_address(text: str, host: str | None, port: int) -> None:
-    assert ListenAddress.parse(text) == (host, port)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", ":", "10219", "localhost", "127.0.0.1"),
-        *("x:", "x:y", "x:65536", "x:-1", "x:+1", "x: 1", "x:1 ", "x:٣", "x:80/", f"x:{'9' * 5000}"),
-        *("::1", "::1:80", "[::1]", "[::1:80", "::1]:80", "[]:80", "[[::1]]:80", "x y:80", "http://x:80"),
-    ],
-)
-def test_no_listen_address(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"{text!r} is no listen address, expected :10219, ")):
-        ListenAddress.parse(text)
+# Listening
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 on loopback")
@@ -200,7 +149,7 @@ async def test_an_address_that_is_taken() -> None:
         assert (await served.ask("/-/healthy"))[0] == 200
 
 
-async def test_a_host_that_is_none() -> None:
+async def test_a_host_that_is_not_valid() -> None:
     served = Served((ListenAddress.parse("a..b:0"),), "/metrics")
     with pytest.raises(ListenError, match=r"^a\.\.b:0: "):
         await served.web.start()

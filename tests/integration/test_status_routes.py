@@ -46,7 +46,7 @@ async def test_headers(path: str, content_type: str, *, packed: bool) -> None:
         assert (head_status, head, body) == (200, {"Content-Type": content_type, **SAFE, **encoded}, b"")
 
 
-async def test_compressed_it_is_one_member() -> None:
+async def test_a_compressed_page_is_one_gzip_member() -> None:
     async with serving() as served:
         served.targets = [status_of(f"F{number}") for number in range(1000)]
         plain = await served.raw("/api/v1/targets")
@@ -67,7 +67,7 @@ async def test_nothing_on_the_page_is_fetched_and_every_link_is_relative() -> No
 
 
 async def longest_wait(served: Served, path: str) -> tuple[float, int]:
-    """Give the longest step of the event loop while a page is made, in seconds of CPU time, and the page's size."""
+    """Return the longest step of the event loop while a page is made, in CPU seconds, and the size of the page."""
     longest = 0.0
 
     async def watch() -> None:
@@ -86,11 +86,11 @@ async def longest_wait(served: Served, path: str) -> tuple[float, int]:
 @pytest.mark.parametrize(
     "path", ["/", "/?filter=f&sort=calls", "/api/v1/targets", "/api/v1/targets?filter=f&sort=calls"]
 )
-async def test_the_event_loop_answers_in_between(path: str) -> None:
-    """The limit is far above what it takes, for busy machines, and far below what all of it takes."""
+async def test_the_event_loop_is_not_blocked(path: str) -> None:
+    """The limit is far above the usual, for busy machines, and far below the time for the whole page."""
     folders = {f"F{number:05}": FolderFigures(calls=number % 97, agents=1) for number in range(50_000)}
     async with serving() as served:
-        gc.disable()  # what collecting garbage takes is the business of all that the tests have loaded
+        gc.disable()  # a collection looks through all that the tests have loaded
         served.targets = [status_of(folders=folders), *(status_of(f"F{number:04}") for number in range(2000))]
         wait, size = await longest_wait(served, path)
         gc.enable()
@@ -98,7 +98,7 @@ async def test_the_event_loop_answers_in_between(path: str) -> None:
     assert size > 1_000_000
 
 
-async def test_somebody_who_goes_away() -> None:
+async def test_a_client_that_goes_away() -> None:
     async with serving() as served:
         served.targets = [status_of(f"F{number:04}") for number in range(2000)]
         for path in ("/", "/api/v1/targets"):

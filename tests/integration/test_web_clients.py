@@ -17,7 +17,7 @@ from tests.support.raw_servers import until
 from tests.support.web_server import GET, OPENMETRICS, publish, serving, slow_reader
 
 
-async def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_goes_away_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with serving() as served:
         publish(served.store, 100, 1000, 3)
@@ -32,7 +32,7 @@ async def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixt
     assert [line for line in served.logged if line["log_level"] != "debug"] == []
 
 
-async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
+async def test_a_client_that_goes_away_before_its_response_begins_is_not_an_error(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -71,7 +71,7 @@ async def test_a_client_that_has_gone_before_its_answer_begins_is_no_error(
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nConnection: close\r\n\r\nxx",
     ],
 )
-async def test_a_client_that_speaks_no_http_is_no_error(caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
+async def test_a_client_that_does_not_speak_http_is_not_an_error(caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
     caplog.set_level(logging.DEBUG)
     async with serving() as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -87,13 +87,13 @@ async def test_a_client_that_speaks_no_http_is_no_error(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("expected", ["<b>", "\xff", "100-continue, x"])
-async def test_what_a_client_expects_is_not_quoted(expected: str) -> None:
+async def test_an_unknown_expectation_is_not_quoted(expected: str) -> None:
     async with serving() as served:
         status, _, body = await served.ask("/", f"Expect: {expected}")
         assert (status, body) == (417, b"417: Expectation Failed")
 
 
-async def test_a_client_may_expect_to_be_told_to_go_on() -> None:
+async def test_a_client_may_expect_100_continue() -> None:
     async with serving() as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nConnection: close\r\n\r\n")
@@ -103,7 +103,7 @@ async def test_a_client_may_expect_to_be_told_to_go_on() -> None:
         await writer.wait_closed()
 
 
-async def test_a_client_that_reads_slowly_gets_the_page_it_asked_for() -> None:
+async def test_a_slow_client_gets_the_page_that_it_requested() -> None:
     async with serving() as served:
         publish(served.store, 100, 1000, 3)
         expected = b"".join(served.store.pages[Format.TEXT].text()[1]) + served.telemetry.exposition(Format.TEXT)

@@ -165,7 +165,7 @@ async def test_the_demo_prints_https(folder: Path) -> None:
     process = await begin(folder, "demo", "--web.listen-address=127.0.0.1:0", "--web.config.file=web.yml")
     assert process.stdout is not None
     async with asyncio.timeout(30):
-        said = (await process.stdout.readuntil(b"Ctrl-C ends it.\n")).decode()
+        said = (await process.stdout.readuntil(b"Press Ctrl-C to stop.\n")).decode()
         process.send_signal(signal.SIGINT)
         await process.communicate()
     assert process.returncode == 0

@@ -97,7 +97,7 @@ async def test_a_bad_rotation_keeps_the_old_certificate(tmp_path: Path, ca: trus
         (tmp_path / "server.key").unlink()
         os.mkfifo(tmp_path / "server.key")
         assert rejected(file) == [
-            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is no regular file"
+            f"1: tls_server_config.key_file: cannot read '{tmp_path}/server.key': it is not a regular file"
         ]
         (tmp_path / "server.key").unlink()
         assert rejected(file) == [

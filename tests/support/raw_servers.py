@@ -1,4 +1,4 @@
-"""Servers on loopback that put exactly these bytes on the wire, a proxy, and clients to ask them."""
+"""Servers on loopback that send exactly the given bytes, a proxy, and clients for them."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ TARGET = Target("Co", "Co-Org", None, None, 60.0, 300.0, LiteralToken(CANARY))
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Reply = bytes | Conversation
-"""What a request gets: these bytes, after which the connection is kept, or whatever the function does."""
+"""These bytes, after which the connection is kept, or whatever the function does."""
 
 DEADLINE_SECONDS = 10.0
 
@@ -70,7 +70,7 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 
 class Pauses(list[float]):
-    """A sleep that takes no time and remembers."""
+    """A sleep that takes no time and records its lengths."""
 
     async def __call__(self, seconds: float) -> None:
         self.append(float(seconds))
@@ -78,7 +78,7 @@ class Pauses(list[float]):
 
 
 class Observed(list[tuple[str, float]]):
-    """What a client tells of its tries."""
+    """What a client reports of its attempts."""
 
     def __call__(self, code: str, seconds: float) -> None:
         self.append((code, seconds))
@@ -98,7 +98,7 @@ def client_of(
     observe: Callable[[str, float], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] | None = None,
 ) -> Client:
-    """Make a client of the V-Spark at `url`, or on this port of loopback."""
+    """Return a client of the V-Spark at `url`, or on this port of loopback."""
     vspark = Vspark(
         url=f"http://127.0.0.1:{url}" if isinstance(url, int) else url,
         timeout_seconds=Duration(timeout_seconds),
@@ -114,13 +114,13 @@ def client_of(
 
 
 async def failure_of(client: Client, target: Target = TARGET, day: date | None = None) -> tuple[str, str]:
-    """Give class, reason and message of the error that a poll ends with."""
+    """Return class, reason and message of the error that a poll ends with."""
     async with client:
         try:
             body = await client.fetch(target, day)
         except PollError as error:
             return f"{type(error).__name__} {error.reason}", str(error)
-    raise AssertionError(f"an answer: {body!r}")
+    raise AssertionError(f"a response: {body!r}")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
 
 @dataclass
 class Server:
-    """Answers its n-th request with its n-th reply, and every one after that with the last."""
+    """Sends its n-th reply to its n-th request, and the last reply to all after that."""
 
     port: int = 0
     connections: int = 0
@@ -150,7 +150,7 @@ class Server:
 
 
 class Listener:
-    """Runs `serve` for every connection and ends what is left of them at the end."""
+    """Runs `serve` for every connection, and closes those that are open at the end."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ async def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> AsyncIt
 
 @asynccontextmanager
 async def proxying(*, refusal: bytes | None = None) -> AsyncIterator[Server]:
-    """A forward proxy: CONNECT makes a tunnel, an absolute URL is passed on; `refusal` is what it answers instead."""
+    """A forward proxy: CONNECT makes a tunnel, an absolute URL is passed on; `refusal` is sent instead."""
     proxy = Server()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

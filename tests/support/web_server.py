@@ -1,4 +1,4 @@
-"""The web server on loopback, with pages to serve, and requests that show their answers byte for byte."""
+"""The web server on loopback, pages for it to serve, and requests whose responses are compared byte for byte."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ def publish(store: Store, folders: int, agents: int, value: float) -> None:
 
 
 class Served:
-    """A web server, what it serves, and what it is asked with."""
+    """A web server, what it serves, and requests to it."""
 
     def __init__(
         self,
@@ -80,18 +80,17 @@ class Served:
 
     @property
     def connections(self) -> int:
-        """How many are open."""
-        return len(self.web._connections or ())
+        """The number of open connections."""
+        return len(self.web._acceptor)
 
     @property
     def buffered(self) -> int:
-        """How many bytes wait to be sent."""
-        assert self.web._connections is not None
-        wires = [connection.transport for connection in self.web._connections._open]
+        """The bytes that wait to be sent."""
+        wires = [connection.transport for connection in self.web._acceptor._open]
         return sum(wire.get_write_buffer_size() for wire in wires if wire is not None)
 
     async def ask(self, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        """Give status, headers (without those of every answer) and body, byte for byte as they come."""
+        """Return status, headers (without those of every response) and body, byte for byte as received."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
         writer.write("\r\n".join(lines).encode())
@@ -108,11 +107,11 @@ class Served:
         return int(status.split(" ")[1]), given, body
 
     async def text(self, path: str) -> str:
-        """Give an answer that comes in chunks and has to succeed."""
+        """Return the text of a chunked response, which must succeed."""
         return (await self.raw(path)).decode()
 
     async def raw(self, path: str, *headers: str) -> bytes:
-        """Give the body of an answer that comes in chunks (RFC 9112, section 7.1) and has to succeed."""
+        """Return the body of a chunked response (RFC 9112, section 7.1), which must succeed."""
         status, given, body = await self.ask(path, *headers)
         assert (status, given["Transfer-Encoding"]) == (200, "chunked")
         whole = b""
@@ -150,14 +149,13 @@ def has_ipv6() -> bool:
 
 
 def shrink(served: Served) -> None:
-    assert served.web._connections is not None
-    for connection in served.web._connections._open:
+    for connection in served.web._acceptor._open:
         assert connection.transport is not None
         connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 async def slow_reader(served: Served, request: bytes) -> socket.socket:
-    """Ask, and read no more than the first bytes of the answer."""
+    """Send a request, and read no more than the first bytes of the response."""
     slow = socket.socket()
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.settimeout(0)

@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.config.tokens import Token
 from exporter.errors import StatusError
-from exporter.vspark.response import Answer, excerpt, retry_after_seconds, status_error
+from exporter.vspark.response import Response, excerpt, retry_after_seconds, status_error
 
 _CANARY: Final = "s3cret-canary%1"
 WORDS: Final = (
@@ -27,7 +27,7 @@ def check(data: bytes) -> None:
         "Location": _token.mask(location.decode("utf-8", "surrogateescape")),
         "Retry-After": retry_after.decode("latin-1"),
     }
-    error = status_error(Answer("http://x/", status, headers, body, 0.0), _token, "a file")
+    error = status_error(Response("http://x/", status, headers, body, 0.0), _token, "a file")
     assert error.reason in StatusError.reasons
     assert _CANARY not in str(error)
     line = excerpt(body, _token)

@@ -10,21 +10,19 @@ from tests.integration.faults.bodies import BODIES, SIZES
 from tests.integration.faults.row import CALLS, GOOD, MIB, USUAL, Row
 from tests.support.raw_servers import CANARY
 
-_CLOSED: Final = "HOST:PORT closed the connection without a whole answer"
-_BROKEN_OFF: Final = "HOST:PORT broke off in the middle of its answer"
-_NO_HTTP: Final = (
-    "what HOST:PORT answers is no valid HTTP: is the port right, and should vspark.url begin with https://?"
-)
+_CLOSED: Final = "HOST:PORT closed the connection without a complete response"
+_BROKEN_OFF: Final = "HOST:PORT closed the connection in the middle of the response"
+_NO_HTTP: Final = "the response of HOST:PORT is not valid HTTP: check the port, and whether vspark.url needs https://"
 _TOO_LARGE: Final = (
-    "the answer is larger than 1048576 bytes: raise vspark.max_response_size, or list the org's folders, "
-    "so that each is asked for by itself"
+    "the response is larger than 1048576 bytes: raise vspark.max_response_size, or list the org's folders, "
+    "so that each gets its own request"
 )
-_UNPACKED: Final = "the answer cannot be unpacked by its Content-Encoding gzip"
-_PROXY: Final = "look at the proxy before V-Spark"
-_NOT_FOLLOWED: Final = "which is not followed: set vspark.url to where V-Spark itself answers"
-_REFUSED: Final = "the token from the configuration file is refused: is it the one of this company?"
-_FEWER: Final = "fewer requests are wanted: raise poll.interval or lower poll.concurrency"
-_FAILS: Final = "V-Spark, or a proxy before it, fails: look at its log"
+_UNPACKED: Final = "the response cannot be decompressed by its Content-Encoding gzip"
+_PROXY: Final = "check the proxy in front of V-Spark"
+_NOT_FOLLOWED: Final = "which is not followed: set vspark.url to the address of V-Spark itself"
+_REFUSED: Final = "the token from the configuration file is rejected: check that it belongs to this company"
+_FEWER: Final = "too many requests: raise poll.interval or lower poll.concurrency"
+_FAILS: Final = "V-Spark, or a proxy in front of it, fails: check its log"
 _AGAIN: Final = "asked again within the same poll"
 _NEXT: Final = "that is beyond vspark.timeout, so the next poll asks again"
 
@@ -34,7 +32,7 @@ def _head(text: str) -> bytes:
 
 
 def _hangs(name: str, fault: Fault) -> Row:
-    what = "no whole answer from HOST:PORT within 1 s: look at V-Spark's load, or raise vspark.timeout"
+    what = "no complete response from HOST:PORT within 1 s: check the load of V-Spark, or raise vspark.timeout"
     return Row(name, fault, "timeout", what, timeout_seconds=1.0)
 
 
@@ -48,13 +46,13 @@ CONNECTION: Final = (
         "nobody listens",
         outage="refused",
         reason="connect",
-        log="cannot connect to HOST:PORT: Connection refused; is V-Spark running, and is the port right?",
+        log="cannot connect to HOST:PORT: Connection refused; check the port, and that V-Spark is running",
     ),
     Row(
         "the host cannot be reached",
         outage="unreachable",
         reason="connect",
-        log="cannot connect to HOST:PORT: Network is unreachable; is V-Spark running, and is the port right?",
+        log="cannot connect to HOST:PORT: Network is unreachable; check the port, and that V-Spark is running",
     ),
     Row(
         "packets are dropped",
@@ -67,7 +65,7 @@ CONNECTION: Final = (
         "the name has no address",
         outage="dns",
         reason="dns",
-        log="the name of HOST cannot be looked up: check vspark.url and the resolver",
+        log="cannot resolve the name of HOST: check vspark.url and the resolver",
     ),
 )
 
@@ -83,21 +81,20 @@ TLS: Final = (
         "the certificate has expired",
         outage="expired",
         reason="tls",
-        log="the certificate of HOST:PORT has expired: it has to be renewed there",
+        log="the certificate of HOST:PORT has expired: renew it there",
     ),
     Row(
         "the certificate is an unknown CA's",
         outage="an unknown CA's",
         reason="tls",
-        log="the certificate of HOST:PORT is from a CA that is unknown here (unable to get local issuer certificate): "
-        "set vspark.tls.ca_file to that CA's certificate",
+        log="the certificate of HOST:PORT is from an unknown CA (unable to get local issuer certificate): "
+        "set vspark.tls.ca_file to the certificate of that CA",
     ),
     Row(
         "the port speaks plain HTTP",
         outage="plain",
         reason="tls",
-        log="HOST:PORT does not speak TLS (wrong version number): is the port right, "
-        "and should vspark.url begin with http://?",
+        log="HOST:PORT does not speak TLS (wrong version number): check the port, and whether vspark.url needs http://",
     ),
 )
 
@@ -182,37 +179,37 @@ STATUSES: Final = (
         "206",
         Fault.answer(b"", status=206),
         "server_error",
-        f"a part of the answer came where all was asked for: {_PROXY} (status 206 Partial Content)",
+        f"the response is only a part of what was requested: {_PROXY} (status 206 Partial Content)",
     ),
     Row(
         "302 to a login page",
         Fault.redirect(),
         "redirect",
-        f"the answer leads on to another page of the same host, {_NOT_FOLLOWED} (status 302 Found)",
+        f"the response redirects to another page of the same host, {_NOT_FOLLOWED} (status 302 Found)",
     ),
     Row(
         "301 to another host",
         Fault.answer(b"", status=301, headers={"Location": "https://login.example/?next=x"}),
         "redirect",
-        f"the answer leads on to https://login.example, {_NOT_FOLLOWED} (status 301 Moved Permanently)",
+        f"the response redirects to https://login.example, {_NOT_FOLLOWED} (status 301 Moved Permanently)",
     ),
     Row(
         "307 to itself, without end",
         Fault.answer(b"", status=307, headers={"Location": "/stats/C/O"}),
         "redirect",
-        f"the answer leads on to another page of the same host, {_NOT_FOLLOWED} (status 307 Temporary Redirect)",
+        f"the response redirects to another page of the same host, {_NOT_FOLLOWED} (status 307 Temporary Redirect)",
     ),
     Row(
         "302 without a Location",
         Fault.answer(b"", status=302),
         "redirect",
-        f"the answer leads on to a place that it does not name, {_NOT_FOLLOWED} (status 302 Found)",
+        f"the response redirects to an address that it does not name, {_NOT_FOLLOWED} (status 302 Found)",
     ),
     Row(
         "304",
         Fault.answer(b"", status=304),
         "redirect",
-        f"the answer is said to be known, though nobody asked so: {_PROXY} (status 304 Not Modified)",
+        f"the response has no body, as if the request had been conditional: {_PROXY} (status 304 Not Modified)",
     ),
     Row(
         "400 with a text about the token",
@@ -226,14 +223,14 @@ STATUSES: Final = (
         "404",
         Fault.status(404),
         "not_found",
-        "V-Spark knows no such company, organization or folder: check their short names, and vspark.url "
+        "V-Spark does not know this company, organization or folder: check the short names and vspark.url "
         "(status 404 Not Found; it says: Company not found)",
     ),
     Row(
         "another 4xx",
         Fault.answer(b"", status=418),
         "client_error",
-        "V-Spark, or a proxy before it, refuses the request (status 418 I'm a Teapot)",
+        "V-Spark, or a proxy in front of it, rejects the request (status 418 I'm a Teapot)",
     ),
     Row("429", Fault.answer(b"", status=429), "rate_limited", f"{_FEWER} (status 429 Too Many Requests)"),
     Row(
@@ -297,7 +294,7 @@ TOKEN_FILE: Final = (
         "a pipe that nobody writes to in its place",
         token_file=os.mkfifo,
         reason="no_token",
-        log="cannot read 'FILE': it is no regular file",
+        log="cannot read 'FILE': it is not a regular file",
     ),
     Row(
         "a link to itself in its place",

@@ -98,7 +98,7 @@ def test_a_file_exists_and_a_key_is_long_enough(tmp_path: Path) -> None:
     assert message(check_key, path) == f"cannot read '{path}': it is larger than 64 KiB"
     path.unlink()
     os.mkfifo(path)
-    assert message(existing_file, path) == f"cannot read '{path}': it is no regular file"
+    assert message(existing_file, path) == f"cannot read '{path}': it is not a regular file"
 
 
 def test_a_built_in_name_may_be_repeated_with_its_meaning() -> None:

@@ -160,8 +160,8 @@ def test_no_token_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (os.mkfifo, "it is no regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
         (lambda path: path.write_bytes(b"x" * (64 * 1024 + 1)), "it is larger than 64 KiB"),
     ],
     ids=["pipe", "zero", "large"],

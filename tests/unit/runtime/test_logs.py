@@ -2,19 +2,24 @@ import ast
 import asyncio
 import json
 import logging
+import math
 import re
-import subprocess
 import sys
 import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.runtime import logs
+from exporter.runtime.logs import json_line, logfmt, plain
 from tests.support.logfmt import parse
 from tests.support.repository import ROOT
 
@@ -23,7 +28,7 @@ _TIME = re.compile(r'(\bts(?:=|": "))([^" ]+)')
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Leave the process's logging as it was."""
+    """Restore the logging of the process."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
@@ -37,7 +42,7 @@ def _as_before() -> Iterator[None]:
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Give what was written to standard error, the times, which have to be times, replaced."""
+    """Return the lines on standard error, each valid time replaced by NOW."""
     out, errors = capsys.readouterr()
     assert out == ""
     for _, time in _TIME.findall(errors):
@@ -122,51 +127,6 @@ def test_configured_twice_writes_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert lines_of(capsys) == ["ts=NOW level=info event=once"]
 
 
-# What goes wrong outside of what tells it
-
-
-CRASHES = """\
-import sys, threading, warnings
-from exporter.runtime import logs
-
-class Bad:
-    def __del__(self):
-        raise ValueError("in the end")
-
-logs.configure("info", sys.argv[1])
-warnings.warn("old\\nand gone")
-Bad()
-thread = threading.Thread(target=int, args=("of the thread",))
-thread.start()
-thread.join()
-int("of the program")
-"""
-
-
-@pytest.mark.parametrize("form", logs.FORMATS)
-def test_what_nobody_catches_is_a_line(form: str) -> None:
-    done = subprocess.run([sys.executable, "-c", CRASHES, form], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 # our own
-    assert (done.returncode, done.stdout) == (1, "")
-    lines = done.stderr.splitlines()
-    found = [json.loads(line) if form == "json" else parse(line) for line in lines]
-    assert [(line["level"], line["event"]) for line in found] == [
-        ("warn", "library_message"),
-        ("error", "exception_ignored"),
-        ("error", "crashed"),
-        ("error", "crashed"),
-    ]
-    assert "UserWarning: old\nand gone" in found[0]["message"]
-    assert "ValueError: in the end" in found[1]["exception"]
-    assert "'of the thread'" in found[2]["exception"]
-    assert "'of the program'" in found[3]["exception"]
-
-
-def test_an_interrupt_is_no_crash() -> None:
-    code = "from exporter import logs; logs.configure('info', 'json'); raise KeyboardInterrupt"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 # our own
-    assert "crashed" not in done.stderr
-
-
 async def test_what_a_task_leaves_behind_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info", "json")
     asyncio.get_running_loop().call_soon(int, "of the loop")
@@ -191,6 +151,80 @@ def test_warnings_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.startswith("ts=NOW level=warn event=library_message logger=py.warnings message=")
 
 
+# How a line looks
+
+
+keys = st.from_regex("[a-z][a-z_]{0,9}", fullmatch=True)
+texts = st.one_of(
+    st.text(),
+    st.text(st.sampled_from('ab ="\\\n\r\t\x00\x1b[31m\x7f\x85\u2028\u202e\ufeff\ud800\U0001f600ü')),
+)
+values = st.one_of(texts, st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.binary())
+
+
+class Level(StrEnum):
+    HIGH = "high"
+
+
+def written(value: object) -> tuple[str, str]:
+    """Return a line with this value in both formats."""
+    fields = plain(None, "", {"x": value})
+    return logfmt(None, "", dict(fields)), json_line(None, "", dict(fields))
+
+
+@pytest.mark.parametrize(
+    ("value", "as_logfmt", "as_json"),
+    [
+        ("plain", "x=plain", '{"x": "plain"}'),
+        ("Süd/Org", "x=Süd/Org", r'{"x": "S\u00fcd/Org"}'),
+        ("", 'x=""', '{"x": ""}'),
+        (None, "x=", '{"x": null}'),
+        (True, "x=true", '{"x": true}'),
+        (False, "x=false", '{"x": false}'),
+        (3, "x=3", '{"x": 3}'),
+        (0.25, "x=0.25", '{"x": 0.25}'),
+        (math.inf, "x=inf", '{"x": "inf"}'),
+        (math.nan, "x=nan", '{"x": "nan"}'),
+        (Level.HIGH, "x=high", '{"x": "high"}'),
+        (["a b"], "x=\"['a b']\"", '{"x": "[\'a b\']"}'),
+        ("a b=c", 'x="a b=c"', '{"x": "a b=c"}'),
+        ('a"b', r'x="a\"b"', r'{"x": "a\"b"}'),
+        ("a\\nb", r'x="a\\nb"', r'{"x": "a\\nb"}'),
+        ("a\nlevel=error", r'x="a\nlevel=error"', r'{"x": "a\nlevel=error"}'),
+        ("\x1b[2J\x07", r'x="\u001b[2J\u0007"', r'{"x": "\u001b[2J\u0007"}'),
+        ("\x7f", r'x="\u007f"', r'{"x": "\u007f"}'),
+        ("a\u2028b\x85c\r", r'x="a\u2028b\u0085c\r"', r'{"x": "a\u2028b\u0085c\r"}'),
+        ("\u202eevil", r'x="\u202eevil"', r'{"x": "\u202eevil"}'),
+        ("\ud800", r'x="\ud800"', r'{"x": "\ud800"}'),
+    ],
+)
+def test_how_a_value_is_written(value: object, as_logfmt: str, as_json: str) -> None:
+    assert written(value) == (as_logfmt, as_json)
+
+
+@given(fields=st.dictionaries(keys, values, max_size=6))
+def test_a_record_is_one_line_that_says_the_same(fields: dict[str, Any]) -> None:
+    plainly = plain(None, "", dict(fields))
+    line, json_text = logfmt(None, "", dict(plainly)), json_line(None, "", dict(plainly))
+    for text in (line, json_text):
+        assert text.isprintable()
+        assert len(text.splitlines()) <= 1
+    assert re.sub(r"[ -~]", "", json_text) == ""
+    assert json.loads(json_text) == dict(plainly)
+    assert parse(line) == {key: text_of(value) for key, value in plainly.items()}
+
+
+def text_of(value: str | float | None) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def test_the_order_of_the_fields() -> None:
+    fields = {"z": 1, "event": "e", "a": 2, "level": "info", "ts": "t"}
+    assert logfmt(None, "", dict(plain(None, "", fields))) == "ts=t level=info event=e z=1 a=2"
+
+
 # What is documented
 
 
@@ -199,7 +233,7 @@ Event = tuple[str, str]
 
 
 def events_of_the_code() -> dict[Event, tuple[set[str], bool]]:
-    """Give the fields that stand in the code, and whether there may be more."""
+    """Return the fields of each event in the code, and whether it may have more."""
     found: defaultdict[Event, tuple[set[str], bool]] = defaultdict(lambda: (set(), False))
     for path in (ROOT / "exporter").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

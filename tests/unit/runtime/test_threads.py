@@ -1,52 +1,44 @@
-"""Threads that nobody waits for at the end."""
+"""The pool of daemon threads."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from weakref import ref
 
 import pytest
 
 from exporter.runtime import threads
 from exporter.runtime.threads import DaemonThreads
-from tests.support.repository import ROOT
-
-HANGING = """\
-import asyncio, os, sys
-from exporter.runtime import threads
-
-async def main():
-    reading, _ = os.pipe()
-    began = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    def hang():
-        loop.call_soon_threadsafe(began.set)
-        os.read(reading, 1)
-    task = asyncio.create_task(asyncio.to_thread(hang))
-    await began.wait()
-    return 7
-
-sys.exit(threads.run(main()))
-"""
 
 
 @pytest.fixture
 def go() -> Iterator[threading.Event]:
-    """Lets those go on who wait for it, at the latest when the test has ended."""
+    """An event for which jobs wait; it is set at the end of the test at the latest."""
     event = threading.Event()
     yield event
     event.set()
 
 
-def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
-    command = [sys.executable, "-c", HANGING]
-    ended = subprocess.run(command, cwd=ROOT, timeout=10, capture_output=True, check=False)  # noqa: S603 # our own text
-    assert (ended.returncode, ended.stdout, ended.stderr) == (7, b"", b"")
+@pytest.fixture
+def pool() -> Iterator[DaemonThreads]:
+    made = DaemonThreads(most=2)
+    yield made
+    made.shutdown()
+    wait_until(lambda: workers() == [])
 
 
-def test_what_a_thread_gives_and_raises() -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "work"]
+
+
+def test_a_job_returns_raises_and_is_in_a_daemon_thread() -> None:
     def fail() -> None:
         raise LookupError("nothing")
 
@@ -60,8 +52,7 @@ def test_what_a_thread_gives_and_raises() -> None:
     assert threads.run(main()) == (10, True)
 
 
-def test_so_many_at_a_time_and_the_others_in_turn(go: threading.Event) -> None:
-    executor = DaemonThreads(most=2)
+def test_the_pool_has_a_limit_and_the_other_jobs_wait_in_line(pool: DaemonThreads, go: threading.Event) -> None:
     begun: list[int] = []
     lock = threading.Lock()
 
@@ -71,24 +62,36 @@ def test_so_many_at_a_time_and_the_others_in_turn(go: threading.Event) -> None:
         go.wait()
         return number
 
-    futures = [executor.submit(work, number) for number in range(20)]
-    deadline = time.monotonic() + 10
-    while len(begun) < 2:
-        assert time.monotonic() < deadline
+    futures = [pool.submit(work, number) for number in range(20)]
+    wait_until(lambda: len(begun) == 2)
     assert futures[19].cancel()
     assert sorted(begun) == [0, 1]
     go.set()
     assert [future.result(10) for future in futures[:19]] == list(range(19))
     assert sorted(begun) == list(range(19))
-    assert executor.submit(work, 20).result(10) == 20
+    assert pool.submit(work, 20).result(10) == 20
+    assert len(workers()) == 2
 
 
-def test_many_loops_one_after_the_other_leave_no_thread() -> None:
+def test_an_idle_thread_is_reused(pool: DaemonThreads) -> None:
+    for number in range(20):
+        assert pool.submit(abs, -number).result(10) == number
+        wait_until(lambda: pool._idle._value == 1)
+    assert len(workers()) == 1
+
+
+def test_an_idle_thread_keeps_no_result_alive(pool: DaemonThreads) -> None:
+    class Large:
+        pass
+
+    result = ref(pool.submit(Large).result(10))
+    wait_until(lambda: result() is None)
+
+
+def test_loops_one_after_the_other_leave_no_thread() -> None:
     async def main() -> None:
         await asyncio.gather(*(asyncio.to_thread(time.time) for _ in range(100)))
 
     for _ in range(20):
         threads.run(main())
-    deadline = time.monotonic() + 10
-    while any(thread.name == "work" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
+    wait_until(lambda: workers() == [])

@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""Which waiting request gets a free slot."""
 
 import asyncio
 from random import Random
@@ -9,21 +9,21 @@ from exporter.vspark.fair_slots import FairSlots
 from tests.support.raw_servers import until
 
 
-class Visitor:
-    """Somebody who takes a place and goes when told."""
+class Request:
+    """A request that holds a slot until it is told to go."""
 
-    def __init__(self, turns: FairSlots, group: str, *, slow: bool = False) -> None:
-        self.group, self.slow, self.inside = group, slow, False
+    def __init__(self, slots: FairSlots, company: str, *, slow: bool = False) -> None:
+        self.company, self.slow, self.served = company, slow, False
         self._go = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(turns))
+        self.task = asyncio.create_task(self._hold(slots))
 
-    async def _visit(self, turns: FairSlots) -> None:
-        async with turns.take(self.group, slow=self.slow):
-            self.inside = True
+    async def _hold(self, slots: FairSlots) -> None:
+        async with slots.take(self.company, slow=self.slow):
+            self.served = True
             try:
                 await self._go.wait()
             finally:
-                self.inside = False
+                self.served = False
 
     async def go(self) -> None:
         self._go.set()
@@ -35,79 +35,78 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def inside(*visitors: Visitor) -> list[bool]:
-    return [visitor.inside for visitor in visitors]
+def served(*requests: Request) -> list[bool]:
+    return [request.served for request in requests]
 
 
-async def test_a_place_goes_to_the_group_with_the_fewest_and_there_to_the_first() -> None:
-    turns = FairSlots(2)
-    first, second, third, fourth, other = (Visitor(turns, group) for group in ("a", "a", "a", "a", "b"))
+async def test_a_slot_goes_to_the_company_with_the_fewest_and_there_to_the_first() -> None:
+    slots = FairSlots(2)
+    first, second, third, fourth, other = (Request(slots, company) for company in ("a", "a", "a", "a", "b"))
     await settled()
-    assert inside(first, second, third, fourth, other) == [True, True, False, False, False]
+    assert served(first, second, third, fourth, other) == [True, True, False, False, False]
     await first.go()
     await settled()
-    assert inside(second, third, fourth, other) == [True, False, False, True]
+    assert served(second, third, fourth, other) == [True, False, False, True]
     await second.go()
     await settled()
-    assert inside(third, fourth, other) == [True, False, True]
-    for visitor in (third, other, fourth):
-        await visitor.go()
+    assert served(third, fourth, other) == [True, False, True]
+    for request in (third, other, fourth):
+        await request.go()
 
 
-async def test_with_as_many_groups_as_places_another_one_still_has_its_turn() -> None:
-    turns = FairSlots(2)
-    visitors = [Visitor(turns, group) for group in "abab"]
+async def test_with_as_many_companies_as_slots_another_one_is_still_served() -> None:
+    slots = FairSlots(2)
+    requests = [Request(slots, company) for company in "abab"]
     await settled()
-    other = Visitor(turns, "c")
+    other = Request(slots, "c")
     await settled()
-    assert inside(*visitors, other) == [True, True, False, False, False]
-    await visitors[0].go()
+    assert served(*requests, other) == [True, True, False, False, False]
+    await requests[0].go()
     await settled()
-    assert inside(*visitors[1:], other) == [True, False, False, True]
-    for visitor in (visitors[1], other, *visitors[2:]):
-        await visitor.go()
+    assert served(*requests[1:], other) == [True, False, False, True]
+    for request in (requests[1], other, *requests[2:]):
+        await request.go()
 
 
-@pytest.mark.parametrize(("places", "for_slow"), [(1, 1), (2, 1), (5, 2)])
-async def test_who_is_slow_has_half_of_the_places_at_most(places: int, for_slow: int) -> None:
-    turns = FairSlots(places)
-    visitors = [Visitor(turns, "a", slow=True) for _ in range(6)]
+@pytest.mark.parametrize(("number", "for_slow"), [(1, 1), (2, 1), (5, 2)])
+async def test_slow_requests_have_half_of_the_slots_at_most(number: int, for_slow: int) -> None:
+    slots = FairSlots(number)
+    requests = [Request(slots, "a", slow=True) for _ in range(6)]
     await settled()
-    assert sum(inside(*visitors)) == for_slow
-    others = [Visitor(turns, "a") for _ in range(places)]
+    assert sum(served(*requests)) == for_slow
+    others = [Request(slots, "a") for _ in range(number)]
     await settled()
-    assert sum(inside(*others)) == places - for_slow
-    for visitor in [*visitors, *others]:
-        await visitor.go()
+    assert sum(served(*others)) == number - for_slow
+    for request in [*requests, *others]:
+        await request.go()
 
 
 @pytest.mark.parametrize("seed", range(50))
-async def test_no_place_is_lost_or_taken_twice_whoever_is_cancelled(seed: int) -> None:
-    random, turns = Random(seed), FairSlots(3)  # noqa: S311 # nothing secret
-    visitors: list[Visitor] = []
+async def test_no_place_is_lost_or_held_twice_whoever_is_cancelled(seed: int) -> None:
+    random, slots = Random(seed), FairSlots(3)  # noqa: S311 # nothing secret
+    requests: list[Request] = []
     for _ in range(60):
         step = random.random()
-        if step < 0.5 or not visitors:
-            visitors.append(Visitor(turns, random.choice("abc"), slow=random.random() < 0.4))
+        if step < 0.5 or not requests:
+            requests.append(Request(slots, random.choice("abc"), slow=random.random() < 0.4))
         else:
-            visitor = visitors.pop(random.randrange(len(visitors)))
+            request = requests.pop(random.randrange(len(requests)))
             if step < 0.75:
-                visitor.task.cancel()
+                request.task.cancel()
             else:
-                visitor._go.set()
+                request._go.set()
         if random.random() < 0.5:
             await asyncio.sleep(0)
-        there = [visitor for visitor in visitors if visitor.inside]
+        there = [request for request in requests if request.served]
         assert len(there) <= 3
-        assert sum(visitor.slow for visitor in there) <= 1
-    for visitor in visitors:
-        visitor._go.set()
-    await until(lambda: all(visitor.task.done() for visitor in visitors))
-    last = [Visitor(turns, "a") for _ in range(4)]
+        assert sum(request.slow for request in there) <= 1
+    for request in requests:
+        request._go.set()
+    await until(lambda: all(request.task.done() for request in requests))
+    last = [Request(slots, "a") for _ in range(4)]
     await settled()
-    assert inside(*last) == [True, True, True, False]
-    for visitor in last:
-        await visitor.go()
-    assert not turns._waiting
-    assert not turns._taken
-    assert not turns._last_turns
+    assert served(*last) == [True, True, True, False]
+    for request in last:
+        await request.go()
+    assert not slots._waiting
+    assert not slots._held

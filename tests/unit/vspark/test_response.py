@@ -5,16 +5,16 @@ from email.utils import format_datetime
 import pytest
 
 from exporter.config.tokens import Token
-from exporter.vspark.response import Answer, excerpt, retry_after_seconds, status_error
+from exporter.vspark.response import Response, excerpt, retry_after_seconds, status_error
 
 TOKEN = Token("s3cret")
-REFUSED = "the token from /etc/token is refused: is it the one of this company?"
-UNKNOWN = "V-Spark knows no such company, organization or folder: check their short names, and vspark.url"
-NOT_FOLLOWED = "which is not followed: set vspark.url to where V-Spark itself answers"
+REFUSED = "the token from /etc/token is rejected: check that it belongs to this company"
+UNKNOWN = "V-Spark does not know this company, organization or folder: check the short names and vspark.url"
+NOT_FOLLOWED = "which is not followed: set vspark.url to the address of V-Spark itself"
 
 
 def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
-    error = status_error(Answer("http://v/stats?token=***", status, headers, body, 0.1), TOKEN, "/etc/token")
+    error = status_error(Response("http://v/stats?token=***", status, headers, body, 0.1), TOKEN, "/etc/token")
     assert error.status == status
     return error.reason, str(error)
 
@@ -32,14 +32,14 @@ def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
             400,
             b"Bad daterange",
             "client_error",
-            "V-Spark, or a proxy before it, refuses the request (status 400 Bad Request; it says: Bad daterange)",
+            "V-Spark, or a proxy in front of it, rejects the request (status 400 Bad Request; it says: Bad daterange)",
         ),
         (
             206,
             b"",
             "server_error",
             (
-                "a part of the answer came where all was asked for: look at the proxy before V-Spark "
+                "the response is only a part of what was requested: check the proxy in front of V-Spark "
                 "(status 206 Partial Content)"
             ),
         ),
@@ -48,7 +48,7 @@ def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
             b"",
             "redirect",
             (
-                "the answer is said to be known, though nobody asked so: look at the proxy before V-Spark "
+                "the response has no body, as if the request had been conditional: check the proxy in front of V-Spark "
                 "(status 304 Not Modified)"
             ),
         ),
@@ -74,25 +74,25 @@ def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
             429,
             b"",
             "rate_limited",
-            "fewer requests are wanted: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
+            "too many requests: raise poll.interval or lower poll.concurrency (status 429 Too Many Requests)",
         ),
         (
             418,
             b"",
             "client_error",
-            "V-Spark, or a proxy before it, refuses the request (status 418 I'm a Teapot)",
+            "V-Spark, or a proxy in front of it, rejects the request (status 418 I'm a Teapot)",
         ),
-        (499, b"", "client_error", "V-Spark, or a proxy before it, refuses the request (status 499)"),
+        (499, b"", "client_error", "V-Spark, or a proxy in front of it, rejects the request (status 499)"),
         (
             500,
             b"",
             "server_error",
-            "V-Spark, or a proxy before it, fails: look at its log (status 500 Internal Server Error)",
+            "V-Spark, or a proxy in front of it, fails: check its log (status 500 Internal Server Error)",
         ),
-        (700, b"", "server_error", "V-Spark, or a proxy before it, fails: look at its log (status 700)"),
+        (700, b"", "server_error", "V-Spark, or a proxy in front of it, fails: check its log (status 700)"),
     ],
 )
-def test_a_status_says_what_happened_and_what_to_do(status: int, body: bytes, reason: str, message: str) -> None:
+def test_a_status_error_says_what_is_wrong_and_what_to_do(status: int, body: bytes, reason: str, message: str) -> None:
     assert error_of(status, body) == (reason, message)
 
 
@@ -104,14 +104,14 @@ def test_a_status_says_what_happened_and_what_to_do(status: int, body: bytes, re
         ("https://s3cret.example.com/", "https://***.example.com"),
         ("https://S3CRET.example.com/", "https://***.example.com"),
         ("/login?next=%2Fstats", "another page of the same host"),
-        ("", "a place that it does not name"),
-        ("http://[bad", "a place that is no URL"),
+        ("", "an address that it does not name"),
+        ("http://[bad", "an address that is not a URL"),
     ],
 )
 def test_a_redirect_names_the_host_alone(location: str, where: str) -> None:
     assert error_of(302, Location=TOKEN.mask(location)) == (
         "redirect",
-        f"the answer leads on to {where}, {NOT_FOLLOWED} (status 302 Found)",
+        f"the response redirects to {where}, {NOT_FOLLOWED} (status 302 Found)",
     )
 
 
@@ -136,7 +136,7 @@ def test_an_excerpt_is_one_short_line_without_the_token(body: bytes, text: str) 
 
 
 @pytest.mark.parametrize("body", [b"<" * 262_144, b"<a" * 131_072, b"&" * 262_144, b"\x00" * 262_144])
-def test_an_excerpt_of_a_hostile_page_is_made_at_once(body: bytes) -> None:
+def test_an_excerpt_of_a_hostile_page_takes_no_time(body: bytes) -> None:
     begun = datetime.now(UTC)
     assert len(excerpt(body, TOKEN)) <= 200
     assert datetime.now(UTC) - begun < timedelta(seconds=2)
@@ -167,9 +167,10 @@ def test_retry_after_may_be_a_date() -> None:
     assert 85 < seconds <= 90
 
 
-def test_an_answer_shows_no_body() -> None:
-    shown = repr(Answer("http://v/stats?token=***", 200, {"Content-Type": "text/html"}, b"[1]", 0.5))
+def test_the_repr_of_a_response_has_no_body() -> None:
+    shown = repr(Response("http://v/stats?token=***", 200, {"Content-Type": "text/html"}, b"[1]", 0.5))
     assert shown == (
-        "Answer(url_masked='http://v/stats?token=***', status=200, headers={'Content-Type': 'text/html'}, seconds=0.5)"
+        "Response(url_masked='http://v/stats?token=***', status=200, "
+        "headers={'Content-Type': 'text/html'}, seconds=0.5)"
     )
     assert not re.search("body", shown)
