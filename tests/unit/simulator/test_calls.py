@@ -73,10 +73,10 @@ def test_somewhere_in_the_demo_calls_arrive_at_any_hour_of_the_week() -> None:
             for org in company.orgs
         ]
 
-    for hour in range(2 * 24):
+    for hour in range(24):
         instant = NOW + timedelta(hours=hour)
         assert calls(instant) != calls(instant + timedelta(minutes=1)), instant
-    for hour in range(7 * 24):
+    for hour in range(0, 7 * 24, 5):
         instant = NOW + timedelta(hours=hour)
         assert calls(instant) != calls(instant + timedelta(minutes=5)), instant
 
