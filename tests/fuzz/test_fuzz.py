@@ -98,10 +98,16 @@ def planted(folder: Path, module: str, good: str, bad: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "module", "good", "bad"),
     [
-        pytest.param("decoder", "scalars.py", "if not 0 <= value <= LARGEST_COUNT:", "if value < -1:", id="decoder"),
+        pytest.param(
+            "decoder",
+            "stats/values.py",
+            "not 0 <= value <= LARGEST_COUNT:",
+            "not -1 <= value <= LARGEST_COUNT:",
+            id="decoder",
+        ),
         pytest.param(
             "configuration",
-            "constraints.py",
+            "config/checks.py",
             "except (re.error, ",
             "except (",
             id="configuration",
@@ -112,14 +118,15 @@ def planted(folder: Path, module: str, good: str, bad: str) -> Path:
 def test_a_bug_is_found_and_can_be_seen_again(tmp_path: Path, name: str, module: str, good: str, bad: str) -> None:
     need_atheris()
     folder = planted(tmp_path, module, good, bad)
-    shutil.rmtree(folder / "fuzz" / "corpus" / name)
     environ = {**os.environ, "PYTHONPATH": str(folder)}
-    (folder / "fuzz" / "corpus" / name).mkdir()
-    (folder / "fuzz" / "corpus" / name / "seed").write_bytes(SEEDS[name][0])
+    corpus = folder / "tests" / "fuzz" / "corpus" / name
+    shutil.rmtree(corpus)
+    corpus.mkdir()
+    (corpus / "seed").write_bytes(SEEDS[name][0])
     command = [sys.executable, "-m", "tests.fuzz", "run", name, "--seconds", "60"]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 # ours
     assert done.returncode == 1, done.stdout + done.stderr
-    (again,) = re.findall(r"^  again: python -m (fuzz again .*)$", done.stdout, re.MULTILINE)
+    (again,) = re.findall(r"^  again: python -m (tests.fuzz again .*)$", done.stdout, re.MULTILINE)
     command = [sys.executable, "-m", *again.split(" ")]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 # ours
     assert done.returncode == 1

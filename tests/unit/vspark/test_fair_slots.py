@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from exporter.vspark.fair_slots import FairSlots
+from tests.support.raw_servers import until
 
 
 class Visitor:
@@ -101,7 +102,7 @@ async def test_no_place_is_lost_or_taken_twice_whoever_is_cancelled(seed: int) -
         assert sum(visitor.slow for visitor in there) <= 1
     for visitor in visitors:
         visitor._go.set()
-    await asyncio.gather(*(visitor.task for visitor in visitors))
+    await until(lambda: all(visitor.task.done() for visitor in visitors))
     last = [Visitor(turns, "a") for _ in range(4)]
     await settled()
     assert inside(*last) == [True, True, True, False]
