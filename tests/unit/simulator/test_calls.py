@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.simulator import Folder, Org, Site, demo_site, wide_site
-from exporter.simulator.answers import stats
 from exporter.simulator.calls import FolderCalls, midnight
+from exporter.simulator.responses import stats
 
 SITE = Site(())
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)  # a Monday
