@@ -1,4 +1,4 @@
-# PYTHON is what the virtual environment is made from; it has to be 3.11 or newer.
+# PYTHON creates the virtual environment; it has to be 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,24 +10,24 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
-demo: $(VENV)/run.stamp ## the exporter beside a simulated V-Spark
+demo: $(VENV)/run.stamp ## run the exporter with a simulated V-Spark
 	$(BIN)/vspark-exporter demo
 
 unit: $(VENV)/dev.stamp ## the unit tests, with coverage: no sockets, no subprocesses, seconds
-	$(BIN)/python -m pytest tests/unit --cov=exporter --cov-report=term:skip-covered
+	$(BIN)/python -m pytest tests/unit --cov
 
-check: lint unit ## what has to be green before a commit: lint and unit
+check: lint unit ## what has to pass before a commit: lint and unit
 
-test: $(VENV)/dev.stamp ## all tests but those of test-release
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp ## all tests except those of test-release; ARGS are arguments of pytest
+	$(BIN)/python -m pytest --hypothesis-profile=thorough $(ARGS)
 
 test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image
 	$(BIN)/python -m pytest -m release
 
-fuzz: $(VENV)/dev.stamp ## look for bugs for FUZZ_SECONDS, four hours without
+fuzz: $(VENV)/dev.stamp ## look for bugs for FUZZ_SECONDS; four hours by default
 	$(BIN)/python -m tests.fuzz run $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS))
 
-lint: $(VENV)/dev.stamp ## style, types, and what is insecure in code and locks
+lint: $(VENV)/dev.stamp ## style, types, imports, and insecure code and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,24 +35,24 @@ lint: $(VENV)/dev.stamp ## style, types, and what is insecure in code and locks
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter tools
 	$(BIN)/python -m pytest --quiet --quiet tests/integration/test_locks.py
 
-format: $(VENV)/dev.stamp ## mend what the formatter can mend
+format: $(VENV)/dev.stamp ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp ## write the pages that are made from the code
+docs: $(VENV)/dev.stamp ## generate the pages and versions that come from the code
 	$(BIN)/python -m tools.docs
 
-dashboards: $(VENV)/dev.stamp ## write the chart's dashboards
+dashboards: $(VENV)/dev.stamp ## generate the chart's dashboards
 	$(BIN)/python -m tools.dashboards
 
-bench: $(VENV)/dev.stamp ## CPU time beside an exporter of the ordinary kind
+bench: $(VENV)/dev.stamp ## compare the CPU time with an ordinary exporter
 	$(BIN)/python -m tools.bench
 
-soak: $(VENV)/dev.stamp ## ten minutes of faults, reloads and bad scrapers, as days for the exporter
+soak: $(VENV)/dev.stamp ## days of faults, reloads and bad scrapers, in ten minutes
 	$(BIN)/python -m tests.soak
 
-# The version is in exporter/__init__.py, where the tool does not look for it.
-sbom: $(VENV)/dev.stamp ## list the locked packages with their hashes, as CycloneDX, in dist/sbom.cdx.json
+# The version is in exporter/__init__.py; the tool looks for it in pyproject.toml only.
+sbom: $(VENV)/dev.stamp ## write the locked packages with their hashes to dist/sbom.cdx.json (CycloneDX)
 	@mkdir -p dist
 	@version="$$($(BIN)/python -c 'import exporter; print(exporter.__version__)')" && \
 		sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml >dist/sbom.toml
@@ -60,7 +60,7 @@ sbom: $(VENV)/dev.stamp ## list the locked packages with their hashes, as Cyclon
 		--pyproject dist/sbom.toml --output-reproducible --output-file dist/sbom.cdx.json
 	@rm dist/sbom.toml
 
-lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
+lock: $(VENV)/dev.stamp ## update the lock files to the newest versions that pyproject.toml allows
 	$(PIP) install uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--upgrade --custom-compile-command 'make lock' pyproject.toml -o requirements/run.lock
@@ -69,12 +69,12 @@ lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--upgrade --custom-compile-command 'make lock' --group build -c requirements/dev.lock -o requirements/build.lock
 
-clean: ## remove what the targets above have made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+clean: ## remove what the other targets create
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist build
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …' >&2; exit 1; }
+		{ echo 'Python 3.11 or newer is required: make PYTHON=python3.12 …' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

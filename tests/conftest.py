@@ -9,14 +9,15 @@ from tests.support.tools import tool
 
 GRAFANA = Path(__file__).parent / "dashboards" / "grafana"
 
-# How long an example takes is the machine's business.
-settings.register_profile("any-machine", deadline=None)
-settings.load_profile("any-machine")
+# Without a deadline: how long an example takes depends on the load of the machine.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the proxy of whoever runs the tests out of them."""
+    """Keep the proxy settings of the environment out of the tests."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -24,12 +25,12 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install Grafana's library, in the versions that are locked, outside of the working tree."""
+    """Install the locked versions of Grafana's library outside of the working tree, and return the folder."""
     npm = tool("npm", "npm")
     folder = tmp_path_factory.mktemp("grafana")
     for path in GRAFANA.iterdir():
         if path.is_file():
             shutil.copy(path, folder)
     install = [npm, "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
-    subprocess.run(install, cwd=folder, check=True, capture_output=True)  # noqa: S603 # what is locked beside it
+    subprocess.run(install, cwd=folder, check=True, capture_output=True)  # noqa: S603 # the lock file is copied too
     return folder

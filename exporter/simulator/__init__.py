@@ -1,6 +1,8 @@
-"""A V-Spark of our own over real HTTP: the upstream of the demo, of the tests and of the benchmarks.
+"""A simulated V-Spark over real HTTP, for the demo, the tests and the benchmarks.
 
-An independent peer: it states how the upstream behaves and shares no code with the exporter.
+It takes a `Site` of companies, orgs and folders, and responds to `/stats`, `/list` and `/config` as V-Spark does,
+or with a `Fault`. It shares no code with the exporter, so that a misunderstanding cannot hide in both. Open `server`
+first.
 """
 
 from exporter.simulator.faults import End, Fault

@@ -1,4 +1,4 @@
-"""`python -m exporter.simulator`: the demo's V-Spark alone, until SIGINT or SIGTERM."""
+"""`python -m exporter.simulator`: run the simulated V-Spark of the demo until SIGINT or SIGTERM."""
 
 import argparse
 import asyncio
@@ -11,11 +11,19 @@ from exporter.simulator.site import demo_site
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code: 0, or 1 where the address cannot be had."""
+    """Serve until a signal stops it; return the exit code: 0, or 1 if it cannot listen on the address."""
     parser = argparse.ArgumentParser(prog="python -m exporter.simulator", description="A simulated V-Spark.")
-    parser.add_argument("--listen", type=_address, default="127.0.0.1:3000", metavar="HOST:PORT", help="port 0: any")
-    parser.add_argument("--shape", type=Shape, default=Shape.LIST, choices=list(Shape), help="what /stats looks like")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other numbers")
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default="127.0.0.1:3000",
+        metavar="HOST:PORT",
+        help="where to listen; port 0 is any free port",
+    )
+    parser.add_argument(
+        "--shape", type=Shape, default=Shape.LIST, choices=list(Shape), help="the shape of the /stats responses"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the seed of all numbers")
     options = parser.parse_args()
     host, port = options.listen
     try:

@@ -1,7 +1,7 @@
-"""How many calls have arrived: a pure function of the site's seed, a folder, a day and how much of the day is over.
+"""The calls that have arrived: a pure function of the site's seed, a folder, a day and the part of it that is over.
 
-Every agent (or the folder itself, where calls carry no agent id) has a number of calls for the whole day, and they
-arrive along the curve of the agent's shift. So counts start at 0, never go down, and need no memory.
+Every agent has a number of calls for the whole day, and they arrive along the curve of the agent's shift. A folder
+whose calls carry no agent id counts as one agent. So counts start at 0 and never decrease, and no state is kept.
 """
 
 import struct
@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from exporter.simulator.site import Folder, Org, Site
 
 _SLICES = 96
-"""A curve is kept in quarters of an hour and is straight between them."""
+"""A curve has a point every quarter of an hour and is linear in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCalls:
-    """One agent's calls; `seconds` is the sum of their durations."""
+    """The calls of one agent; `seconds` is the sum of their durations."""
 
     agent: str
     calls: int
@@ -31,7 +31,7 @@ class AgentCalls:
 
 @dataclass(frozen=True, slots=True)
 class FolderCalls:
-    """One folder's calls of one day; `seconds` is the sum of their durations, `agents` are those with calls."""
+    """The calls of one folder on one day; `seconds` is the sum of their durations, `agents` are those with calls."""
 
     day: date
     folder: str
@@ -41,7 +41,7 @@ class FolderCalls:
 
 
 class Shift(Enum):
-    """When an agent takes calls, as hours of the day; the night shift takes both ends of the same day."""
+    """The hours of the day in which an agent takes calls; the night shift covers both ends of a day."""
 
     EARLY = (6.5, 15.0)
     LATE = (11.5, 20.5)
@@ -50,7 +50,7 @@ class Shift(Enum):
     ALL_DAY = (0.0, 24.0)
 
     def covers(self, hour: float) -> bool:
-        """Say whether calls are taken at this hour of the day."""
+        """Return whether calls are taken at this hour of the day."""
         begin, end = self.value
         return begin <= hour < end if begin < end else hour >= begin or hour < end
 
@@ -58,7 +58,7 @@ class Shift(Enum):
 def folder_calls(
     site: Site, org: Org, folder: Folder, day: date, *, since: float = 0.0, until: float = 1.0
 ) -> FolderCalls:
-    """Return the calls between two points of the day, each given as the share of the day that is over, 0 to 1."""
+    """Return the calls between two points in a day; each is the part of the day that is over, from 0 to 1."""
     key = f"{site.seed}/{org.name}/{folder.name}"
     volume = folder.calls_per_day * _weekday_factor(folder, day) * (0.9 + 0.2 * _draws(f"{key}/{day}")[0])
     rota = _rota(folder)
@@ -85,9 +85,9 @@ def folder_calls(
 
 
 def share_of_day(zone: ZoneInfo, day: date, instant: datetime) -> float:
-    """Return how much of `day` in `zone` is over at `instant` (aware), from 0 to 1.
+    """Return the part of `day` in `zone` that is over at `instant` (aware), from 0 to 1.
 
-    Measured in time that passed, not on the clock on the wall, which goes back once a year.
+    It is elapsed time, not local time, which goes back once a year.
     """
     begin, end = midnight(zone, day), midnight(zone, day + timedelta(days=1))
     return min(max((instant - begin) / (end - begin), 0.0), 1.0)
@@ -99,7 +99,7 @@ def midnight(zone: ZoneInfo, day: date) -> datetime:
 
 
 def _rota(folder: Folder) -> tuple[Shift, ...]:
-    """Return the shifts that a folder's agents take in turns."""
+    """Return the shifts of a folder; the first agent has the first one, and so on in turns."""
     if not folder.agents:
         return (Shift.ALL_DAY if folder.around_the_clock else Shift.OFFICE,)
     return (Shift.EARLY, Shift.LATE, Shift.EARLY, Shift.LATE, Shift.NIGHT)[: 5 if folder.around_the_clock else 2]
@@ -112,21 +112,21 @@ def _weekday_factor(folder: Folder, day: date) -> float:
 
 
 def _draws(key: str) -> tuple[float, float, float, float]:
-    """Return four numbers from 0 to below 1 that depend on nothing but the key, in every process alike."""
+    """Return four numbers from 0 to below 1 that depend on the key only, the same in every process."""
     one, two, three, four = struct.unpack("<4I", blake2b(key.encode(), digest_size=16).digest())
     return one / 2**32, two / 2**32, three / 2**32, four / 2**32
 
 
 def _talked(mean_seconds: float, wave: float, calls: int) -> int:
-    """Return the seconds of the first `calls` calls: long and short ones follow each other around the mean.
+    """Return the total duration of the first `calls` calls.
 
-    One call's part is the difference to the one before it, between 0.3 and 1.7 times the mean.
+    Long and short calls alternate: each has between 0.3 and 1.7 times the mean.
     """
     return round(mean_seconds * (calls + sin(0.7 * calls + 6.28 * wave) - sin(6.28 * wave)))
 
 
 def _arrived(shift: Shift, share_of_day: float) -> float:
-    """Return which part of a shift's calls has arrived when this share of the day is over, 0 to 1."""
+    """Return the part of a shift's calls that has arrived when this part of the day is over, from 0 to 1."""
     position = share_of_day * _SLICES
     index = min(int(position), _SLICES - 1)
     curve = _curve(shift)
@@ -135,19 +135,19 @@ def _arrived(shift: Shift, share_of_day: float) -> float:
 
 @cache
 def _curve(shift: Shift) -> tuple[float, ...]:
-    """Return the shift's share of calls that has arrived at the end of each slice."""
+    """Return the part of a shift's calls that has arrived at the start of the day and at the end of each slice."""
     sums = list(accumulate(_density(shift)))
     return (0.0, *(part / sums[-1] for part in sums))
 
 
 @cache
 def _busyness(shift: Shift) -> float:
-    """Return how many calls arrive during a shift, compared to other shifts."""
+    """Return how many calls arrive during a shift, relative to other shifts."""
     return sum(_density(shift))
 
 
 def _density(shift: Shift) -> list[float]:
-    """Return how busy each slice of the day is: a hump before and one after noon, little at night."""
+    """Return how busy each slice of the day is: peaks in the morning and in the afternoon, little at night."""
     hours = [(index + 0.5) * 24 / _SLICES for index in range(_SLICES)]
     return [
         0.1 + exp(-(((hour - 10.25) / 1.8) ** 2)) + 0.8 * exp(-(((hour - 15) / 2.2) ** 2))

@@ -1,4 +1,4 @@
-"""The parameter `daterange`: which days, and which part of them, a request asks for."""
+"""The parameter `daterange` of a request: from which second to which second of which days."""
 
 import re
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ _LAST_SECOND = time(23, 59, 59)
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """From one second to another in the organization's own time (naive), both included."""
+    """The first and the last second, in the org's local time (naive)."""
 
     start: datetime
     end: datetime
 
 
 def parse(text: str, today: date) -> DateRange | None:
-    """Return the range that a `daterange` asks for, None where it is invalid or ends before it starts.
+    """Return the range of a `daterange`, or None if it is invalid or ends before it starts.
 
-    With a hyphen the newer edition's defaults hold: START is 1900-01-01, END the current date. Without one it is a
-    single day, as in the older edition's examples. Given both, the editions mean the same.
+    With a hyphen, the defaults of the reference's newer edition apply: START is 1900-01-01, END is the current date.
+    Without a hyphen it is a single day, as in the examples of the older edition. With both dates the editions agree.
     """
     form = _FORM.fullmatch(text)
     if form is None or not text or (form["end"] and not form["hyphen"]):
         return None
     try:
-        start = _point(form["start"], time()) if form["start"] else datetime(1900, 1, 1)  # noqa: DTZ001 - org's own time
+        start = _point(form["start"], time()) if form["start"] else datetime(1900, 1, 1)  # noqa: DTZ001 - local time
         if form["end"]:
             end = _point(form["end"], _LAST_SECOND)
         else:

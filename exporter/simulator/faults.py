@@ -1,4 +1,4 @@
-"""What can go wrong between a client and V-Spark, each of it real on the wire."""
+"""The faults between a client and V-Spark, each of them real on the wire."""
 
 import asyncio
 import socket
@@ -40,17 +40,17 @@ class _Kind(Enum):
 
 
 class End(Enum):
-    """What becomes of the connection after bytes that `Fault.raw` has put on the wire."""
+    """How `Fault.raw` ends the connection after the last byte."""
 
     CLOSE = auto()
     RESET = auto()
     HANG = auto()
-    """Until the client goes away."""
+    """Keep it open until the client closes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail. Made by the class methods, which say what a client gets to see."""
+    """One way to fail. The class methods create them, and describe what a client sees."""
 
     kind: _Kind
     code: int = 200
@@ -63,17 +63,17 @@ class Fault:
 
     @classmethod
     def slow(cls, seconds: float | None = None) -> Self:
-        """Send nothing, not even headers, for so long, then answer as usual; None: until the client goes away."""
+        """Send nothing, not even headers, for `seconds`, then respond as usual; None: send nothing at all."""
         return cls(_Kind.SLOW, delay_seconds=seconds)
 
     @classmethod
     def reset(cls) -> Self:
-        """Reset the connection (TCP RST) instead of answering."""
+        """Reset the connection (TCP RST) instead of responding."""
         return cls(_Kind.RESET)
 
     @classmethod
     def status(cls, code: int, *, retry_after_seconds: int | None = None) -> Self:
-        """Answer with this status and a text: that of a wrong token for 400, of an unknown company for 404."""
+        """Respond with this status and V-Spark's text, for 400 that of a wrong token, for 404 of an unknown company."""
         headers = () if retry_after_seconds is None else (("Retry-After", str(retry_after_seconds)),)
         return cls(_Kind.ANSWER, code, _TEXTS.get(code, "Failed").encode(), headers=headers)
 
@@ -86,69 +86,69 @@ class Fault:
         content_type: str = "text/html",
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """Answer with exactly this."""
+        """Respond with exactly this."""
         return cls(_Kind.ANSWER, status, body, content_type, tuple((headers or {}).items()))
 
     @classmethod
     def redirect(cls) -> Self:
-        """Answer with 302 to a login page, with the URL that was asked for, its token included, as a parameter."""
+        """Redirect to a login page (302), with the requested URL and its token as a parameter."""
         return cls(_Kind.REDIRECT, 302)
 
     @classmethod
     def garbage(cls) -> Self:
-        """Answer with bytes that are no JSON and no UTF-8."""
+        """Respond with bytes that are neither JSON nor UTF-8."""
         return cls(_Kind.ANSWER, body=b"\x93\x00\xff\xfe V-Spark \x80\x81")
 
     @classmethod
     def html(cls) -> Self:
-        """Answer with a proxy's page and status 200 that shows the URL that was asked for, its token included."""
+        """Respond with status 200 and the HTML page of a proxy that shows the requested URL and its token."""
         return cls(_Kind.ECHO, body=b"<!DOCTYPE html><html><body><h1>Sorry</h1><p>%(url)s is away.</p></body></html>")
 
     @classmethod
     def error_json(cls) -> Self:
-        """Status 200 and a JSON object with an error's text that repeats the token."""
+        """Respond with status 200 and a JSON object whose error text repeats the token."""
         return cls(_Kind.ECHO, body=b'{"error":"Invalid token was provided: %(token)s"}')
 
     @classmethod
     def empty(cls) -> Self:
-        """Answer with an empty list: no calls, which is a success."""
+        """Respond with an empty list: no calls, which is a success."""
         return cls(_Kind.ANSWER, body=b"[]")
 
     @classmethod
     def truncated(cls) -> Self:
-        """Answer with half of a JSON list, under a Content-Length that promises all, then close the connection."""
+        """Respond with half of a JSON list and the Content-Length of all of it, then close the connection."""
         return cls(_Kind.TRUNCATED, body=b'[{"date":"20261123","folder":"Test01","calls":12},')
 
     @classmethod
     def bad_gzip(cls) -> Self:
-        """Answer with `Content-Encoding: gzip` over a body that is not gzip."""
+        """Respond with `Content-Encoding: gzip` and a body that is not gzip."""
         return cls(_Kind.ANSWER, body=b"[] is not gzip", headers=(("Content-Encoding", "gzip"),))
 
     @classmethod
     def gzip_bomb(cls, size_bytes: int = 256 * _MIB) -> Self:
-        """Answer with a small gzip body that unpacks to an empty JSON list with so much white space (in whole MiB)."""
+        """Respond with a small gzip body that unpacks to an empty JSON list of this size, in whole MiB."""
         return cls(_Kind.ANSWER, body=_bomb(size_bytes // _MIB), headers=(("Content-Encoding", "gzip"),))
 
     @classmethod
     def oversized(cls, size_bytes: int = 65 * _MIB) -> Self:
-        """Answer with an empty JSON list with so much white space, in chunks: no Content-Length gives it away."""
+        """Respond with an empty JSON list of this size, in chunks, so that no Content-Length announces it."""
         return cls(_Kind.CHUNKED, body=b"[" + b" " * (size_bytes - 2) + b"]")
 
     @classmethod
     def raw(cls, *script: bytes | float, end: End = End.CLOSE) -> Self:
-        """Put exactly these bytes on the wire instead of an answer, with pauses of so many seconds, then `end`."""
+        """Write exactly these bytes to the connection instead of a response, with pauses in seconds, then `end` it."""
         return cls(_Kind.RAW, script=script, end=end)
 
     @classmethod
     def unasked(cls, body: bytes, late: bytes) -> Self:
-        """Answer with `body`, and a moment later on the same connection with `late`, which nobody has asked for."""
+        """Respond with `body`, and a moment later send `late` on the same connection without a request."""
         return cls(_Kind.UNASKED, body=body, script=(late,))
 
 
 async def respond(fault: Fault, request: web.Request) -> web.StreamResponse | None:
-    """Do to the request what the fault says; return None where the usual answer is to follow.
+    """Respond with a fault; return None if the usual response has to follow.
 
-    A hanging request ends as soon as its client has gone away: the server has to cancel its handlers then.
+    A fault may hang until the client disconnects, so the server has to cancel the handlers of closed connections.
     """
     response: web.StreamResponse | None = None
     match fault.kind:
@@ -180,7 +180,7 @@ async def respond(fault: Fault, request: web.Request) -> web.StreamResponse | No
 
 
 async def login(_request: web.Request) -> web.Response:
-    """Answer with the page that `Fault.redirect` leads to."""
+    """Respond with the page that `Fault.redirect` redirects to."""
     return web.Response(body=_LOGIN, content_type="text/html")
 
 
@@ -194,7 +194,7 @@ async def _hang(seconds: float | None) -> None:
 def _reset(request: web.Request) -> None:
     if request.transport is None:
         return
-    # Closing with a linger time of 0 is what makes the kernel send RST instead of FIN.
+    # With a linger time of 0, the kernel sends RST instead of FIN.
     request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()
 
@@ -243,9 +243,9 @@ async def _truncate(fault: Fault, request: web.Request) -> web.StreamResponse:
 
 @cache
 def _bomb(mebibytes: int) -> bytes:
-    """Return a gzip member of "[", so many MiB of spaces, and "]", without compressing all of them.
+    """Return a gzip member of "[", this many MiB of spaces, and "]"; only one MiB is compressed.
 
-    After a full flush the same compressed MiB can stand any number of times: it refers to nothing before it.
+    After a full flush, compressed data refers to nothing before it, so that the same compressed MiB can be repeated.
     """
     spaces = b" " * _MIB
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)

@@ -1,4 +1,4 @@
-"""V-Spark over HTTP: routes, tokens, gzip, and what can be changed while it runs."""
+"""The HTTP server of the simulated V-Spark: routes, tokens, gzip, and faults that are set while it runs."""
 
 import re
 import ssl
@@ -15,25 +15,25 @@ from isal import igzip
 from yarl import URL
 
 from exporter.simulator import faults, shapes
-from exporter.simulator.answers import Refusal, Visitor, admit, config_of, stats
 from exporter.simulator.faults import Fault
+from exporter.simulator.responses import Access, Rejection, access, config_of, stats
 from exporter.simulator.shapes import Shape
 from exporter.simulator.site import Site
 
 _REMEMBERED_REQUESTS = 10_000
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 
-_Answer = Callable[[Visitor, web.Request], Any]
+_Respond = Callable[[Access, web.Request], Any]
 
 
 def utc_now() -> datetime:
-    """Return the present, aware."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked: the path as on the wire (percent-encoded), the query decoded and unmasked, the headers."""
+    """A request: the path as sent (percent-encoded), the query decoded and with its token, the headers."""
 
     path: str
     query: Mapping[str, str] = field(repr=False)
@@ -41,12 +41,12 @@ class Request:
 
 
 class Simulator:
-    """A V-Spark that listens from `start()` to `stop()`, or as an async context manager.
+    """A simulated V-Spark that listens from `start()` to `stop()`, or as an async context manager.
 
-    `site` is who there is, `clock` returns the present (aware) and `shape` is what `/stats` looks like: all three are
-    attributes that may be set while it runs. `port` 0 is any free one; after `start()` `port` is the one it has, and
-    stays so over `stop()` and `start()`. `requests` holds the latest requests, oldest first, their tokens unmasked.
-    With `ssl_context` it speaks TLS only.
+    `site` is its data, `clock` returns the current time (aware) and `shape` is the shape of the `/stats` responses; all
+    three may be set while it runs. `port` 0 means any free port; `start()` sets `port` to the one it found, and later
+    starts keep it. `requests` holds the latest requests, oldest first, with their tokens. With `ssl_context` it speaks
+    TLS only.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Simulator:
         self.port = port
         self.requests: deque[Request] = deque(maxlen=_REMEMBERED_REQUESTS)
         self._ssl_context = ssl_context
-        self._troubles: dict[tuple[str, str, str | None], tuple[Fault, int | None]] = {}
+        self._faults: dict[tuple[str, str, str | None], tuple[Fault, int | None]] = {}
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:3000`; raise RuntimeError before `start()` where `port` is 0."""
+        """The base URL, such as `http://127.0.0.1:3000`; raise RuntimeError if `port` is still 0, before `start()`."""
         if not self.port:
             raise RuntimeError("the simulator has no port before it is started")
         return str(URL.build(scheme="https" if self._ssl_context else "http", host=self.host, port=self.port).origin())
@@ -86,7 +86,7 @@ class Simulator:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen; raise OSError where the address cannot be had."""
+        """Listen; raise OSError if the address is not available."""
         self._runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         try:
@@ -97,7 +97,7 @@ class Simulator:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close the port and every connection, hanging ones included."""
+        """Close the port and all connections, including those of hanging requests."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -105,25 +105,25 @@ class Simulator:
     def fail(
         self, company: str, org: str, folder: str | None = None, *, fault: Fault, times: int | None = None
     ) -> None:
-        """Answer `/stats` of exactly this target with the fault, so many times or until healed.
+        """Respond to `/stats` of exactly this target with the fault, `times` times or until it is healed.
 
-        Without `folder` the target is the request for the whole organization. It takes the place of a fault before.
+        Without `folder`, the target is the whole org. The fault replaces an earlier one.
         """
-        self._troubles[company, org, folder] = (fault, times)
+        self._faults[company, org, folder] = (fault, times)
 
     def override(
         self, company: str, org: str, folder: str | None = None, *, body: bytes, content_type: str = "text/html"
     ) -> None:
-        """Answer `/stats` of exactly this target with this body and status 200 until healed."""
+        """Respond to `/stats` of exactly this target with this body and status 200 until it is healed."""
         self.fail(company, org, folder, fault=Fault.answer(body, content_type=content_type))
 
     def heal(self, company: str, org: str, folder: str | None = None) -> None:
-        """Answer this target as usual again."""
-        self._troubles.pop((company, org, folder), None)
+        """Respond to this target as usual again."""
+        self._faults.pop((company, org, folder), None)
 
     def heal_all(self) -> None:
-        """Answer every target as usual again."""
-        self._troubles.clear()
+        """Respond to all targets as usual again."""
+        self._faults.clear()
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._record])
@@ -131,14 +131,14 @@ class Simulator:
             [
                 web.get("/stats/{company}/{org}", self._stats),
                 web.get("/stats/{company}/{org}/{folder}", self._stats),
-                web.get("/list", self._known(_companies)),
-                web.get("/list/folders", self._known(_all_folders)),
-                web.get("/list/{company}", self._known(_orgs)),
-                web.get("/list/{company}/orgs", self._known(_orgs)),
-                web.get("/list/{company}/{org}", self._known(_folders)),
-                web.get("/list/{company}/{org}/folders", self._known(_folders)),
-                web.get("/config/orgs", self._known(_all_configs)),
-                web.get("/config/{company}/orgs", self._known(_config)),
+                web.get("/list", self._with_token(_companies)),
+                web.get("/list/folders", self._with_token(_all_folders)),
+                web.get("/list/{company}", self._with_token(_orgs)),
+                web.get("/list/{company}/orgs", self._with_token(_orgs)),
+                web.get("/list/{company}/{org}", self._with_token(_folders)),
+                web.get("/list/{company}/{org}/folders", self._with_token(_folders)),
+                web.get("/config/orgs", self._with_token(_all_configs)),
+                web.get("/config/{company}/orgs", self._with_token(_config)),
                 web.get("/login", faults.login),
             ]
         )
@@ -151,8 +151,8 @@ class Simulator:
         self.requests.append(Request(request.raw_path.partition("?")[0], dict(request.query), request.headers))
         try:
             return await handler(request)
-        except Refusal as refusal:
-            return web.Response(status=refusal.status, text=refusal.text, content_type="text/html")
+        except Rejection as rejection:
+            return web.Response(status=rejection.status, text=rejection.text, content_type="text/html")
 
     async def _stats(self, request: web.Request) -> web.StreamResponse:
         company, org, folder = (
@@ -164,58 +164,58 @@ class Simulator:
         response = await faults.respond(fault, request) if fault else None
         if response is not None:
             return response
-        visitor = admit(self.site, request.query.get("token"))
-        found = visitor.org(company, org)
-        folders = found.folders if folder is None else (visitor.folder(company, org, folder),)
+        allowed = access(self.site, request.query.get("token"))
+        found = allowed.org(company, org)
+        folders = found.folders if folder is None else (allowed.folder(company, org, folder),)
         days = stats(self.site, found, folders, self.clock(), request.query.get("daterange"))
         return _json(request, shapes.body(self.shape, days, folder))
 
     def _next_fault(self, target: tuple[str, str, str | None]) -> Fault | None:
-        if target not in self._troubles:
+        if target not in self._faults:
             return None
-        fault, times = self._troubles[target]
+        fault, times = self._faults[target]
         if times == 1:
-            del self._troubles[target]
+            del self._faults[target]
         elif times is not None:
-            self._troubles[target] = (fault, times - 1)
+            self._faults[target] = (fault, times - 1)
         return fault
 
-    def _known(self, answer: _Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _with_token(self, respond: _Respond) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return _json(request, answer(admit(self.site, request.query.get("token")), request))
+            return _json(request, respond(access(self.site, request.query.get("token")), request))
 
         return handle
 
 
-def _companies(visitor: Visitor, _request: web.Request) -> Any:
-    return [company.name for company in visitor.companies]
+def _companies(allowed: Access, _request: web.Request) -> Any:
+    return [company.name for company in allowed.companies]
 
 
-def _orgs(visitor: Visitor, request: web.Request) -> Any:
-    return [org.name for org in visitor.company(request.match_info["company"]).orgs]
+def _orgs(allowed: Access, request: web.Request) -> Any:
+    return [org.name for org in allowed.company(request.match_info["company"]).orgs]
 
 
-def _folders(visitor: Visitor, request: web.Request) -> Any:
-    return [folder.name for folder in visitor.org(request.match_info["company"], request.match_info["org"]).folders]
+def _folders(allowed: Access, request: web.Request) -> Any:
+    return [folder.name for folder in allowed.org(request.match_info["company"], request.match_info["org"]).folders]
 
 
-def _all_folders(visitor: Visitor, _request: web.Request) -> Any:
+def _all_folders(allowed: Access, _request: web.Request) -> Any:
     return {
         company.name: {org.name: [folder.name for folder in org.folders] for org in company.orgs}
-        for company in visitor.companies
+        for company in allowed.companies
     }
 
 
-def _config(visitor: Visitor, request: web.Request) -> Any:
-    return config_of(visitor.company(request.match_info["company"]))
+def _config(allowed: Access, request: web.Request) -> Any:
+    return config_of(allowed.company(request.match_info["company"]))
 
 
-def _all_configs(visitor: Visitor, _request: web.Request) -> Any:
-    return {company.name: config_of(company) for company in visitor.companies}
+def _all_configs(allowed: Access, _request: web.Request) -> Any:
+    return {company.name: config_of(company) for company in allowed.companies}
 
 
 def _json(request: web.Request, value: Any) -> web.Response:
-    """Answer with JSON, which V-Spark calls text/html, compressed where the client takes gzip."""
+    """Respond with JSON, as text/html like V-Spark, compressed if the client accepts gzip."""
     body = msgspec.json.encode(value)
     response = web.Response(body=body, content_type="text/html")
     response.headers["Vary"] = "Accept-Encoding"

@@ -1,7 +1,7 @@
-"""The shapes a `/stats` body may have: no reference shows one, so this upstream can answer in each of several.
+"""The shapes of a `/stats` body. The reference of V-Spark shows none, so the simulator supports several.
 
-A shape is a layout (where the day records stand) and a spelling (what a record holds, under which names). All of them
-are legal by the rules of the reader; `Shape.LIST` is closest to what the reference shows of `/appstats`.
+A shape is a layout (how the day records are nested) and a spelling (the fields of a record and their names). The rules
+of the reader cover all of them. `Shape.LIST` is closest to what the reference shows of `/appstats`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from exporter.simulator.calls import AgentCalls, FolderCalls
 
 
 class Shape(StrEnum):
-    """The name of a shape, as `--shape` takes it."""
+    """The name of a shape, the value of `--shape`."""
 
     LIST = "list"
     BY_FOLDER = "by_folder"
@@ -30,14 +30,14 @@ class Shape(StrEnum):
     SPELLED = "spelled"
 
 
-def body(shape: Shape, days: Sequence[FolderCalls], asked_folder: str | None) -> Any:
-    """Return the JSON value of an answer in this shape; `asked_folder` is None where the whole org was asked for."""
+def body(shape: Shape, days: Sequence[FolderCalls], folder: str | None) -> Any:
+    """Return the JSON value of a response in this shape; `folder` is the requested one, None for the whole org."""
     layout, spelling = _SHAPES[shape]
-    return layout(days, spelling, asked_folder)
+    return layout(days, spelling, folder)
 
 
 def h_mm_ss(seconds: float) -> str:
-    """Return a duration as V-Spark writes it, rounded to whole seconds: 0:05:12."""
+    """Return a duration in the format of V-Spark, rounded to whole seconds: 0:05:12."""
     minutes, second = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
@@ -60,7 +60,7 @@ def _total_as_text(seconds: int, _calls: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Spelling:
-    """The names in a record, and how counts, durations and agents are written."""
+    """The field names of a record, and the format of counts, durations and agents."""
 
     date: str = "date"
     folder: str = "folder"
@@ -71,32 +71,32 @@ class _Spelling:
     time: Callable[[int, int], Any] = _mean_as_text
 
     def numbers(self, of: FolderCalls | AgentCalls) -> dict[str, Any]:
-        """Return what a folder's and an agent's record have in common."""
+        """Return the fields that the records of folders and of agents have in common."""
         return {self.calls: self.count(of.calls), self.duration: self.time(of.seconds, of.calls)}
 
     def record(self, day: FolderCalls) -> dict[str, Any]:
-        """Return a day record that names neither its folder nor its day."""
+        """Return a day record without its folder and its day."""
         record = self.numbers(day)
         if day.agents:
             record[self.agents] = self.agents_of(day)
         return record
 
     def agents_of(self, day: FolderCalls) -> Any:
-        """Return the agents with calls: an object of records by id."""
+        """Return the agents with calls, as an object of records by agent id."""
         return {agent.agent: self.numbers(agent) for agent in day.agents}
 
 
 class _AgentList(_Spelling):
-    """Agents are a list of records that carry their id."""
+    """A spelling in which agents are a list of records with an id."""
 
     def agents_of(self, day: FolderCalls) -> Any:
         return [{"agent": agent.agent, **self.numbers(agent)} for agent in day.agents]
 
 
 class _AppStats(_Spelling):
-    """As the reference shows `/appstats`: `agents` is how many, each stands beside it, its duration in `overall`.
+    """The spelling of `/appstats` in the reference: `agents` is their number, and each is a field beside it.
 
-    A record with agents has no count of its own; without agents it has to have one.
+    A record with agents has no number of calls; without agents it has one. The duration of an agent is in `overall`.
     """
 
     def record(self, day: FolderCalls) -> dict[str, Any]:
@@ -112,46 +112,46 @@ class _AppStats(_Spelling):
         return {self.duration: self.time(agent.seconds, agent.calls)}
 
 
-def _list(days: Sequence[FolderCalls], spelling: _Spelling, _asked_folder: str | None) -> Any:
+def _list(days: Sequence[FolderCalls], spelling: _Spelling, _folder: str | None) -> Any:
     return [{spelling.date: _date(day), spelling.folder: day.folder, **spelling.record(day)} for day in days]
 
 
-def _by_folder(days: Sequence[FolderCalls], spelling: _Spelling, _asked_folder: str | None) -> Any:
-    answer: dict[str, list[Any]] = {}
+def _by_folder(days: Sequence[FolderCalls], spelling: _Spelling, _folder: str | None) -> Any:
+    nested: dict[str, list[Any]] = {}
     for day in days:
-        answer.setdefault(day.folder, []).append({spelling.date: _date(day), **spelling.record(day)})
-    return answer
+        nested.setdefault(day.folder, []).append({spelling.date: _date(day), **spelling.record(day)})
+    return nested
 
 
-def _by_date(days: Sequence[FolderCalls], spelling: _Spelling, _asked_folder: str | None) -> Any:
-    answer: dict[str, list[Any]] = {}
+def _by_date(days: Sequence[FolderCalls], spelling: _Spelling, _folder: str | None) -> Any:
+    nested: dict[str, list[Any]] = {}
     for day in days:
-        answer.setdefault(_date(day), []).append({spelling.folder: day.folder, **spelling.record(day)})
-    return answer
+        nested.setdefault(_date(day), []).append({spelling.folder: day.folder, **spelling.record(day)})
+    return nested
 
 
-def _by_folder_and_date(days: Sequence[FolderCalls], spelling: _Spelling, _asked_folder: str | None) -> Any:
-    answer: dict[str, dict[str, Any]] = {}
+def _by_folder_and_date(days: Sequence[FolderCalls], spelling: _Spelling, _folder: str | None) -> Any:
+    nested: dict[str, dict[str, Any]] = {}
     for day in days:
-        answer.setdefault(day.folder, {})[_date(day)] = spelling.record(day)
-    return answer
+        nested.setdefault(day.folder, {})[_date(day)] = spelling.record(day)
+    return nested
 
 
-def _by_date_and_folder(days: Sequence[FolderCalls], spelling: _Spelling, _asked_folder: str | None) -> Any:
-    answer: dict[str, dict[str, Any]] = {}
+def _by_date_and_folder(days: Sequence[FolderCalls], spelling: _Spelling, _folder: str | None) -> Any:
+    nested: dict[str, dict[str, Any]] = {}
     for day in days:
-        answer.setdefault(_date(day), {})[day.folder] = spelling.record(day)
-    return answer
+        nested.setdefault(_date(day), {})[day.folder] = spelling.record(day)
+    return nested
 
 
-def _wrapped(days: Sequence[FolderCalls], spelling: _Spelling, asked_folder: str | None) -> Any:
-    return {"stats": _list(days, spelling, asked_folder)}
+def _wrapped(days: Sequence[FolderCalls], spelling: _Spelling, folder: str | None) -> Any:
+    return {"stats": _list(days, spelling, folder)}
 
 
-def _bare(days: Sequence[FolderCalls], spelling: _Spelling, asked_folder: str | None) -> Any:
-    """One record alone where one folder's one day was asked for, else the list."""
-    if asked_folder is None or len(days) != 1:
-        return _list(days, spelling, asked_folder)
+def _bare(days: Sequence[FolderCalls], spelling: _Spelling, folder: str | None) -> Any:
+    """Return a single record for one day of one folder, otherwise the list."""
+    if folder is None or len(days) != 1:
+        return _list(days, spelling, folder)
     return {spelling.date: _date(days[0]), **spelling.record(days[0])}
 
 

@@ -1,4 +1,4 @@
-"""Who there is: companies, their organizations, the folders calls arrive in, and two ready sites. Immutable."""
+"""A site: its companies, their orgs and the folders that calls arrive in, all immutable; and two ready sites."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder and what arrives in it.
+    """A folder and the calls that arrive in it.
 
-    `calls_per_day` is the volume of an ordinary weekday; `agents` are the agent ids the calls carry, none if empty;
-    `mean_seconds` is the usual duration of a call; `weekend_share` is Saturday's part of a weekday's volume, Sunday has
-    half of that (around the clock: as much); `absent_share` is the part of the agents that are away on a given day.
+    `calls_per_day` is the volume of an average weekday. `agents` are the agent ids of the calls; if empty, calls carry
+    none. `mean_seconds` is the mean duration of a call. `weekend_share` is the volume of a Saturday relative to a
+    weekday; Sunday has half of it, or the same around the clock. `absent_share` is the part of the agents that is
+    absent on a given day.
     """
 
     name: str
@@ -25,7 +26,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """An organization; `name` is its short name, `timezone` a tz database name, `created` its first day with calls."""
+    """An org; `name` is its short name, `timezone` a name of the tz database, `created` its first day with calls."""
 
     name: str
     timezone: str
@@ -35,13 +36,13 @@ class Org:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone whose days are this organization's days."""
+        """The time zone of the org's days."""
         return ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company under its short name; its token opens its own organizations and no others."""
+    """A company by its short name; its token is valid for its own orgs only."""
 
     name: str
     token: str = field(repr=False)
@@ -50,7 +51,7 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An installation; the root token opens every company, `seed` decides every number."""
+    """An installation; the root token is valid for every company, and every number depends on `seed`."""
 
     companies: tuple[Company, ...]
     root_token: str = field(default="demo-root-token", repr=False)
@@ -58,7 +59,7 @@ class Site:
 
 
 def demo_site(seed: int = 1) -> Site:
-    """Return four companies around the world, so that somewhere calls arrive at any hour."""
+    """Return four companies around the world; at any hour, calls arrive in one of them."""
     return Site(
         companies=(
             Company(
@@ -146,9 +147,9 @@ def demo_site(seed: int = 1) -> Site:
 
 
 def wide_site(orgs: int, folders: int, agents: int, *, seed: int = 1) -> Site:
-    """Return one company with `orgs` organizations of `folders` folders of `agents` agents each, all in UTC.
+    """Return one company with `orgs` orgs of `folders` folders of `agents` agents each, all in UTC.
 
-    Nobody is away and weekends are as busy as weekdays: from 21:00 on every agent has calls.
+    No agent is absent and weekends are as busy as weekdays, so that every agent has calls from 21:00 on.
     """
     ids = tuple(f"a{number:04}" for number in range(1, agents + 1))
     each = tuple(

@@ -101,7 +101,7 @@ def planted(folder: Path, module: str, good: str, bad: str) -> Path:
         pytest.param("decoder", "stats/values.py", "not 0 <= value <= LARGEST_COUNT", "value < -1", id="decoder"),
         pytest.param(
             "configuration",
-            "constraints.py",
+            "config/checks.py",
             "except (re.error, ",
             "except (",
             id="configuration",

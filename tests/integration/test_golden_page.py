@@ -77,7 +77,7 @@ def config(url: str) -> Config:
 def comparable(text: str) -> str:
     """Take out what no clock of ours tells: how long requests took and in which order they ended, and the Python."""
     text = re.sub(r"(?m)^vspark_api_request_duration_seconds_.*\n", "", text)
-    return re.sub(r'pythonversion="[^"]*"', 'pythonversion="…"', text)
+    return re.sub(r'((?:python)?version)="[^"]*"', r'\1="…"', text)
 
 
 async def page(url: str, headers: Mapping[str, str]) -> str:

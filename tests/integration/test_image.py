@@ -145,11 +145,6 @@ def inside(name: str, *arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-def test_the_version_is_the_programs() -> None:
-    labels = re.findall(r'org\.opencontainers\.image\.version="(.*)"', (ROOT / "Dockerfile").read_text("utf-8"))
-    assert labels == [__version__]
-
-
 @pytest.mark.release
 def test_how_it_is_run(image: str) -> None:
     config = inspected(image)["Config"]

@@ -7,6 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from exporter import __version__
 from exporter.exposition.families import FolderFigures
 from exporter.polling.snapshot import LastError, State, TargetStatus
 from exporter.status.overview import ConfigState
@@ -88,7 +89,7 @@ async def test_a_target_of_each_kind() -> None:
     assert texts(html, "title")[0] == "1 stale and 2 failing of 8 targets · V-Spark exporter"
     assert texts(html, "caption") == ["8 of 8 targets"]
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
-    assert summary.pop("Version").startswith("0.1.0 Python 3.")
+    assert summary.pop("Version").startswith(f"{__version__} Python 3.")
     assert summary == {
         "Calls today": "2,481 without 4 targets",
         "Agents": "13",

@@ -17,8 +17,8 @@ from exporter.config.targets import Target
 from exporter.exposition.text_format import Format
 from exporter.polling.schedule import offset_seconds
 from exporter.simulator import Fault, Folder, Org, Shape, Simulator, Site
-from exporter.simulator.answers import stats
 from exporter.simulator.calls import midnight
+from exporter.simulator.responses import stats
 from tests.support.fake_clock import FakeClock, Polling, polling, site_of, target_of
 from tests.support.raw_servers import client_of, until
 

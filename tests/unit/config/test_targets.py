@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -91,15 +89,7 @@ def test_the_hash_of_a_target_never_changes() -> None:
     assert stable_hash(target("A", "x", "f")) == 1384783562950458894
     assert stable_hash(target("A", "x", None)) == 12496816669729093340
     assert stable_hash(target("Ä", "x y", "/")) == 4794251927783961888
-
-
-def test_the_hash_of_a_target_is_the_same_in_another_process() -> None:
-    program = (
-        "from exporter.config.targets import Target, stable_hash; from exporter.config.tokens import LiteralToken;"
-        "print(stable_hash(Target('Ä', 'x y', '/', None, 1.0, 5.0, LiteralToken('other'))))"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)  # noqa: S603 # our own program
-    assert int(answer.stdout) == stable_hash(target("Ä", "x y", "/"))
+    assert stable_hash(Target("Ä", "x y", "/", None, 1.0, 5.0, OTHER_TOKEN)) == 4794251927783961888
 
 
 def test_no_two_targets_have_the_same_text() -> None:
@@ -135,5 +125,6 @@ def test_a_new_shard_takes_its_part_and_moves_nothing_else(total_shards: int) ->
 
 def test_a_shard_keeps_the_order() -> None:
     some = shard(TARGETS, 1, 3)
-    assert list(some) == [each for each in TARGETS if each in some]
+    names = {each.name for each in some}
+    assert list(some) == [each for each in TARGETS if each.name in names]
     assert shard(TARGETS, 0, 1) == TARGETS
