@@ -4,8 +4,7 @@ Names, types and labels are a promise to users; docs/metrics.md is made from her
 are in `telemetry`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -46,17 +45,16 @@ class FolderFigures(Struct, frozen=True, gc=False):
     folded: int = 0
 
 
-class PollFigures:
+class PollFigures(Struct, frozen=True):
     """What is published of one target's polls; times are Unix times in seconds."""
 
-    def __init__(self) -> None:
-        self.up = False
-        self.last_poll_timestamp_seconds = 0.0
-        self.last_success_timestamp_seconds: float | None = None
-        self.last_poll_duration_seconds = 0.0
-        self.polls = 0
-        self.skipped = 0
-        self.failures: Counter[str] = Counter()
+    up: bool = False
+    last_poll_timestamp_seconds: float = 0.0
+    last_success_timestamp_seconds: float | None = None
+    last_poll_duration_seconds: float = 0.0
+    polls: int = 0
+    skipped: int = 0
+    failures: Mapping[str, int] = {}
 
 
 def _call_seconds(figures: FolderFigures) -> float | None:

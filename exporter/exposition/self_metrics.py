@@ -68,7 +68,7 @@ class SelfMetrics:
         self._reload_successful.set(1)
         self._reload_timestamp_seconds.set(now)
 
-    def config_refused(self) -> None:
+    def config_rejected(self) -> None:
         """Note that the configuration was to be loaded again, and could not be."""
         self._reload_successful.set(0)
 

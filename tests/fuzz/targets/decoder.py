@@ -18,7 +18,8 @@ from exporter.exposition import families
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format
-from exporter.polling.org_day import OrgDay
+from exporter.polling.change import Change
+from exporter.polling.org_day import DayStart
 from exporter.polling.target_series import TargetSeries
 from exporter.stats import field_names
 from exporter.stats.field_names import Layouts
@@ -201,21 +202,21 @@ class _Row:
         target = Target('C"o', "O\\", asked.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
         self._asked = asked
-        self._ledger = TargetSeries(target, Parser(Layouts()), rules, OrgDay())
+        self._series = TargetSeries(target, Parser(Layouts()), rules, DayStart())
         self._store = Store()
         self._published: dict[str, FolderDay] = {}
 
     def take(self, body: bytes, alone: _Outcome) -> None:
         """Take a body as the poller does; `alone` is what it says when it is read by itself."""
-        draft = self._store.draft()
+        change = Change(self._store)
         try:
-            taken = _exhausted(self._ledger.read(body, self._asked.day, draft))
+            response = _exhausted(self._series.read(body, self._asked.day, change))
         except DecodeError:
             assert alone is None, alone
             return
         assert alone is not None
-        _exhausted(self._ledger.settle(taken, self._asked.day, NOW, draft))
-        draft.publish()
+        _exhausted(self._series.settle(response, self._asked.day, NOW, change))
+        change.publish()
         gone = {*self._published, *([self._asked.folder] if self._asked.folder else [])} - alone.keys()
         self._published = alone | {folder: FolderDay(folder, 0) for folder in gone}
         for form in Format:

@@ -136,11 +136,11 @@ def test_a_page() -> None:
 def test_nobody_sees_a_draft_before_it_is_published() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
-    pages, shelves = store.pages, store.shelves
+    pages, blocks = store.pages, store.blocks
     draft = store.draft()
     draft.put(AGENT_CALLS, KEY, "")
     draft.put(POLL_FAILURES, KEY, "x 1\n")
-    assert (store.pages, store.shelves) == (pages, shelves)
+    assert (store.pages, store.blocks) == (pages, blocks)
     thrown_away = store.draft()
     thrown_away.put(AGENT_CALLS, KEY, "x 2\n" * 500_000)
     assert store.pages is pages
@@ -175,7 +175,7 @@ def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
     assert all(128 * 1024 <= size < 160 * 1024 for size in sizes[:-1])
 
 
-def test_families_that_are_not_touched_keep_their_members() -> None:
+def test_families_that_are_not_touched_keep_their_pieces() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
     before = store.pages[Format.TEXT].pieces

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.polling.org_day import Days, midnight
+from exporter.polling.org_day import ZoneDays, midnight
 
 ZONES = sorted(available_timezones() - {"localtime"})
 FORTNIGHT = 14 * 86400
@@ -60,7 +60,7 @@ def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: float
     begin = midnight(ZoneInfo(zone), day)
     end = begin + hours * 3600
     assert utc(begin) == begins
-    days = Days()
+    days = ZoneDays()
     moments = (begin, begin + 1800, begin + 5400, (begin + end) / 2, end - 3600, end - 0.001)
     assert {days.today(ZoneInfo(zone), moment) for moment in moments} == {day}
     assert {days.next_midnight(ZoneInfo(zone), moment) for moment in moments} == {end}
@@ -72,15 +72,15 @@ def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: float
 )
 @settings(deadline=None)
 def test_every_moment_is_in_its_day(zone: str, moments: list[int], step: int) -> None:
-    days, place = Days(), ZoneInfo(zone)
+    days, place = ZoneDays(), ZoneInfo(zone)
     for now in [*moments, *(moment + step for moment in moments)]:
         today = days.today(place, now)
-        assert today == Days().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
+        assert today == ZoneDays().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
         assert midnight(place, today) <= now < days.next_midnight(place, now)
 
 
 def changes(zone: ZoneInfo, first: int, last: int) -> Iterator[int]:
-    """Give the Unix times of the years from `first` to `last` at which the zone's clocks are changed."""
+    """Yield the Unix times of the years from `first` to `last` at which the zone's clocks change."""
 
     def offset(moment: int) -> timedelta | None:
         return datetime.fromtimestamp(moment, zone).utcoffset()
@@ -102,12 +102,12 @@ def test_around_every_change_of_every_zone_a_day_ends_where_the_next_one_begins(
     for place in map(ZoneInfo, ZONES):
         for change in changes(place, first, last):
             found += 1
-            days, seen = Days(), []
+            days, seen = ZoneDays(), []
             for now in (change + step for step in steps):
                 today, end = days.today(place, now), days.next_midnight(place, now)
                 assert midnight(place, today) <= now < end, (place, utc(now))
-                assert today < Days().today(place, end), (place, utc(now))
-                assert today == Days().today(place, now), (place, utc(now))
+                assert today < ZoneDays().today(place, end), (place, utc(now))
+                assert today == ZoneDays().today(place, now), (place, utc(now))
                 if first >= 2011:
                     assert today == datetime.fromtimestamp(now, place).date(), (place, utc(now))
                 seen.append(today)
@@ -115,8 +115,8 @@ def test_around_every_change_of_every_zone_a_day_ends_where_the_next_one_begins(
     assert found > 2000
 
 
-def test_zones_do_not_get_in_each_others_way() -> None:
-    days = Days()
+def test_each_zone_has_its_own_day() -> None:
+    days = ZoneDays()
     now = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
     zones = ("Pacific/Auckland", "US/Eastern", "Pacific/Auckland", "US/Eastern")
     assert [days.today(ZoneInfo(zone), now) for zone in zones] == 2 * [date(2026, 11, 24), date(2026, 11, 23)]
