@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -11,6 +11,8 @@ from exporter.exposition.blocks import BlockEditor, FamilyBlocks, Key
 from exporter.exposition.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
 from exporter.exposition.families import FAMILIES, Family
 from exporter.exposition.text_format import Format, header
+
+_Value = TypeVar("_Value")
 
 _CHUNK_SIZE: Final = 128 * 1024
 
@@ -85,12 +87,31 @@ class Store:
         return Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
 
 
+class Publisher(Protocol[_Value]):
+    """An object that remembers, as one immutable value, what it has published."""
+
+    published: _Value
+
+
 class Draft:
-    """Changes of blocks that become visible all at once, by `publish`."""
+    """The next page: changed blocks, and the values of publishers that are replaced together with the page.
+
+    A draft that is dropped has changed nothing, so there is nothing to undo.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._editors: dict[_BlocksId, BlockEditor] = {}
+        self._values: dict[Any, Any] = {}
+
+    def latest(self, publisher: Publisher[_Value]) -> _Value:
+        """Return the publisher's value as this draft has left it so far."""
+        value: _Value = self._values.get(publisher, publisher.published)
+        return value
+
+    def replace(self, publisher: Publisher[_Value], value: _Value) -> None:
+        """Replace the publisher's value when this draft is published."""
+        self._values[publisher] = value
 
     def put(self, family: Family, key: Key, text: str, openmetrics: str = "") -> None:
         """Replace the block of `key` in a family; an empty text removes it.
@@ -110,5 +131,7 @@ class Draft:
         editor.put(key, text.encode())
 
     def publish(self) -> None:
-        """Replace the pages."""
+        """Replace the pages, then the values."""
         self._store.replace({blocks_id: editor.finish() for blocks_id, editor in self._editors.items()})
+        for publisher, value in self._values.items():
+            publisher.published = value

@@ -4,15 +4,16 @@ A day begins once and ends where the next one begins. If the clocks go back over
 in Newfoundland until 2010, the new day continues. Otherwise the day is the date on the zone's clocks.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from exporter.config.targets import Target
-from exporter.exposition.families import DAY_START
+from exporter.exposition.families import ORG_VALUES, OrgFigures
+from exporter.exposition.store import Draft
 from exporter.exposition.text_format import label_text, sample
-from exporter.polling.change import Change
 
 
 def midnight(zone: ZoneInfo, day: date) -> float:
@@ -43,28 +44,36 @@ class ZoneDays:
         return self._bounds[zone][1]
 
 
-class PublishedDay(Struct, frozen=True):
-    """The day whose start is published, None for none, and the folders of the org's targets that have values."""
+class PublishedOrg(Struct, frozen=True):
+    """The day of an org's values, and the number of folders with values in each of its targets that has any."""
 
     day: date | None = None
-    folders: frozenset[str | None] = frozenset()
+    folders: Mapping[str | None, int] = {}
 
 
-class DayStart:
-    """Publishes when the day of one org began, as long as any of its targets has values."""
+class OrgSeries:
+    """The series of one org, published while any of its targets has values."""
 
     def __init__(self) -> None:
-        self.published = PublishedDay()
+        self.published = PublishedOrg()
 
-    def put(self, target: Target, day: date | None, change: Change) -> None:
-        """Record that a target's values belong to `day`, or that it has no values (None)."""
-        before = change.latest(self)
-        if target.zone is None or (day == before.day and target.folder in before.folders):
+    def put(self, target: Target, day: date | None, folders: int | None, draft: Draft) -> None:
+        """Publish that a target has values of `day` in so many folders, or that it has no values (None)."""
+        before = draft.latest(self)
+        if folders == before.folders.get(target.folder) and (folders is None or day == before.day):
             return
-        folders = before.folders - {target.folder} if day is None else before.folders | {target.folder}
-        day = day or (before.day if folders else None)
-        change.replace(self, PublishedDay(day, folders))
-        if day != before.day:
-            labels = label_text({"company": target.company, "org": target.org})
-            text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
-            change.draft.put(DAY_START, (target.company, target.org), text)
+        counts = {each: count for each, count in before.folders.items() if each != target.folder}
+        if folders is not None:
+            counts[target.folder] = folders
+        after = PublishedOrg(before.day if folders is None else day, counts)
+        draft.replace(self, after)
+        labels = label_text({"company": target.company, "org": target.org})
+        for family, value_of in ORG_VALUES.items():
+            value = value_of(_figures(after, target.zone)) if counts else None
+            text = "" if value is None else sample(family.name, labels, value)
+            draft.put(family, (target.company, target.org), text)
+
+
+def _figures(org: PublishedOrg, zone: ZoneInfo | None) -> OrgFigures:
+    day_start = midnight(zone, org.day) if zone is not None and org.day is not None else None
+    return OrgFigures(day_start, sum(org.folders.values()))

@@ -12,8 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config.targets import Target
 from exporter.errors import INTERNAL, PollError
-from exporter.exposition.store import Store
-from exporter.polling.change import Change
+from exporter.exposition.store import Draft, Store
 from exporter.polling.org_day import ZoneDays
 from exporter.polling.target_series import ResponseFigures
 from exporter.polling.target_state import LastError, TargetState
@@ -43,12 +42,12 @@ class PollRunner:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[Change]:
+    async def draft(self) -> AsyncIterator[Draft]:
         """Publish what the block writes, unless it raises an exception."""
         async with self._lock:
-            change = Change(self._store)
-            yield change
-            change.publish()
+            draft = self._store.draft()
+            yield draft
+            draft.publish()
 
     async def poll(self, state: TargetState) -> None:
         """Poll a target, and poll it again for as long as `poll_again` has been set meanwhile."""
@@ -79,15 +78,15 @@ class PollRunner:
         """Publish what a response says, unless its day is over."""
         series, zone = state.series, state.target.zone
         async with self._lock:
-            change, before = Change(self._store), series.published.folders
-            response: ResponseFigures | None = await paced(series.read(body, day, change))
+            draft, before = self._store.draft(), series.published.folders
+            response: ResponseFigures | None = await paced(series.read(body, day, draft))
             now = self._clock.time()
             if zone is not None and day != self._days.today(zone, now):
                 self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
-                change, response = Change(self._store), None
+                draft, response = self._store.draft(), None
             if response is not None:
-                await paced(series.settle(response, day, now, change))
-            self._publish(state, change, begun, reason=None)
+                await paced(series.settle(response, day, now, draft))
+            self._publish(state, draft, begun, reason=None)
             state.success_monotonic = self._clock.monotonic()
             if response is not None:
                 await paced(state.add_to_curve(before, response.changed, now))
@@ -98,11 +97,11 @@ class PollRunner:
     async def _fail(self, state: TargetState, begun: float, reason: str, **details: str) -> None:
         state.last_error = LastError.of(reason, details["error"], self._clock.time())
         async with self._lock:
-            self._publish(state, Change(self._store), begun, reason=reason)
+            self._publish(state, self._store.draft(), begun, reason=reason)
         state.log_failure(self._log, begun, self._clock.monotonic(), reason, details)
 
-    def _publish(self, state: TargetState, change: Change, begun: float, *, reason: str | None) -> None:
-        """Publish a change and a poll's outcome: success without a `reason`, failure with one."""
+    def _publish(self, state: TargetState, draft: Draft, begun: float, *, reason: str | None) -> None:
+        """Publish a draft with a poll's outcome: success without a `reason`, failure with one."""
         polls, now = state.series.published.polls, self._clock.time()
         polls = replace(
             polls,
@@ -116,5 +115,5 @@ class PollRunner:
             polls = replace(polls, last_success_timestamp_seconds=now)
         else:
             polls = replace(polls, failures={**polls.failures, reason: polls.failures.get(reason, 0) + 1})
-        state.series.put_polls(polls, change)
-        change.publish()
+        state.series.put_polls(polls, draft)
+        draft.publish()

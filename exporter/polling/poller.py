@@ -12,7 +12,7 @@ from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.polling.day_curve import DayCurve
-from exporter.polling.org_day import DayStart, ZoneDays
+from exporter.polling.org_day import OrgSeries, ZoneDays
 from exporter.polling.poll import PollRunner, Upstream
 from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
@@ -60,7 +60,7 @@ class Poller:
         self._tasks: asyncio.TaskGroup | None = None
         self._ready = False
         self._schedule = Schedule()
-        self._day_starts: defaultdict[_OrgId, DayStart] = defaultdict(DayStart)
+        self._org_series: defaultdict[_OrgId, OrgSeries] = defaultdict(OrgSeries)
         self._assign([self._new_state(target) for target in targets])
 
     @property
@@ -133,11 +133,11 @@ class Poller:
         self, leaving: Sequence[TargetState], staying: Sequence[TargetState], parser: Parser, rules: AgentRules
     ) -> None:
         """Remove series, and apply other rules to the rest, all in one page."""
-        async with self._runner.change() as change:
+        async with self._runner.draft() as draft:
             for state in leaving:
-                await paced(state.series.remove(change))
+                await paced(state.series.remove(draft))
             for state in staying if rules != self._rules else ():
-                await paced(state.series.apply_rules(rules, self._clock.time(), change))
+                await paced(state.series.apply_rules(rules, self._clock.time(), draft))
         if parser != self._parser:
             for state in staying:
                 state.series.read_with(parser)
@@ -145,9 +145,9 @@ class Poller:
 
     def _new_state(self, target: Target) -> TargetState:
         day = self._days.today(target.zone, self._clock.time()) if target.zone is not None else None
-        day_start = self._day_starts[_org_id(target)]
+        org_series = self._org_series[_org_id(target)]
         due = self._clock.monotonic() + offset_seconds(target)
-        return TargetState(target, TargetSeries(target, self._parser, self._rules, day_start), day, due)
+        return TargetState(target, TargetSeries(target, self._parser, self._rules, org_series), day, due)
 
     def _update(self, state: TargetState, target: Target) -> bool:
         """Poll it as `target` says from now on; return whether anything about it has changed."""
@@ -159,8 +159,8 @@ class Poller:
     def _assign(self, states: Sequence[TargetState]) -> None:
         self._states = states
         self._zones = {state.target.zone for state in states if state.target.zone is not None}
-        for org in self._day_starts.keys() - {_org_id(state.target) for state in states}:
-            del self._day_starts[org]
+        for org in self._org_series.keys() - {_org_id(state.target) for state in states}:
+            del self._org_series[org]
         self._schedule.replace(states)
 
     def _begin_poll(self, state: TargetState) -> None:
@@ -195,11 +195,11 @@ class Poller:
         ]
         if not turned:
             return
-        async with self._runner.change() as change:
+        async with self._runner.draft() as draft:
             for state, today in turned:
                 state.day = today
             for state, _ in turned:
-                await paced(state.series.begin_day(change))
+                await paced(state.series.begin_day(draft))
         for state, today in turned:
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
@@ -210,11 +210,11 @@ class Poller:
         expired = [state for state in self._states if self._is_expired(state)]
         if not expired:
             return []
-        async with self._runner.change() as change:
+        async with self._runner.draft() as draft:
             for state in expired:
                 if self._is_expired(state):  # a poll may have succeeded while this waited
                     self._log.warning("values_expired", target=state.target.name)
-                    await paced(state.series.drop_values(change))
+                    await paced(state.series.drop_values(draft))
         return expired
 
     def _is_expired(self, state: TargetState) -> bool:

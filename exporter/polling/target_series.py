@@ -1,6 +1,6 @@
 """The series of one target: what they show, and how responses, midnight and age change them.
 
-Every method writes to a `Change`. What it writes is the table of situations in docs/metrics.md.
+Every method writes to a `Draft`. What it writes is the table of situations in docs/metrics.md.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,7 @@ from exporter.exposition.families import (
 )
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
-from exporter.polling.change import Change
-from exporter.polling.org_day import DayStart, midnight
+from exporter.polling.org_day import OrgSeries, midnight
 from exporter.runtime.steps import Steps
 from exporter.stats.incremental import Contents, IncrementalParser
 from exporter.stats.model import AgentDays, FolderDay
@@ -70,19 +69,19 @@ class Published(Struct, frozen=True):
 class TargetSeries:
     """Reads a target's responses and publishes its series; `published` is their state."""
 
-    def __init__(self, target: Target, parser: Parser, rules: AgentRules, day_start: DayStart) -> None:
+    def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_series: OrgSeries) -> None:
         self.target = target
         self.published = Published(rules)
         self._parser = IncrementalParser(parser)
-        self._day_start = day_start
+        self._org_series = org_series
         self._responses = 0
 
-    def read(self, body: bytes, day: date | None, change: Change) -> Steps[ResponseFigures]:
-        """Read the response to a request for `day` (None: for the server's today), and write its agents to `change`.
+    def read(self, body: bytes, day: date | None, draft: Draft) -> Steps[ResponseFigures]:
+        """Read the response to a request for `day` (None: for the server's today), and write its agents to `draft`.
 
         Raises DecodeError.
         """
-        published = change.latest(self)
+        published = draft.latest(self)
         if published.responses != self._responses:
             # The last response was read, but not published. Only what differs from it would be read now.
             self._parser.forget()
@@ -95,15 +94,15 @@ class TargetSeries:
                 self._responses += 1
                 return ResponseFigures(end.value, figures)
             if folder_day is not None:
-                figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, change.draft)
+                figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
             yield
 
-    def settle(self, response: ResponseFigures, day: date | None, now: float, change: Change) -> Steps[None]:
+    def settle(self, response: ResponseFigures, day: date | None, now: float, draft: Draft) -> Steps[None]:
         """Make a response that was read for `day` the target's values."""
-        before = change.latest(self)
+        before = draft.latest(self)
         contents, today = response.contents, day or datetime.fromtimestamp(now, UTC).date()
         if before.has_values and contents is before.contents and today == before.today:
-            change.replace(self, replace(before, responses=self._responses))
+            draft.replace(self, replace(before, responses=self._responses))
             return
         repeated = before.repeated_day
         if day is not None and before.day is not None and day < before.day:
@@ -120,18 +119,18 @@ class TargetSeries:
             if folder in gone:
                 del folders[folder]
                 if before.has_values:
-                    self._drop_folder(folder, known, change.draft)
+                    self._drop_folder(folder, known, draft)
             else:
                 figures = response.changed.get(folder, FolderFigures())
                 figures = replace(figures, calls_total=self._calls_total(figures.calls, known, day, repeated))
                 if figures != folders.get(folder) or not before.has_values:
                     folders[folder] = figures
                     if folder in without_calls:
-                        self._drop_agents(folder, known, change.draft)
-                    self._put_folder(folder, figures, day, change.draft)
+                        self._drop_agents(folder, known, draft)
+                    self._put_folder(folder, figures, day, draft)
             yield
-        self._day_start.put(self.target, day, change)
-        change.replace(
+        self._org_series.put(self.target, day, len(folders), draft)
+        draft.replace(
             self,
             replace(
                 before,
@@ -146,61 +145,61 @@ class TargetSeries:
             ),
         )
 
-    def drop_values(self, change: Change) -> Steps[None]:
+    def drop_values(self, draft: Draft) -> Steps[None]:
         """Remove the values, because their day is over or they are too old. The poll metrics stay."""
-        published = change.latest(self)
+        published = draft.latest(self)
         if published.has_values:
             for folder, figures in sorted(published.folders.items()):
-                self._drop_folder(folder, figures, change.draft)
+                self._drop_folder(folder, figures, draft)
                 yield
-        self._day_start.put(self.target, None, change)
-        change.replace(self, replace(published, has_values=False))
+        self._org_series.put(self.target, None, None, draft)
+        draft.replace(self, replace(published, has_values=False))
         self._parser.forget()
 
-    def begin_day(self, change: Change) -> Steps[None]:
+    def begin_day(self, draft: Draft) -> Steps[None]:
         """Remove yesterday's values and restart the counters."""
-        yield from self.drop_values(change)
-        change.replace(self, replace(change.latest(self), folders={}))
+        yield from self.drop_values(draft)
+        draft.replace(self, replace(draft.latest(self), folders={}))
 
-    def remove(self, change: Change) -> Steps[None]:
+    def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
-        yield from self.drop_values(change)
+        yield from self.drop_values(draft)
         for family in (*POLL_VALUES, POLL_FAILURES):
-            change.draft.put(family, self._key(self.target.folder or ""), "")
+            draft.put(family, self._key(self.target.folder or ""), "")
 
-    def apply_rules(self, rules: AgentRules, now: float, change: Change) -> Steps[None]:
+    def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last response's agents by other rules."""
-        published, last = change.latest(self), self._parser.last
-        change.replace(self, replace(published, rules=rules))
+        published, last = draft.latest(self), self._parser.last
+        draft.replace(self, replace(published, rules=rules))
         self._parser.forget()
         if not published.has_values:
             return
         if last is None or published.responses != self._responses:
             # The values stem from a response that is gone, and these rules may hide its agents.
-            yield from self.drop_values(change)
+            yield from self.drop_values(draft)
             return
         body, requested = last
-        response = yield from self.read(body, requested.day, change)
-        yield from self.settle(response, requested.day, now, change)
+        response = yield from self.read(body, requested.day, draft)
+        yield from self.settle(response, requested.day, now, draft)
 
     def read_with(self, parser: Parser) -> None:
         """Read the next response with another parser."""
         self._parser = IncrementalParser(parser)
 
-    def put_polls(self, polls: PollFigures, change: Change) -> None:
+    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""
-        change.replace(self, replace(change.latest(self), polls=polls))
+        draft.replace(self, replace(draft.latest(self), polls=polls))
         key = self._key(self.target.folder or "")
         labels = dict(zip(("company", "org", "folder"), key, strict=True))
         text = label_text(labels)
         for family, value_of in POLL_VALUES.items():
             value = value_of(polls)
-            change.draft.put(family, key, "" if value is None else sample(family.name, text, value))
+            draft.put(family, key, "" if value is None else sample(family.name, text, value))
         failures = [
             sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
             for reason, count in sorted(polls.failures.items())
         ]
-        change.draft.put(POLL_FAILURES, key, "".join(failures))
+        draft.put(POLL_FAILURES, key, "".join(failures))
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self.target.company, self.target.org, folder

@@ -18,8 +18,7 @@ from exporter.exposition import families
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format
-from exporter.polling.change import Change
-from exporter.polling.org_day import DayStart
+from exporter.polling.org_day import OrgSeries
 from exporter.polling.target_series import TargetSeries
 from exporter.stats import field_names
 from exporter.stats.field_names import Layouts
@@ -202,21 +201,21 @@ class _Row:
         target = Target('C"o', "O\\", asked.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
         self._asked = asked
-        self._series = TargetSeries(target, Parser(Layouts()), rules, DayStart())
+        self._series = TargetSeries(target, Parser(Layouts()), rules, OrgSeries())
         self._store = Store()
         self._published: dict[str, FolderDay] = {}
 
     def take(self, body: bytes, alone: _Outcome) -> None:
         """Take a body as the poller does; `alone` is what it says when it is read by itself."""
-        change = Change(self._store)
+        draft = self._store.draft()
         try:
-            response = _exhausted(self._series.read(body, self._asked.day, change))
+            response = _exhausted(self._series.read(body, self._asked.day, draft))
         except DecodeError:
             assert alone is None, alone
             return
         assert alone is not None
-        _exhausted(self._series.settle(response, self._asked.day, NOW, change))
-        change.publish()
+        _exhausted(self._series.settle(response, self._asked.day, NOW, draft))
+        draft.publish()
         gone = {*self._published, *([self._asked.folder] if self._asked.folder else [])} - alone.keys()
         self._published = alone | {folder: FolderDay(folder, 0) for folder in gone}
         for form in Format:

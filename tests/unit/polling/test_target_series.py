@@ -9,10 +9,9 @@ from exporter.config.targets import Target
 from exporter.errors import DecodeError
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import PollFigures
-from exporter.exposition.store import Store
+from exporter.exposition.store import Draft, Store
 from exporter.exposition.text_format import Format
-from exporter.polling.change import Change
-from exporter.polling.org_day import DayStart
+from exporter.polling.org_day import OrgSeries
 from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
@@ -28,38 +27,38 @@ NOW = datetime(2026, 11, 23, 17, tzinfo=UTC).timestamp()
 class Book:
     """A target's series and the page that they are published on."""
 
-    def __init__(self, target: Target, store: Store | None = None, day_start: DayStart | None = None) -> None:
+    def __init__(self, target: Target, store: Store | None = None, org_series: OrgSeries | None = None) -> None:
         self.store = store or Store()
-        self.series = TargetSeries(target, Parser(Layouts((), (), ())), RULES, day_start or DayStart())
+        self.series = TargetSeries(target, Parser(Layouts((), (), ())), RULES, org_series or OrgSeries())
 
     @property
     def has_values(self) -> bool:
         return self.series.published.has_values
 
-    def read(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> Change:
-        """Return the change that a response makes, not published yet."""
-        change = Change(self.store)
-        response = finished(self.series.read(body, day, change))
-        finished(self.series.settle(response, day, now, change))
-        return change
+    def read(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> Draft:
+        """Return the draft that a response makes, not published yet."""
+        draft = self.store.draft()
+        response = finished(self.series.read(body, day, draft))
+        finished(self.series.settle(response, day, now, draft))
+        return draft
 
     def take(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> None:
         self.read(body, day, now).publish()
 
     def drop_values(self) -> None:
-        change = Change(self.store)
-        finished(self.series.drop_values(change))
-        change.publish()
+        draft = self.store.draft()
+        finished(self.series.drop_values(draft))
+        draft.publish()
 
     def begin_day(self) -> None:
-        change = Change(self.store)
-        finished(self.series.begin_day(change))
-        change.publish()
+        draft = self.store.draft()
+        finished(self.series.begin_day(draft))
+        draft.publish()
 
     def apply_rules(self, rules: AgentRules) -> None:
-        change = Change(self.store)
-        finished(self.series.apply_rules(rules, NOW, change))
-        change.publish()
+        draft = self.store.draft()
+        finished(self.series.apply_rules(rules, NOW, draft))
+        draft.publish()
 
     def samples(self, *names: str, form: Format = Format.TEXT) -> str:
         """Return the samples whose names begin with one of `names`, or all samples."""
@@ -224,9 +223,9 @@ def test_without_a_time_zone_a_folder_goes_by_days_of_utc() -> None:
     assert book.samples() == ""
 
 
-def test_the_day_start_is_there_while_a_target_of_the_org_has_values() -> None:
-    store, day_start = Store(), DayStart()
-    first, second = (Book(target_of("US/Eastern", folder), store, day_start) for folder in ("A", "B"))
+def test_the_day_start_is_published_while_a_target_of_the_org_has_values() -> None:
+    store, org_series = Store(), OrgSeries()
+    first, second = (Book(target_of("US/Eastern", folder), store, org_series) for folder in ("A", "B"))
     sample = 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
     first.take(b"[]")
     second.take(b"[]")
@@ -257,7 +256,7 @@ def test_a_bad_answer_changes_nothing() -> None:
     assert book.samples() == expected(FULL_TEXT)
 
 
-def test_a_change_that_is_dropped_has_changed_nothing() -> None:
+def test_a_draft_that_is_dropped_has_changed_nothing() -> None:
     book = Book(target_of("US/Eastern"))
     book.read(FULL)
     assert (book.samples(), book.has_values) == ("", False)
@@ -325,10 +324,10 @@ def test_polls() -> None:
         skipped=2,
         failures={"timeout": 3, "auth": 1},
     )
-    change = Change(book.store)
-    book.series.put_polls(polls, change)
+    draft = book.store.draft()
+    book.series.put_polls(polls, draft)
     assert book.series.published.polls == PollFigures()
-    change.publish()
+    draft.publish()
     assert book.series.published.polls == polls
     assert book.samples() == expected("""
         vspark_up{company="C",folder="",org="O"} 0.0
