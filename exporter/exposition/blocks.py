@@ -51,13 +51,11 @@ class BlockEditor:
         """The index of the old group that the pending blocks belong to."""
         self._pending: dict[Key, bytes] = {}
         self._pending_size = 0
-        self._last_put: Key = ()
 
     def put(self, key: Key, text: bytes) -> None:
         """Replace the block of `key`; an empty text removes it."""
-        if key <= self._last_put:
+        if self._new and key <= self._new[-1].keys[-1]:
             self._start(self.finish())
-        self._last_put = key
         # A key behind all others joins the last group. Otherwise blocks put one by one would get a group each.
         index = min(bisect_left(self._last_keys, key, self._open), max(len(self._old) - 1, self._open))
         if index > self._open:
@@ -67,19 +65,12 @@ class BlockEditor:
         self._pending[key] = text
         self._pending_size += len(text)
         if self._pending_size > _LARGEST_PENDING:
-            self._compress_early(key)
+            self._close_group()
 
     def finish(self) -> FamilyBlocks:
         """Return the new blocks."""
         self._close_group()
         return (*self._new, *self._old[self._open :])
-
-    def _compress_early(self, key: Key) -> None:
-        """Compress the pending blocks, unless later ones may have to be merged with the same old group."""
-        if self._open == len(self._old) or key > self._last_keys[self._open]:
-            self._close_group()
-        elif key < self._old[self._open].keys[0]:
-            self._compress({})
 
     def _close_group(self) -> None:
         """Replace the open group by groups with the pending blocks merged in."""
@@ -91,9 +82,6 @@ class BlockEditor:
             self._open += 1
             if not self._pending.keys() >= set(group.keys):
                 blocks.update(group.blocks())
-        self._compress(blocks)
-
-    def _compress(self, blocks: dict[Key, bytes]) -> None:
         blocks |= self._pending
         self._pending = {}
         self._pending_size = 0

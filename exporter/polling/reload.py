@@ -60,7 +60,7 @@ class Reloader:
         self._clock = clock
         self._log = log
         self._one_at_a_time = asyncio.Lock()
-        self._reading: set[asyncio.Task[object]] = set()
+        self._reading: set[object] = set()
         _warn_of_zones(loaded.config, log)
         self_metrics.config_loaded(now := clock.time())
         self.last = Loading(now, Replaced(len(loaded.targets), 0, 0, 0))
@@ -131,27 +131,27 @@ class Reloader:
         """
         if len(self._reading) >= _MOST_HANGING:
             raise ConfigError("", f"{self._files}: {_MOST_HANGING} earlier attempts to read them still hang; {_HINT}")
-        task = asyncio.create_task(asyncio.to_thread(read))
-        self._reading.add(task)
-        task.add_done_callback(self._forget)
+        self._reading.add(reading := object())
+
+        def read_and_count() -> _Result:
+            try:
+                return read()
+            finally:
+                self._reading.discard(reading)
+
         try:
-            await asyncio.wait({task}, timeout=LOAD_SECONDS)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if not task.done():
-            raise ConfigError("", f"{self._files} cannot be read within {LOAD_SECONDS:.3g} s; {_HINT}")
-        return task.result()
+            async with asyncio.timeout(LOAD_SECONDS) as limit:
+                return await asyncio.to_thread(read_and_count)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            late = f"{self._files} cannot be read within {LOAD_SECONDS:.3g} s; {_HINT}"
+            raise ConfigError("", late) from None
 
     @property
     def _files(self) -> str:
         named = [repr(str(path)) for path in self._loaded.checksums][:1]
         return " ".join([*named, "or a file that it names" if named else "the configuration"])
-
-    def _forget(self, task: asyncio.Task[object]) -> None:
-        self._reading.discard(task)
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved, so that asyncio does not log it
 
 
 def _warn_of_zones(config: Config, log: FilteringBoundLogger) -> None:

@@ -7,7 +7,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from exporter.config.targets import Target
-from exporter.exposition.families import FolderFigures
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.target_series import Published
 from exporter.polling.target_state import LastError, TargetState
@@ -51,20 +51,15 @@ class TargetStatus(Struct, frozen=True, gc=False):
     """Snapshot of one target.
 
     `folders` are those with published values and `figures` their sum, None without values. `polling` is whether a poll
-    is running. `last_error` stays after a recovery.
+    is running. `success_age_seconds` is None before the first success. `last_error` stays after a recovery.
     """
 
     target: Target
     health: Health
-    never_succeeded: bool
     polling: bool
+    polls: PollFigures
     next_poll_seconds: float
-    last_success: float | None
     success_age_seconds: float | None
-    last_poll: float | None
-    last_poll_duration_seconds: float | None
-    polls: int
-    failures: int
     last_error: LastError | None
     folders: Mapping[str, FolderFigures]
     figures: TargetFigures | None
@@ -79,21 +74,16 @@ class TargetStatus(Struct, frozen=True, gc=False):
     def of(cls, state: TargetState, clock: Clock) -> Self:
         """Return a snapshot of a target."""
         published = state.series.published
-        polls, has_values = published.polls, published.has_values
+        has_values = published.has_values
         age = state.success_age_seconds(clock)
         age = None if age is None else max(0.0, age)
         return cls(
             target=state.target,
             health=_health(state.target, published, age),
-            never_succeeded=age is None,
             polling=state.task is not None,
+            polls=published.polls,
             next_poll_seconds=max(0.0, state.due - clock.monotonic()),
-            last_success=polls.last_success_timestamp_seconds,
             success_age_seconds=age,
-            last_poll=polls.last_poll_timestamp_seconds if polls.polls else None,
-            last_poll_duration_seconds=polls.last_poll_duration_seconds if polls.polls else None,
-            polls=polls.polls,
-            failures=sum(polls.failures.values()),
             last_error=state.last_error,
             folders=published.folders if has_values else {},
             figures=TargetFigures.of(published.folders.values()) if has_values else None,

@@ -120,13 +120,12 @@ class TargetState:
             self._outage = None
 
 
-class _Outage:
-    """Failures in a row: since when, for which reason, and when that was logged last."""
+class _Outage(Struct):
+    """Failures in a row: since when, and the reason that was logged last, and when."""
 
-    def __init__(self, since: float) -> None:
-        self.since = since
-        self.reason = ""
-        self.logged_at = 0.0
+    since: float
+    reason: str = ""
+    logged_at: float = 0.0
 
 
 def _calls(figures: FolderFigures | None) -> int:

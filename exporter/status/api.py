@@ -62,7 +62,8 @@ def _head(overview: Overview) -> dict[str, Any]:
 
 
 def _target(status: TargetStatus, now: float) -> dict[str, Any]:
-    target, error = status.target, status.last_error
+    target, polls, error = status.target, status.polls, status.last_error
+    success = polls.last_success_timestamp_seconds
     return {
         "company": target.company,
         "org": target.org,
@@ -71,12 +72,12 @@ def _target(status: TargetStatus, now: float) -> dict[str, Any]:
         "polling": status.polling,
         "interval_seconds": target.interval_seconds,
         "next_poll_seconds": _rounded(status.next_poll_seconds),
-        "last_success": None if status.last_success is None else rfc3339(status.last_success),
+        "last_success": None if success is None else rfc3339(success),
         "last_success_age_seconds": _rounded(status.success_age_seconds),
-        "last_poll": None if status.last_poll is None else rfc3339(status.last_poll),
-        "last_poll_duration_seconds": _rounded(status.last_poll_duration_seconds),
-        "polls": status.polls,
-        "poll_failures": status.failures,
+        "last_poll": rfc3339(polls.last_poll_timestamp_seconds) if polls.polls else None,
+        "last_poll_duration_seconds": _rounded(polls.last_poll_duration_seconds) if polls.polls else None,
+        "polls": polls.polls,
+        "poll_failures": sum(polls.failures.values()),
         "last_error": error
         and {
             "reason": error.reason,

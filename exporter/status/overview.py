@@ -42,9 +42,8 @@ class Totals(Struct, frozen=True):
                 calls += status.figures.calls
                 agents += status.figures.agents
         count = sum(by_health.values())
-        if not with_values:
-            return cls(count, by_health, count, None, None, None)
-        return cls(count, by_health, count - with_values, folders, calls, agents)
+        sums = (folders, calls, agents) if with_values else (None, None, None)
+        return cls(count, by_health, count - with_values, *sums)
 
 
 class Overview(Struct, frozen=True):

@@ -122,7 +122,7 @@ class StatusPage:
         config, totals = overview.config, overview.totals
         health, headline = _headline(totals, rejected=bool(config.problems))
         shown = _shown(selected)
-        json_href = f"{self._json_path}{query.with_refresh(refresh=True).href.removesuffix('?')}"
+        json_href = f"{self._json_path}{query.link(refresh=True).removesuffix('?')}"
         return self._template.generate(
             overview=overview,
             query=query,
@@ -135,8 +135,8 @@ class StatusPage:
             links=self._links | {json_href: "JSON"},
             json_href=json_href,
             filters=[
-                (None, "all", totals.targets, query.with_health(None).href),
-                *((health, health, totals.by_health[health], query.with_health(health).href) for health in Health),
+                (None, "all", totals.targets, query.link(health=None)),
+                *((health, health, totals.by_health[health], query.link(health=health)) for health in Health),
             ],
             sorts=[(sort, title) for sort, title in _COLUMNS.items() if isinstance(sort, Sort)],
             problems=[visible(problem, _LONGEST_ERROR) for problem in problems],
@@ -144,10 +144,10 @@ class StatusPage:
             matching=len(selected),
             left_out=len(selected) - len(shown),
             rows=_rows(shown, overview.now),
-            all_href=StatusQuery(refresh=query.refresh).href,
+            all_href=StatusQuery(refresh=query.refresh).link(),
             now=rfc3339(overview.now),
             refresh_seconds=_REFRESH_SECONDS,
-            refresh_href=query.with_refresh(refresh=not query.refresh).href,
+            refresh_href=query.link(refresh=not query.refresh),
         )
 
 
@@ -201,7 +201,7 @@ def _headers(query: StatusQuery) -> Iterator[_Header]:
             yield _Header(title)
         else:
             order = ("descending" if query.descending else "ascending") if sort is query.sort else ""
-            yield _Header(title, query.sorted_by(sort).href, order, numeric=sort in _NUMERIC)
+            yield _Header(title, query.link_sorted_by(sort), order, numeric=sort in _NUMERIC)
 
 
 def _name(name: str) -> str:
@@ -215,7 +215,7 @@ def _icon(health: Health) -> str:
 
 
 def _target_row(status: TargetStatus, now: float) -> _Row:
-    folder = status.target.folder
+    folder, success = status.target.folder, status.polls.last_success_timestamp_seconds
     all_folders = f"all folders ({len(status.folders):,})" if status.figures is not None else "all folders"
     return _Row(
         kind="org" if folder is None else "target",
@@ -226,7 +226,7 @@ def _target_row(status: TargetStatus, now: float) -> _Row:
         name=all_folders if folder is None else _name(folder),
         curve=sparkline(status.target, status.curve, None, now),
         success="never" if status.success_age_seconds is None else f"{span(status.success_age_seconds)} ago",
-        success_at="" if status.last_success is None else rfc3339(status.last_success),
+        success_at="" if success is None else rfc3339(success),
         next_poll="polling now" if status.polling else f"in {span(status.next_poll_seconds)}",
         error=_error_text(status, now),
         numbers=_numbers(status.figures),
@@ -251,8 +251,8 @@ def _numbers(figures: TargetFigures | FolderFigures | None) -> _Numbers:
 
 def _health_words(status: TargetStatus) -> str:
     if status.health is Health.FAILING and status.figures is None:
-        return "failing: never succeeded" if status.never_succeeded else "failing: no values"
-    if status.health is Health.WAITING and not status.never_succeeded:
+        return "failing: never succeeded" if status.success_age_seconds is None else "failing: no values"
+    if status.health is Health.WAITING and status.success_age_seconds is not None:
         return "waiting for the new day's first poll"
     return _HEALTH_WORDS[status.health]
 

@@ -3,14 +3,14 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import SEVERITY, Health, TargetStatus
+from exporter.polling.snapshot import SEVERITY, Health, TargetFigures, TargetStatus
 from exporter.runtime.steps import Pauses
 
 _LONGEST_FILTER: Final = 200
@@ -82,29 +82,21 @@ class StatusQuery(Struct, frozen=True):
             refresh=chosen("refresh", ("0", "1")) != "0",
         ), tuple(problems)
 
-    @property
-    def href(self) -> str:
-        """The query as a relative link, without default values."""
+    def link(self, **changes: Any) -> str:
+        """Return the query, with some fields changed, as a relative link without default values."""
+        query = replace(self, **changes)
         pairs = [
-            ("filter", self.filter, ""),
-            ("state", self.health or "", ""),
-            ("sort", self.sort, Sort.STATE),
-            ("order", "desc" if self.descending else "asc", "desc" if self.sort.descends else "asc"),
-            ("refresh", "1" if self.refresh else "0", "1"),
+            ("filter", query.filter, ""),
+            ("state", query.health or "", ""),
+            ("sort", query.sort, Sort.STATE),
+            ("order", "desc" if query.descending else "asc", "desc" if query.sort.descends else "asc"),
+            ("refresh", "1" if query.refresh else "0", "1"),
         ]
         return f"?{urlencode([(name, value) for name, value, default in pairs if value != default])}"
 
-    def with_health(self, health: Health | None) -> Self:
-        """Return the same query for targets with this health, or for all if it is None."""
-        return replace(self, health=health)
-
-    def sorted_by(self, sort: Sort) -> Self:
-        """Return the same query sorted by `sort`, in reverse order if it is sorted by it already."""
-        return replace(self, sort=sort, descending=not self.descending if sort is self.sort else sort.descends)
-
-    def with_refresh(self, *, refresh: bool) -> Self:
-        """Return the same query with or without automatic refresh."""
-        return replace(self, refresh=refresh)
+    def link_sorted_by(self, sort: Sort) -> str:
+        """Return a link to the same query sorted by `sort`, in reverse order if it is sorted by it already."""
+        return self.link(sort=sort, descending=not self.descending if sort is self.sort else sort.descends)
 
     async def select(self, targets: Iterable[TargetStatus], pauses: Pauses) -> list[Selected]:
         """Return the matching targets in order, with `pauses` for the event loop."""
@@ -129,7 +121,6 @@ class StatusQuery(Struct, frozen=True):
         return self.sort is Sort.NAME and self.descending
 
     def _target_key(self, status: TargetStatus) -> _Key:
-        figures = status.figures
         value: float | None = None
         match self.sort:
             case Sort.STATE:
@@ -138,27 +129,27 @@ class StatusQuery(Struct, frozen=True):
                 value = status.success_age_seconds
             case Sort.NEXT:
                 value = status.next_poll_seconds
-            case Sort.CALLS | Sort.DURATION | Sort.AGENTS if figures is not None:
-                value = _figure(self.sort, figures.calls, figures.average_seconds, figures.agents)
+            case _ if status.figures is not None:
+                value = _figure(self.sort, status.figures)
         return self._key(value, status.target.name)
 
     def _folder_key(self, folder: Folder) -> _Key:
         name, figures = folder
-        return self._key(_figure(self.sort, figures.calls, figures.average_seconds, figures.agents), name)
+        return self._key(_figure(self.sort, figures), name)
 
     def _key(self, value: float | None, name: str) -> _Key:
         """Return the sort key: rows without a value come last in either order, rows with equal values by name."""
         return value is None, (-value if self.descending else value) if value is not None else 0.0, name.casefold()
 
 
-def _figure(sort: Sort, calls: int, average_seconds: float | None, agents: int) -> float | None:
+def _figure(sort: Sort, figures: FolderFigures | TargetFigures) -> float | None:
     match sort:
         case Sort.CALLS:
-            return calls
+            return figures.calls
         case Sort.DURATION:
-            return average_seconds
+            return figures.average_seconds
         case Sort.AGENTS:
-            return agents
+            return figures.agents
         case _:
             return None
 

@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.errors import REASONS
-from exporter.exposition.families import FolderFigures
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.polling.snapshot import Health, TargetFigures, TargetStatus
 from exporter.polling.target_state import LastError
 from exporter.simulator import Fault
@@ -26,13 +26,15 @@ def only(watched: RunningPoller) -> TargetStatus:
 async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -> None:
     async with watching(target_of(EASTERN, "A")) as (simulator, clock, watched):
         first = only(watched)
-        assert (first.health, first.never_succeeded, first.polls, first.last_poll) == (Health.WAITING, True, 0, None)
+        assert (first.health, first.polls) == (Health.WAITING, PollFigures())
         assert (first.figures, first.folders, first.success_age_seconds) == (None, {}, None)
         await until(lambda: watched.poller.ready)
         ok = only(watched)
-        assert (ok.health, ok.polling, ok.last_success, ok.success_age_seconds) == (Health.OK, False, clock.time(), 0.0)
+        assert (ok.health, ok.polling, ok.success_age_seconds, ok.last_error) == (Health.OK, False, 0.0, None)
+        assert ok.polls == PollFigures(
+            up=True, last_poll_timestamp_seconds=clock.time(), last_success_timestamp_seconds=clock.time(), polls=1
+        )
         assert ok.figures == TargetFigures(calls=191, average_seconds=273.0, agents=2)
-        assert (ok.last_error, ok.polls, ok.failures) == (None, 1, 0)
         simulator.fail("C", "O", "A", fault=Fault.status(401))
         await watched.polled()
         failing = only(watched)
@@ -44,13 +46,13 @@ async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -
             clock.time(),
         )
         assert (failing.health, failing.figures, failing.success_age_seconds) == (Health.FAILING, ok.figures, 60.0)
-        assert (failing.last_error, failing.recovered, failing.failures) == (error, False, 1)
+        assert (failing.last_error, failing.recovered, failing.polls.failures) == (error, False, {"auth": 1})
         for _ in range(5):
             await watched.polled()
         await until(lambda: not watched.lines("vspark_folder_calls_today"))
         stale = only(watched)
-        assert (stale.health, stale.figures, stale.folders, stale.never_succeeded) == (Health.STALE, None, {}, False)
-        assert (stale.success_age_seconds, stale.failures) == (360.0, 6)
+        assert (stale.health, stale.figures, stale.folders) == (Health.STALE, None, {})
+        assert (stale.success_age_seconds, stale.polls.failures) == (360.0, {"auth": 6})
         simulator.heal_all()
         await watched.polled()
         recovered = only(watched)
@@ -58,7 +60,7 @@ async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -
         assert recovered.last_error is not None
         assert recovered.last_error.at == clock.time() - 60
         # Earlier snapshots do not change.
-        assert (ok.health, ok.polls, failing.figures, first.polls) == (Health.OK, 1, ok.figures, 0)
+        assert (ok.health, ok.polls.polls, failing.figures, first.polls.polls) == (Health.OK, 1, ok.figures, 0)
 
 
 async def test_a_target_that_has_never_succeeded_is_failing() -> None:
@@ -66,7 +68,7 @@ async def test_a_target_that_has_never_succeeded_is_failing() -> None:
         simulator.fail("C", "O", "A", fault=Fault.status(404))
         await until(lambda: watched.poller.ready)
         status = only(watched)
-        assert (status.health, status.never_succeeded, status.success_age_seconds) == (Health.FAILING, True, None)
+        assert (status.health, status.success_age_seconds) == (Health.FAILING, None)
 
 
 async def test_a_new_day_waits_for_its_first_response() -> None:
@@ -76,8 +78,8 @@ async def test_a_new_day_waits_for_its_first_response() -> None:
         clock.advance(121)
         await until(lambda: not watched.lines("vspark_folder_calls_today"))
         status = only(watched)
-        assert (status.health, status.never_succeeded, status.polling, status.figures) == (
-            *(Health.WAITING, False, True),
+        assert (status.health, status.success_age_seconds, status.polling, status.figures) == (
+            *(Health.WAITING, 121.0, True),
             None,
         )
 

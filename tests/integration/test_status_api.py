@@ -7,7 +7,7 @@ import pytest
 
 from exporter import __version__
 from exporter.errors import REASONS
-from exporter.exposition.families import FolderFigures
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.polling.snapshot import Health
 from exporter.status.overview import ConfigState
 from exporter.status.query import Sort
@@ -28,7 +28,7 @@ async def test_the_whole_response() -> None:
     org = status_of(health=Health.FAILING, folders=folders, curve=curve, error=AUTH, polling=True)
     async with serving() as served:
         served.targets = [
-            status_of("New", Health.WAITING, last_poll=None, last_poll_duration_seconds=None, polls=0),
+            status_of("New", Health.WAITING, polls=PollFigures()),
             org,
         ]
         served.config = ConfigState(NOW - 60.5, ("poll.interval: no",))

@@ -52,10 +52,10 @@ async def test_a_target_of_each_kind() -> None:
         status_of("Fine", error=recovered),
         status_of("Polling", polling=True, folders={"Polling": FolderFigures()}),
         status_of("New", Health.WAITING),
-        status_of("Midnight", Health.WAITING, never_succeeded=False, success_age_seconds=200.0, last_success=NOW - 200),
+        status_of("Midnight", Health.WAITING, success_age_seconds=200.0),
         status_of("Bad", Health.FAILING, error=AUTH),
-        status_of("Never", Health.FAILING, never_succeeded=True, success_age_seconds=None, figures=None, folders={}),
-        status_of("Gone", Health.STALE, error=AUTH, success_age_seconds=900.0, last_success=NOW - 900),
+        status_of("Never", Health.FAILING, success_age_seconds=None, figures=None, folders={}),
+        status_of("Gone", Health.STALE, error=AUTH, success_age_seconds=900.0),
         status_of(
             org="West",
             folders={

@@ -22,7 +22,7 @@ TARGETS: tuple[TargetStatus, ...] = (
     status_of("Fine", curve=CURVE, error=LastError.of("timeout", "no whole answer", NOW - 7300)),
     status_of("New", Health.WAITING),
     status_of("Bad", Health.FAILING, error=AUTH, curve=CURVE),
-    status_of("Gone", Health.STALE, error=LastError.of("not_json", HOSTILE, NOW), last_success=NOW - 900),
+    status_of("Gone", Health.STALE, error=LastError.of("not_json", HOSTILE, NOW), success_age_seconds=900.0),
     status_of(
         org="West", folders={HOSTILE: FolderFigures(calls=5, agents=2), "A": FolderFigures(calls=8)}, curve=CURVE
     ),

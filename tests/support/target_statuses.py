@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.config.targets import Target
-from exporter.exposition.families import FolderFigures
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.polling.day_curve import SLOT_SECONDS, DayCurve
 from exporter.polling.org_day import midnight
 from exporter.polling.snapshot import Health, TargetFigures, TargetStatus
@@ -44,18 +44,20 @@ def status_of(
     if folders is None:
         folders = {folder or "A": FolderFigures(calls=1234, calls_total=1234, average_seconds=263.0, agents=5)}
     has_values = health in (Health.OK, Health.FAILING)
+    success_age_seconds: float | None = more.get("success_age_seconds", 48.0 if has_values else None)
     given: dict[str, Any] = {
         "target": target,
         "health": health,
-        "never_succeeded": not has_values and health is not Health.STALE,
         "polling": False,
+        "polls": PollFigures(
+            last_poll_timestamp_seconds=NOW - 48,
+            last_success_timestamp_seconds=NOW - success_age_seconds if success_age_seconds is not None else None,
+            last_poll_duration_seconds=0.25,
+            polls=3,
+            failures={} if error is None else {error.reason: 1},
+        ),
         "next_poll_seconds": 12.4,
-        "last_success": NOW - 48 if has_values else None,
-        "success_age_seconds": 48.0 if has_values else None,
-        "last_poll": NOW - 48,
-        "last_poll_duration_seconds": 0.25,
-        "polls": 3,
-        "failures": 0 if error is None else 1,
+        "success_age_seconds": success_age_seconds,
         "last_error": error,
         "folders": folders if has_values else {},
         "figures": TargetFigures.of(folders.values()) if has_values else None,

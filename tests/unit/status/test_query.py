@@ -118,12 +118,9 @@ def test_parse(given: Mapping[str, str], query: StatusQuery, problems: tuple[str
 
 def test_links_hold_what_is_not_the_default() -> None:
     query = StatusQuery()
-    assert query.href == "?"
-    assert query.sorted_by(Sort.STATE).href == "?order=desc"
-    assert query.sorted_by(Sort.CALLS).href == "?sort=calls"
-    assert query.sorted_by(Sort.CALLS).sorted_by(Sort.CALLS).href == "?sort=calls&order=asc"
+    assert (query.link(), query.link_sorted_by(Sort.STATE)) == ("?", "?order=desc")
+    assert query.link_sorted_by(Sort.CALLS) == "?sort=calls"
+    assert StatusQuery(sort=Sort.CALLS, descending=True).link_sorted_by(Sort.CALLS) == "?sort=calls&order=asc"
     hostile = StatusQuery('a&b="<é', Health.OK, Sort.NAME, descending=True, refresh=False)
-    assert hostile.href == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&sort=name&order=desc&refresh=0"
-    assert hostile.with_health(None).with_refresh(refresh=True).href == (
-        "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"
-    )
+    assert hostile.link() == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&sort=name&order=desc&refresh=0"
+    assert hostile.link(health=None, refresh=True) == "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"
