@@ -15,7 +15,7 @@ from exporter.config.loaded import LoadedConfig
 from exporter.errors import ListenError
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
-from exporter.polling.manager import Polling
+from exporter.polling.manager import PollManager
 from exporter.polling.reload import Reloader
 from exporter.runtime.clock import Clock, SystemClock
 from exporter.status.overview import ConfigState
@@ -64,7 +64,7 @@ async def running(
     clock = clock or SystemClock()
     telemetry = SelfMetrics(process=serving.process_metrics)
     store = Store()
-    polling = Polling(loaded, store, telemetry, clock, log)
+    polling = PollManager(loaded, store, telemetry, clock, log)
     reloader = Reloader(loaded, load, polling.follow, telemetry, clock, log)
     web = WebServer(
         store,

@@ -1,16 +1,16 @@
-"""What can go wrong, as a tree.
+"""Every error that the exporter raises on purpose.
 
 ExporterError
 ├─ ConfigError          .file, .line, .path of the key; exit code 2
 ├─ ListenError          an address cannot be listened on; exit code 1
 └─ PollError            .reason, one word of a closed set, the label of vspark_poll_failures_total
-   ├─ TokenError        no_token: its file cannot be read now
+   ├─ TokenError        no_token
    ├─ ConnectError      dns, connect, tls, timeout, disconnected
    ├─ StatusError       auth, not_found, rate_limited, redirect, client_error, server_error
    ├─ BodyError         too_large, bad_encoding
-   └─ DecodeError       not_json, unrecognized; .path, the place in the JSON
+   └─ DecodeError       not_json, unrecognized; .path, the JSON path
 
-Several ConfigErrors travel together in an ExceptionGroup, so that a user sees all of them at once.
+ConfigErrors are raised together in an ExceptionGroup, so that users see all of them at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 INTERNAL = "internal"
-"""The reason under which an exception that is not in this tree is counted: a bug of ours."""
+"""The reason of exceptions outside this tree, which are bugs."""
 
 
 class ExporterError(Exception):
-    """Everything this program raises on purpose."""
+    """The parent of all errors that the exporter raises on purpose."""
 
 
 class ConfigError(ExporterError):
@@ -46,7 +46,7 @@ class ConfigError(ExporterError):
 
 
 def config_errors(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:
-    """Give every error in a group, and in the groups in it."""
+    """Yield every error of a group and of the groups in it."""
     for each in group.exceptions:
         if isinstance(each, BaseExceptionGroup):
             yield from config_errors(each)
@@ -55,11 +55,11 @@ def config_errors(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigErro
 
 
 class ListenError(ExporterError):
-    """An address cannot be listened on."""
+    """The server cannot listen on an address."""
 
 
 class PollError(ExporterError):
-    """One poll of one target failed; `reason` is one of the class's `reasons`."""
+    """A poll of a target failed; `reason` is one of the class's `reasons`."""
 
     reasons: ClassVar[tuple[str, ...]] = ()
 
@@ -75,7 +75,7 @@ class PollError(ExporterError):
 
 
 class TokenError(PollError):
-    """There is no token to send."""
+    """The token cannot be read."""
 
     reasons = ("no_token",)
 
@@ -84,15 +84,15 @@ class TokenError(PollError):
 
 
 class ConnectError(PollError):
-    """No whole answer came."""
+    """No complete response arrived."""
 
     reasons = ("dns", "connect", "tls", "timeout", "disconnected")
 
 
 class StatusError(PollError):
-    """V-Spark, or a proxy before it, answered with a status that is no success.
+    """V-Spark, or a proxy in front of it, responded with a status that is not a success.
 
-    `status` is the HTTP status, `retry_after_seconds` what a Retry-After header asked for, None without one.
+    `status` is the HTTP status, `retry_after_seconds` the value of the Retry-After header, None without one.
     """
 
     reasons = ("auth", "not_found", "rate_limited", "redirect", "client_error", "server_error")
@@ -104,13 +104,13 @@ class StatusError(PollError):
 
 
 class BodyError(PollError):
-    """The body cannot be taken in."""
+    """The body is too large or cannot be decompressed."""
 
     reasons = ("too_large", "bad_encoding")
 
 
 class DecodeError(PollError):
-    """The body is no answer by the rules of the reader; `path` is the place in the JSON, such as `$[0]["Test01"]`."""
+    """The body does not follow the rules of docs/stats-format.md; `path` is a JSON path, such as `$[0]["Test01"]`."""
 
     reasons = ("not_json", "unrecognized")
 
@@ -123,22 +123,22 @@ class DecodeError(PollError):
 
 
 REASONS: Final[Mapping[str, str]] = {
-    "no_token": "The token's file cannot be read, or holds no token. Look at the file and its permissions.",
-    "dns": "The host of vspark.url has no address. Look at the name and at the resolver.",
-    "connect": "No connection: refused, unreachable, or a proxy fails. Look at host, port, firewall, proxy variables.",
-    "tls": "The certificate is not accepted, or the port speaks no TLS. Look at vspark.tls and the certificate.",
-    "timeout": "No whole answer within vspark.timeout. Look at V-Spark's load and the network, or raise the timeout.",
-    "disconnected": "The connection broke before the whole answer had come, or what came is no HTTP.",
-    "auth": "The token is refused (401, 403, or 400 with a text about the token). Look at the company's token.",
-    "not_found": "V-Spark knows no such company, org or folder (404). Look at the short names in the configuration.",
-    "rate_limited": "V-Spark, or a proxy, wants fewer requests (429). Raise poll.interval or lower poll.concurrency.",
-    "redirect": "The answer leads elsewhere (3xx), to a login page perhaps. Point vspark.url to V-Spark itself.",
-    "client_error": "Another 4xx. The log has the beginning of the answer.",
-    "server_error": "A 5xx of V-Spark or a proxy, a 206, or no status of HTTP's. Look at V-Spark's own log.",
-    "too_large": "The answer is larger than vspark.max_response_size, after decompression.",
-    "bad_encoding": "The answer's compression is damaged or of a kind that was not asked for.",
-    "not_json": "The answer is no JSON: an HTML page of a proxy or a login perhaps. `vspark-exporter probe` shows it.",
-    "unrecognized": "JSON that the rules of docs/stats-format.md do not decide. `vspark-exporter probe` shows where.",
+    "no_token": "The token file cannot be read or is empty. Check the file and its permissions.",
+    "dns": "The host in vspark.url has no address. Check the name and the DNS resolver.",
+    "connect": "No connection: refused, unreachable, or a proxy failed. Check host, port, firewall and proxy settings.",
+    "tls": "The certificate is not trusted, or the port does not use TLS. Check vspark.tls and the certificate.",
+    "timeout": "No complete response within vspark.timeout. Check V-Spark and the network, or raise the timeout.",
+    "disconnected": "The connection broke before the response was complete, or the response is not HTTP.",
+    "auth": "The token was rejected (401, 403, or 400 with a text about the token). Check the company's token.",
+    "not_found": "V-Spark knows no such company, org or folder (404). Check the short names in the configuration.",
+    "rate_limited": "V-Spark or a proxy limits requests (429). Raise poll.interval or lower poll.concurrency.",
+    "redirect": "The response redirects (3xx), perhaps to a login page. Point vspark.url to V-Spark itself.",
+    "client_error": "Another 4xx status. The log has the beginning of the response.",
+    "server_error": "A 5xx status of V-Spark or a proxy, a 206, or an invalid status. Check V-Spark's own log.",
+    "too_large": "The response is larger than vspark.max_response_size after decompression.",
+    "bad_encoding": "The response's compression is damaged, or of a kind that was not requested.",
+    "not_json": "The response is not JSON; perhaps a proxy's HTML page or a login. `vspark-exporter probe` shows it.",
+    "unrecognized": "JSON that the rules of docs/stats-format.md do not cover. `vspark-exporter probe` shows where.",
     INTERNAL: "A bug of this program. The log has the traceback; please report it.",
 }
-"""Every value that the label `reason` can have, with what it means and what to do."""
+"""Every value of the label `reason`, with its meaning and what to do."""

@@ -13,7 +13,7 @@ import msgspec
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
 from exporter.errors import DecodeError, PollError
-from exporter.polling.manager import make_reader
+from exporter.polling.manager import make_parser
 from exporter.runtime.steps import Steps
 from exporter.runtime.terminal import printable
 from exporter.stats.changes import ChangeTracker
@@ -49,7 +49,7 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
             out.write(f"{printable(target.name)}\n")
             lines: list[str] = []
             requested = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
-            failed += not await _probe_target(client, target, requested, make_reader(config.stats_fields), lines)
+            failed += not await _probe_target(client, target, requested, make_parser(config.stats_fields), lines)
             out.writelines(f"  {printable(line)}\n" for line in lines)
             out.write("\n")
     out.write(f"understood: {len(targets) - failed} of {len(targets)}\n")

@@ -1,5 +1,5 @@
-"""Day records as exposition text, compressed once, and the pages that a scrape returns.
+"""Exposition text, compressed when it changes, and the pages that a scrape returns.
 
-Takes in `FolderDay` values; gives finished bytes in text format 0.0.4 and OpenMetrics 1.0. Open `families` first: every
-metric of V-Spark's is defined there.
+Takes in `FolderDay` values and returns finished bytes in text format 0.0.4 and OpenMetrics 1.0. Open `families` first:
+it defines every metric of V-Spark's data.
 """

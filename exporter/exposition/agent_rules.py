@@ -1,4 +1,4 @@
-"""Which agents are shown, and under which name: filters, keyed hash, cap."""
+"""Which agents are shown, and under which ids: filters, keyed hash, cap."""
 
 import heapq
 import hmac
@@ -13,11 +13,11 @@ from exporter.stats.totals import Sum, merged
 
 OTHER: Final = "_other"
 _HASH_DIGITS: Final = 16
-_AT_A_TIME: Final = 2000
+_CHUNK: Final = 2000
 
 
 class AgentRules:
-    """What the section `agents` of the configuration does to a folder's agents."""
+    """Applies the section `agents` of the configuration to the agents of a folder."""
 
     def __init__(
         self, *, enabled: bool, max_per_folder: int, include: str, exclude: str, hash_key: bytes | None = None
@@ -29,22 +29,19 @@ class AgentRules:
         self._hash_key = hash_key
 
     def apply(self, agents: AgentDays) -> Steps[tuple[AgentDays, int]]:
-        """Give the agents to show, and how many are summed into `_other`: first the filters, then the cap.
-
-        It yields where a pause may be made.
-        """
+        """Return the agents to show and the number of those summed into `_other`: filters first, then the cap."""
         if not self._enabled:
             return AgentDays(), 0
         if self._include or self._exclude or self._hash_key:
             passed = []
-            for some in agents.slices(_AT_A_TIME):
-                passed.append(AgentDays.of(self._passed(some)))
+            for chunk in agents.slices(_CHUNK):
+                passed.append(AgentDays.of(self._passed(chunk)))
                 yield
             agents = yield from merged(passed)
         return (yield from self._capped(agents))
 
     def _passed(self, agents: AgentDays) -> Iterator[AgentDay]:
-        """Give what the filters let through, under its hash where there is a key."""
+        """Yield the agents that pass the filters, with hashed ids if there is a key."""
         include, exclude, key = self._include, self._exclude, self._hash_key
         for agent in agents:
             if include is not None and not include.fullmatch(agent.agent):
@@ -57,31 +54,31 @@ class AgentRules:
         if len(agents) <= self._max:
             return agents, 0
         kept = yield from self._busiest(agents)
-        others, stays = Sum(), set(kept)
+        others, kept_indexes = Sum(), set(kept)
         for index, (calls, average) in enumerate(zip(agents.calls, agents.average_seconds, strict=True)):
-            if index not in stays:
+            if index not in kept_indexes:
                 others.add(calls, average)
-            if index % _AT_A_TIME == 0:
+            if index % _CHUNK == 0:
                 yield
         shown = [AgentDay(agents.agents[index], agents.calls[index], agents.average_seconds[index]) for index in kept]
         other = AgentDay(OTHER, others.calls, others.average_seconds)
         return (yield from merged([AgentDays.of([*shown, other])])), len(agents) - len(kept)
 
     def _busiest(self, agents: AgentDays) -> Steps[list[int]]:
-        """Give the places of as many agents as may stay, those with most calls; of equals the first by their ids."""
-        spans = [range(start, min(start + _AT_A_TIME, len(agents))) for start in range(0, len(agents), _AT_A_TIME)]
+        """Return the indexes of the agents with most calls, as many as allowed; of equals the first by id."""
+        chunks = [range(start, min(start + _CHUNK, len(agents))) for start in range(0, len(agents), _CHUNK)]
         most: list[int] = []
-        for span in spans:
-            most = heapq.nlargest(self._max, chain(most, agents.calls[span.start : span.stop]))
+        for chunk in chunks:  # the numbers first: to sort agents costs twice as much
+            most = heapq.nlargest(self._max, chain(most, agents.calls[chunk.start : chunk.stop]))
             yield
         least = most[-1]
-        kept = []
+        kept: list[int] = []
         ties: list[int] = []
-        room = most.count(least)
-        for span in spans:
-            kept += [index for index in span if agents.calls[index] > least]
-            equals = (index for index in span if agents.calls[index] == least)
-            ties = heapq.nsmallest(room, chain(ties, equals), key=agents.agents.__getitem__)
+        ties_kept = most.count(least)
+        for chunk in chunks:
+            kept += [index for index in chunk if agents.calls[index] > least]
+            equals = (index for index in chunk if agents.calls[index] == least)
+            ties = heapq.nsmallest(ties_kept, chain(ties, equals), key=agents.agents.__getitem__)
             yield
         return kept + ties
 

@@ -1,4 +1,7 @@
-"""The finished text of one family, compressed: blocks in the order of their keys, small ones sharing a member."""
+"""The blocks of one family, compressed. A block is the finished text of one folder's, or target's, samples in it.
+
+Small blocks share one piece, because deflate compresses a few samples badly.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -9,113 +12,102 @@ from msgspec import Struct
 from exporter.exposition.deflate import Piece
 
 Key = tuple[str, ...]
-"""Whose block it is: (company, org), (company, org, folder) and so on."""
+"""The labels that a block belongs to: (company, org) or (company, org, folder)."""
 
-_LARGEST_SHARED: Final = 32 * 1024
-_LARGEST_PENDING: Final = 16 * _LARGEST_SHARED
+_LARGEST_GROUP: Final = 32 * 1024
+_LARGEST_PENDING: Final = 16 * _LARGEST_GROUP
 
 
-class Member(Struct, frozen=True):
-    """Blocks that are compressed together, and whose they are; `sizes` are those of their text in bytes."""
+class BlockGroup(Struct, frozen=True):
+    """Blocks with adjacent keys, compressed together; `sizes` are the sizes of their texts in bytes."""
 
     keys: tuple[Key, ...]
     sizes: tuple[int, ...]
     piece: Piece
 
     def blocks(self) -> Iterator[tuple[Key, bytes]]:
-        """Give each block's key and text."""
+        """Yield each block's key and text."""
         text, start = self.piece.text(), 0
         for key, size in zip(self.keys, self.sizes, strict=True):
             yield key, text[start : start + size]
             start += size
 
 
-Shelf = tuple[Member, ...]
-"""The members of a family, by ascending keys; never changed, only replaced."""
+FamilyBlocks = tuple[BlockGroup, ...]
+"""All blocks of a family, in ascending order of their keys."""
 
 
-class Edit:
-    """A new shelf in the making: what is put in ascending order of keys is compressed along the way."""
+class BlockEditor:
+    """Makes new `FamilyBlocks` from old ones. Compresses as it goes if blocks are put in ascending order of keys."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._start(shelf)
+    def __init__(self, blocks: FamilyBlocks) -> None:
+        self._start(blocks)
 
-    def _start(self, shelf: Shelf) -> None:
-        self._old = shelf
-        self._last_keys = [member.keys[-1] for member in shelf]
-        self._new: list[Member] = []
+    def _start(self, blocks: FamilyBlocks) -> None:
+        self._old = blocks
+        self._last_keys = [group.keys[-1] for group in blocks]
+        self._new: list[BlockGroup] = []
         self._open = 0
-        self._changes: dict[Key, bytes] = {}
+        """The index of the old group that the pending blocks belong to."""
+        self._pending: dict[Key, bytes] = {}
         self._pending_size = 0
-        self._cursor: Key = ()
 
     def put(self, key: Key, text: bytes) -> None:
-        """Let `text` be the block of `key`; an empty one takes the block away."""
-        if key <= self._cursor:
+        """Replace the block of `key`; an empty text removes it."""
+        if self._new and key <= self._new[-1].keys[-1]:
             self._start(self.finish())
-        self._cursor = key
-        # A key behind the last one joins the last member, so that single puts do not make a member each.
+        # A key behind all others joins the last group. Otherwise blocks put one by one would get a group each.
         index = min(bisect_left(self._last_keys, key, self._open), max(len(self._old) - 1, self._open))
         if index > self._open:
-            self._close()
+            self._close_group()
             self._new += self._old[self._open : index]
             self._open = index
-        self._changes[key] = text
+        self._pending[key] = text
         self._pending_size += len(text)
         if self._pending_size > _LARGEST_PENDING:
-            self._relieve(key)
+            self._close_group()
 
-    def finish(self) -> Shelf:
-        """Give the new shelf."""
-        self._close()
+    def finish(self) -> FamilyBlocks:
+        """Return the new blocks."""
+        self._close_group()
         return (*self._new, *self._old[self._open :])
 
-    def _relieve(self, key: Key) -> None:
-        """Compress what has been put, where it does not stand amid a member that is still to be merged."""
-        if self._open == len(self._old) or key > self._last_keys[self._open]:
-            self._close()
-        elif key < self._old[self._open].keys[0]:
-            self._make({})
-
-    def _close(self) -> None:
-        """Make the members that take the place of the open one."""
-        if not self._changes:
+    def _close_group(self) -> None:
+        """Replace the open group by groups with the pending blocks merged in."""
+        if not self._pending:
             return
         blocks: dict[Key, bytes] = {}
         if self._open < len(self._old):
-            member = self._old[self._open]
+            group = self._old[self._open]
             self._open += 1
-            if not self._changes.keys() >= set(member.keys):
-                blocks.update(member.blocks())
-        self._make(blocks)
-
-    def _make(self, blocks: dict[Key, bytes]) -> None:
-        blocks |= self._changes
-        self._changes = {}
+            if not self._pending.keys() >= set(group.keys):
+                blocks.update(group.blocks())
+        blocks |= self._pending
+        self._pending = {}
         self._pending_size = 0
-        self._new += _members({key: text for key, text in sorted(blocks.items()) if text})
+        self._new += _groups({key: text for key, text in sorted(blocks.items()) if text})
 
 
-def _members(blocks: Mapping[Key, bytes]) -> Iterator[Member]:
-    """Share the blocks out among members of about the same size, none larger than allowed unless by one block alone."""
+def _groups(blocks: Mapping[Key, bytes]) -> Iterator[BlockGroup]:
+    """Divide the blocks into groups of about the same size; only a single block may exceed the limit."""
     total = sum(map(len, blocks.values()))
-    enough = total / max(1, -(-total // _LARGEST_SHARED))
+    enough = total / max(1, -(-total // _LARGEST_GROUP))
     keys: list[Key] = []
     texts: list[bytes] = []
     size = 0
     for key, text in blocks.items():
-        if texts and size + len(text) > _LARGEST_SHARED:
-            yield _member(keys, texts)
+        if texts and size + len(text) > _LARGEST_GROUP:
+            yield _group(keys, texts)
             keys, texts, size = [], [], 0
         keys.append(key)
         texts.append(text)
         size += len(text)
         if size >= enough:
-            yield _member(keys, texts)
+            yield _group(keys, texts)
             keys, texts, size = [], [], 0
     if texts:
-        yield _member(keys, texts)
+        yield _group(keys, texts)
 
 
-def _member(keys: list[Key], texts: list[bytes]) -> Member:
-    return Member(tuple(keys), tuple(map(len, texts)), Piece.of(b"".join(texts)))
+def _group(keys: list[Key], texts: list[bytes]) -> BlockGroup:
+    return BlockGroup(tuple(keys), tuple(map(len, texts)), Piece.of(b"".join(texts)))

@@ -1,6 +1,6 @@
-"""Text that is compressed once, in pieces which make one gzip stream with whatever others stand before and after them.
+"""Pieces of text, each compressed once, that can be joined in any order to one gzip stream.
 
-A gzip member for each (RFC 1952, section 2.2) would do for Prometheus, but curl and browsers read the first one only.
+A gzip member for each piece (RFC 1952, section 2.2) would do for Prometheus, but curl and browsers read only the first.
 """
 
 import struct
@@ -13,10 +13,10 @@ from msgspec import Struct
 
 _LEVEL: Final = 2
 _RAW: Final = -15
-"""zlib's number for a stream of deflate blocks (`wbits`), without what gzip puts around it."""
+"""zlib's `wbits` for a bare deflate stream, without the header and trailer of gzip."""
 
 GZIP_HEAD: Final = bytes([0x1F, 0x8B, isal_zlib.DEFLATED, 0, 0, 0, 0, 0, 0, 255])
-"""What a gzip stream begins with (RFC 1952, section 2.3): no name, no time, no word about the machine."""
+"""The header of a gzip stream (RFC 1952, section 2.3), without file name, time and operating system."""
 
 _LAST_BLOCK: Final = b"\x03\x00"
 _END: Final = struct.Struct("<2sII")
@@ -24,7 +24,10 @@ GZIP_END_SIZE: Final = _END.size
 
 
 class Piece(Struct, frozen=True):
-    """A text compressed: deflate blocks (RFC 1951) that end at a byte, none the last; its size in bytes, its CRC-32."""
+    """A compressed text: deflate blocks (RFC 1951) that end at a byte boundary, none of them marked as the last.
+
+    `size` is the size of the text in bytes, `crc` its CRC-32.
+    """
 
     data: bytes
     size: int
@@ -32,17 +35,17 @@ class Piece(Struct, frozen=True):
 
     @classmethod
     def of(cls, text: bytes) -> Self:
-        """Compress a text."""
+        """Return a text compressed."""
         packing = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
         data = packing.compress(text) + packing.flush(isal_zlib.Z_SYNC_FLUSH)
         return cls(data, len(text), isal_zlib.crc32(text))
 
     def text(self) -> bytes:
-        """Give the text."""
+        """Return the text."""
         return isal_zlib.decompressobj(wbits=_RAW).decompress(self.data)
 
     def texts(self, most: int) -> Iterator[bytes]:
-        """Give the text in parts of at most `most` bytes."""
+        """Yield the text in parts of at most `most` bytes."""
         unpacking = isal_zlib.decompressobj(wbits=_RAW)
         packed, left = self.data, self.size
         while left:
@@ -53,11 +56,11 @@ class Piece(Struct, frozen=True):
 
 
 def checksum(pieces: Iterable[Piece], before: int = 0) -> int:
-    """Give the CRC-32 of the pieces' texts one after the other; `before` is that of what stands before them."""
+    """Return the CRC-32 of the pieces' joined texts; `before` is the CRC-32 of the text before them."""
     combine = isal_zlib.crc32_combine
     return reduce(lambda crc, piece: combine(crc, piece.crc, piece.size), pieces, before)
 
 
 def gzip_end(crc: int, size: int) -> bytes:
-    """Give the GZIP_END_SIZE bytes that a gzip stream ends with; CRC-32 and size, in bytes, are those of its text."""
+    """Return the trailer of a gzip stream whose text has this CRC-32 and this size in bytes."""
     return _END.pack(_LAST_BLOCK, crc, size % 2**32)

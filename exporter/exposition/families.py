@@ -1,27 +1,27 @@
-"""The table of metric families, and what each of them says of a folder's day, an agent or a poll.
+"""The metric families of V-Spark's data: names, types, labels, HELP texts, and the value of each sample.
 
-Names, types and labels are a promise to users; docs/metrics.md is made from here. The exporter's own metrics
-are in `telemetry`.
+Names, types and labels are promises to users; docs/metrics.md is generated from here. To add a family, add an entry to
+the table of its kind: `FOLDER_VALUES`, `ORG_VALUES` or `POLL_VALUES`. The exporter's own metrics are in `self_metrics`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from exporter.stats.model import AgentDays
 
-_AGE: Final = "As old as the last successful poll: at most poll.interval plus the request's time."
+_AGE: Final = "As old as the last successful poll: at most poll.interval plus the duration of the request."
 _ORG: Final = ("company", "org")
 _FOLDER: Final = ("company", "org", "folder")
 _AGENT: Final = ("company", "org", "folder", "agent")
 
 
 class Family(Struct, frozen=True):
-    """A metric family: `unit` is the name's suffix where OpenMetrics wants it told, else empty.
+    """A metric family.
 
-    `created`: OpenMetrics also gets when the counter began (`_created`, OpenMetrics 1.0.0, section Counter).
+    `unit` is the suffix of the name if OpenMetrics has to declare it, else empty. A `created` counter also exposes in
+    OpenMetrics when it began (`_created`; OpenMetrics 1.0.0, section Counter).
     """
 
     name: str
@@ -33,10 +33,10 @@ class Family(Struct, frozen=True):
 
 
 class FolderFigures(Struct, frozen=True, gc=False):
-    """What is published of one folder's day.
+    """The figures of one folder's day.
 
-    `calls_total` is the counter's value, None where it is not told; `agents` is the number of agents before filters and
-    the cap, `folded` how many of them are summed into `_other`.
+    `calls_total` is the value of the counter, None if it is not exposed. `agents` is the number of agents before
+    filters and the cap, `folded` the number of those that are summed into `_other`.
     """
 
     calls: int = 0
@@ -46,23 +46,38 @@ class FolderFigures(Struct, frozen=True, gc=False):
     folded: int = 0
 
 
-class PollFigures:
-    """What is published of one target's polls; times are Unix times in seconds."""
+class OrgFigures(Struct, frozen=True, gc=False):
+    """The figures of one org whose values are published: their day's start, a Unix time, and the number of folders."""
 
-    def __init__(self) -> None:
-        self.up = False
-        self.last_poll_timestamp_seconds = 0.0
-        self.last_success_timestamp_seconds: float | None = None
-        self.last_poll_duration_seconds = 0.0
-        self.polls = 0
-        self.skipped = 0
-        self.failures: Counter[str] = Counter()
+    day_start: float | None = None
+    folders: int = 0
+
+
+class PollFigures(Struct, frozen=True):
+    """The figures of one target's polls; times are Unix times in seconds."""
+
+    up: bool = False
+    last_poll_timestamp_seconds: float = 0.0
+    last_success_timestamp_seconds: float | None = None
+    last_poll_duration_seconds: float = 0.0
+    polls: int = 0
+    skipped: int = 0
+    failures: Mapping[str, int] = {}
+
+
+_Figures = TypeVar("_Figures")
+_Values = dict[Family, Callable[[_Figures], float | None]]
+"""Families with the value of their sample; None: no sample."""
 
 
 def _call_seconds(figures: FolderFigures) -> float | None:
     if not figures.calls:
         return 0.0
     return None if figures.average_seconds is None else figures.calls * figures.average_seconds
+
+
+def _gauge(name: str, help_text: str, labels: tuple[str, ...], unit: str = "") -> Family:
+    return Family(name, "gauge", help_text, labels, unit)
 
 
 FOLDER_CALLS_TOTAL: Final = Family(
@@ -72,105 +87,91 @@ FOLDER_CALLS_TOTAL: Final = Family(
     _FOLDER,
     created=True,
 )
-DAY_START: Final = Family(
-    "vspark_day_start_timestamp_seconds",
-    "gauge",
-    "Midnight that began the day the org's values are of, as a Unix time. Only where the org's time zone is known.",
-    _ORG,
-    "seconds",
-)
-AGENT_CALLS: Final = Family(
+AGENT_CALLS: Final = _gauge(
     "vspark_agent_calls_today",
-    "gauge",
-    f"Calls of an agent on the org's current day; agents without calls are left out. {_AGE}",
+    f"Calls of an agent on the org's current day. Agents without calls are left out. {_AGE}",
     _AGENT,
 )
-AGENT_AVERAGE: Final = Family(
+AGENT_AVERAGE: Final = _gauge(
     "vspark_agent_call_duration_average_seconds",
-    "gauge",
-    f"Mean duration of an agent's calls on the org's current day, where V-Spark gives it. {_AGE}",
+    f"Mean duration of an agent's calls on the org's current day, if V-Spark reports it. {_AGE}",
     _AGENT,
     "seconds",
 )
 POLL_FAILURES: Final = Family(
-    "vspark_poll_failures_total", "counter", "Polls of a target that failed, by reason.", (*_FOLDER, "reason")
+    "vspark_poll_failures_total", "counter", "Failed polls of a target, by reason.", (*_FOLDER, "reason")
 )
 
-FOLDER_VALUES: Final[dict[Family, Callable[[FolderFigures], float | None]]] = {
-    Family("vspark_folder_calls_today", "gauge", f"Calls of the org's current day. {_AGE}", _FOLDER): lambda figures: (
-        figures.calls
+FOLDER_VALUES: Final[_Values[FolderFigures]] = {
+    _gauge("vspark_folder_calls_today", f"Calls of the org's current day. {_AGE}", _FOLDER): lambda folder: (
+        folder.calls
     ),
-    FOLDER_CALLS_TOTAL: lambda figures: figures.calls_total,
-    Family(
+    FOLDER_CALLS_TOTAL: lambda folder: folder.calls_total,
+    _gauge(
         "vspark_folder_call_duration_average_seconds",
-        "gauge",
-        f"Mean call duration of the org's current day; absent without calls or where V-Spark gives none. {_AGE}",
+        "Mean call duration of the org's current day. Absent without calls, or if V-Spark does not report it. " + _AGE,
         _FOLDER,
         "seconds",
-    ): lambda figures: figures.average_seconds if figures.calls else None,
-    Family(
+    ): lambda folder: folder.average_seconds if folder.calls else None,
+    _gauge(
         "vspark_folder_call_seconds_today",
-        "gauge",
-        f"Calls times their mean duration, so that means add up over folders. {_AGE}",
+        f"Calls multiplied by their mean duration, for means over several folders. {_AGE}",
         _FOLDER,
     ): _call_seconds,
-    Family(
+    _gauge(
         "vspark_folder_agents_today",
-        "gauge",
-        f"Agents with calls on the org's current day, before filters and the cap; 0 where V-Spark names none. {_AGE}",
+        "Agents with calls on the org's current day, before filters and the cap. 0 if V-Spark names none. " + _AGE,
         _FOLDER,
-    ): lambda figures: figures.agents,
-    Family(
+    ): lambda folder: folder.agents,
+    _gauge(
         "vspark_folder_agents_folded",
-        "gauge",
         'Agents whose calls are summed into agent="_other", because the folder has more than agents.max_per_folder.',
         _FOLDER,
-    ): lambda figures: figures.folded,
+    ): lambda folder: folder.folded,
 }
-"""What each family of a folder says; None: no sample."""
 
-POLL_VALUES: Final[dict[Family, Callable[[PollFigures], float | None]]] = {
-    Family(
-        "vspark_up", "gauge", "1 where the target's last poll succeeded; the folder is empty for a whole org.", _FOLDER
-    ): lambda figures: figures.up,
-    Family(
-        "vspark_last_poll_timestamp_seconds",
-        "gauge",
-        "When the target's last poll ended, as a Unix time.",
-        _FOLDER,
+ORG_VALUES: Final[_Values[OrgFigures]] = {
+    _gauge(
+        "vspark_day_start_timestamp_seconds",
+        "Midnight at which the day of the org's values began, as a Unix time. Absent if the time zone is unknown.",
+        _ORG,
         "seconds",
-    ): lambda figures: figures.last_poll_timestamp_seconds,
-    Family(
+    ): lambda org: org.day_start,
+}
+
+POLL_VALUES: Final[_Values[PollFigures]] = {
+    _gauge(
+        "vspark_up", "1 if the target's last poll succeeded. The folder is empty for a whole org.", _FOLDER
+    ): lambda polls: polls.up,
+    _gauge(
+        "vspark_last_poll_timestamp_seconds", "When the target's last poll ended, as a Unix time.", _FOLDER, "seconds"
+    ): lambda polls: polls.last_poll_timestamp_seconds,
+    _gauge(
         "vspark_last_success_timestamp_seconds",
-        "gauge",
         "When the target's last successful poll ended, as a Unix time.",
         _FOLDER,
         "seconds",
-    ): lambda figures: figures.last_success_timestamp_seconds,
-    Family(
+    ): lambda polls: polls.last_success_timestamp_seconds,
+    _gauge(
         "vspark_last_poll_duration_seconds",
-        "gauge",
-        "How long the target's last poll took, with all of its tries and the wait for its turn.",
+        "Duration of the target's last poll, with all attempts and the wait for a free slot.",
         _FOLDER,
         "seconds",
-    ): lambda figures: figures.last_poll_duration_seconds,
-    Family("vspark_polls_total", "counter", "Polls of a target that have ended.", _FOLDER): lambda figures: (
-        figures.polls
-    ),
+    ): lambda polls: polls.last_poll_duration_seconds,
+    Family("vspark_polls_total", "counter", "Polls of a target that have ended.", _FOLDER): lambda polls: polls.polls,
     Family(
         "vspark_polls_skipped_total",
         "counter",
-        "Polls of a target that were due while the one before was still running.",
+        "Polls of a target that were due while the previous one was still running.",
         _FOLDER,
-    ): lambda figures: figures.skipped,
+    ): lambda polls: polls.skipped,
 }
-"""What each family of a target's polls says; None: no sample."""
 
 FAMILIES: Final[tuple[Family, ...]] = (
     *FOLDER_VALUES,
     AGENT_CALLS,
     AGENT_AVERAGE,
-    DAY_START,
+    *ORG_VALUES,
     *POLL_VALUES,
     POLL_FAILURES,
 )
@@ -178,7 +179,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
 
 
 def agent_columns(agents: AgentDays) -> Iterator[tuple[Family, Sequence[str], Sequence[float]]]:
-    """Give each agent family with its agents' ids and their values, side by side."""
+    """Yield each agent family with the agents' ids and, in the same order, their values."""
     yield AGENT_CALLS, agents.agents, agents.calls
     timed = [average for average in agents.average_seconds if average is not None]
     if len(timed) == len(agents):

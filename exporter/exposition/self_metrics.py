@@ -1,4 +1,4 @@
-"""The exporter's own metrics, by prometheus_client, on a registry of its own."""
+"""The exporter's own metrics, kept by prometheus_client in a separate registry."""
 
 import platform
 from collections.abc import Callable
@@ -17,10 +17,10 @@ _REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 
 
 class SelfMetrics:
-    """The exporter's own metrics; `process` adds those of the Python process (`process_…`, `python_…`)."""
+    """The exporter's own metrics; `process` adds those of the Python process (`process_*`, `python_*`)."""
 
     def __init__(self, *, process: bool) -> None:
-        # Text 0.0.4 has no creation times: as families of their own they would be no more than noise.
+        # Text 0.0.4 has no creation times. As gauges of their own they would be noise.
         disable_created_metrics()
         self.registry = CollectorRegistry()
         if process:
@@ -29,21 +29,21 @@ class SelfMetrics:
             GCCollector(registry=self.registry)
         self._request_seconds = Histogram(
             "vspark_api_request_duration_seconds",
-            'Duration of requests to V-Spark, every try; code="none" where no status came.',
+            'Duration of each attempt of a request to V-Spark; code="none" if no status arrived.',
             ["code"],
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
         build = Gauge(
             "vspark_exporter_build_info",
-            "Always 1; the labels say which build this is.",
+            "Always 1; the labels identify the build.",
             ["version", "pythonversion"],
             registry=self.registry,
         )
         build.labels(__version__, platform.python_version()).set(1)
         self._reload_successful = Gauge(
             "vspark_exporter_config_last_reload_successful",
-            "1 where the last attempt to load the configuration succeeded.",
+            "1 if the last attempt to load the configuration succeeded.",
             registry=self.registry,
         )
         self._reload_timestamp_seconds = Gauge(
@@ -51,33 +51,32 @@ class SelfMetrics:
             "When the configuration was last loaded successfully, as a Unix time.",
             registry=self.registry,
         )
-
         self._web_config_successful = Gauge(
             "vspark_exporter_web_config_last_reload_successful",
-            "0 where the web configuration file, or a file that it names, has changed and could not be taken.",
+            "0 if the web configuration file, or a file that it names, has changed and was rejected.",
             registry=self.registry,
         )
         self._web_config_successful.set(1)
 
     def observe_request(self, code: str, seconds: float) -> None:
-        """Count one try of a request that took `seconds`; `code` is its status, "none" where none came."""
+        """Record an attempt of a request; `code` is the status, or "none" if no status arrived."""
         self._request_seconds.labels(code).observe(seconds)
 
     def config_loaded(self, now: float) -> None:
-        """Note that the configuration was loaded at `now`, a Unix time in seconds."""
+        """Record that the configuration was loaded at `now`, a Unix time in seconds."""
         self._reload_successful.set(1)
         self._reload_timestamp_seconds.set(now)
 
-    def config_refused(self) -> None:
-        """Note that the configuration was to be loaded again, and could not be."""
+    def config_rejected(self) -> None:
+        """Record that a new configuration was rejected."""
         self._reload_successful.set(0)
 
-    def web_config_read(self, taken: bool) -> None:  # noqa: FBT001 # it is what the gauge says
-        """Note whether a change of the web configuration file was taken."""
-        self._web_config_successful.set(taken)
+    def web_config_read(self, accepted: bool) -> None:  # noqa: FBT001 # it is the value of the gauge
+        """Record whether a change of the web configuration file was accepted."""
+        self._web_config_successful.set(accepted)
 
     def exposition(self, form: Format) -> bytes:
-        """Write the metrics; in OpenMetrics that includes the end of the page."""
+        """Return the metrics as text; OpenMetrics text includes the end of the page."""
         write: Callable[[CollectorRegistry], bytes] = (
             openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
         )

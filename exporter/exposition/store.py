@@ -1,25 +1,27 @@
-"""What is published now: a shelf of blocks for each family, and a page for each format, replaced whole."""
+"""What is published: the blocks of each family, and from them one page for each format."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
-from exporter.exposition.blocks import Edit, Key, Shelf
+from exporter.exposition.blocks import BlockEditor, FamilyBlocks, Key
 from exporter.exposition.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
 from exporter.exposition.families import FAMILIES, Family
 from exporter.exposition.text_format import Format, header
 
-_WRITTEN_AT_ONCE: Final = 128 * 1024
+_Value = TypeVar("_Value")
 
-_Slot = tuple[str, Format | None]
-"""A family's name, and the format that has a text of its own; None: the formats share it."""
+_CHUNK_SIZE: Final = 128 * 1024
+
+_BlocksId = tuple[str, Format | None]
+"""A family's name and the format that its blocks are for; None if both formats share them."""
 
 
 class Page(Struct, frozen=True, dict=True):
-    """A page in one format, compressed; the sizes in bytes are those of the data and of the text of all pieces."""
+    """A page in one format; the sizes in bytes are those of all pieces, compressed and as text."""
 
     pieces: tuple[Piece, ...] = ()
     data_size: int = 0
@@ -27,75 +29,94 @@ class Page(Struct, frozen=True, dict=True):
 
     @cached_property
     def _crc(self) -> int:
-        # At the first scrape that wants it: more pages are published than scraped.
+        # Computed by the first scrape: most pages are replaced before anyone scrapes them.
         return checksum(self.pieces)
 
     def gzip(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
-        """Give the size of the page, and then `more`, as one gzip member, and its bytes, many at a time."""
+        """Return size and bytes of one gzip member with the page and the text `more` after it."""
         last = Piece.of(more)
         end = gzip_end(checksum([last], self._crc), self.text_size + last.size)
         parts = chain([GZIP_HEAD], (piece.data for piece in self.pieces), [last.data, end])
         return len(GZIP_HEAD) + self.data_size + len(last.data) + GZIP_END_SIZE, _chunks(parts)
 
     def text(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
-        """Give the same as text, unpacked along the way, so that it never stands in memory whole."""
-        texts = (text for piece in self.pieces for text in piece.texts(_WRITTEN_AT_ONCE))
+        """Return the same as text. It is decompressed piece by piece, so it is never in memory as a whole."""
+        texts = (text for piece in self.pieces for text in piece.texts(_CHUNK_SIZE))
         return self.text_size + len(more), _chunks(chain(texts, [more]))
 
 
 def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join what is small and cut what is large: a slow reader keeps one piece waiting, whatever a folder's size."""
+    """Join small parts and cut large ones, so that a slow reader holds up one chunk, not a whole large folder."""
     chunk: list[bytes] = []
     size = 0
     for part in parts:
-        for start in range(0, len(part), _WRITTEN_AT_ONCE):
-            piece = part[start : start + _WRITTEN_AT_ONCE]
+        for start in range(0, len(part), _CHUNK_SIZE):
+            piece = part[start : start + _CHUNK_SIZE]
             chunk.append(piece)
             size += len(piece)
-            if size >= _WRITTEN_AT_ONCE:
+            if size >= _CHUNK_SIZE:
                 yield b"".join(chunk)
                 chunk, size = [], 0
     yield b"".join(chunk)
 
 
 class Store:
-    """Holds what is published; `pages` is one reference that is replaced whole by `Draft.publish`."""
+    """Holds the published pages. `pages` is replaced as a whole, by `Draft.publish`."""
 
     def __init__(self) -> None:
         self._headers = {(family, form): Piece.of(header(family, form)) for family in FAMILIES for form in Format}
-        self.shelves: dict[_Slot, Shelf] = {}
+        self.blocks: dict[_BlocksId, FamilyBlocks] = {}
         self.pages: Mapping[Format, Page] = {form: Page() for form in Format}
 
     def draft(self) -> "Draft":
-        """Begin a change. One draft at a time: it starts from what is published now."""
+        """Begin a change of what is published now. Only one draft may be open at a time."""
         return Draft(self)
 
-    def replace(self, shelves: Mapping[_Slot, Shelf]) -> None:
-        """Publish new shelves for some families."""
-        self.shelves = {**self.shelves, **shelves}
+    def replace(self, blocks: Mapping[_BlocksId, FamilyBlocks]) -> None:
+        """Publish new blocks for some families."""
+        self.blocks = {**self.blocks, **blocks}
         self.pages = {form: self._page(form) for form in Format}
 
     def _page(self, form: Format) -> Page:
         pieces: list[Piece] = []
         for family in FAMILIES:
-            shelf = self.shelves.get((family.name, form if family.created else None))
-            if shelf:
+            blocks = self.blocks.get((family.name, form if family.created else None))
+            if blocks:
                 pieces.append(self._headers[family, form])
-                pieces += [member.piece for member in shelf]
+                pieces += [group.piece for group in blocks]
         return Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
 
 
+class Publisher(Protocol[_Value]):
+    """An object that remembers, as one immutable value, what it has published."""
+
+    published: _Value
+
+
 class Draft:
-    """Changes to what is published, which nobody sees before `publish`."""
+    """The next page: changed blocks, and the values of publishers that are replaced together with the page.
+
+    A draft that is dropped has changed nothing, so there is nothing to undo.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._edits: dict[_Slot, Edit] = {}
+        self._editors: dict[_BlocksId, BlockEditor] = {}
+        self._values: dict[Any, Any] = {}
+
+    def latest(self, publisher: Publisher[_Value]) -> _Value:
+        """Return the publisher's value as this draft has left it so far."""
+        value: _Value = self._values.get(publisher, publisher.published)
+        return value
+
+    def replace(self, publisher: Publisher[_Value], value: _Value) -> None:
+        """Replace the publisher's value when this draft is published."""
+        self._values[publisher] = value
 
     def put(self, family: Family, key: Key, text: str, openmetrics: str = "") -> None:
-        """Let `text` be the block of `key` in a family, nothing where it is empty.
+        """Replace the block of `key` in a family; an empty text removes it.
 
-        `openmetrics` is that format's text, for a family that is `created` and so has one of its own.
+        `openmetrics` is the block's text in OpenMetrics, for a `created` family only: other families share one text.
         """
         if family.created:
             self._put((family.name, Format.TEXT), key, text)
@@ -103,12 +124,14 @@ class Draft:
         else:
             self._put((family.name, None), key, text)
 
-    def _put(self, slot: _Slot, key: Key, text: str) -> None:
-        edit = self._edits.get(slot)
-        if edit is None:
-            edit = self._edits[slot] = Edit(self._store.shelves.get(slot, ()))
-        edit.put(key, text.encode())
+    def _put(self, blocks_id: _BlocksId, key: Key, text: str) -> None:
+        editor = self._editors.get(blocks_id)
+        if editor is None:
+            editor = self._editors[blocks_id] = BlockEditor(self._store.blocks.get(blocks_id, ()))
+        editor.put(key, text.encode())
 
     def publish(self) -> None:
-        """Let everybody see the changes, all at once."""
-        self._store.replace({slot: edit.finish() for slot, edit in self._edits.items()})
+        """Replace the pages, then the values."""
+        self._store.replace({blocks_id: editor.finish() for blocks_id, editor in self._editors.items()})
+        for publisher, value in self._values.items():
+            publisher.published = value

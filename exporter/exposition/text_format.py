@@ -1,6 +1,6 @@
-"""Samples to exposition text, in the text format 0.0.4 of Prometheus and in OpenMetrics 1.0.0.
+"""Samples as exposition text, in Prometheus' text format 0.0.4 and in OpenMetrics 1.0.0.
 
-The bytes are those of prometheus_client's `generate_latest`: labels sorted, numbers as Go writes them.
+The bytes equal those of prometheus_client's `generate_latest`: labels sorted, numbers as Go formats them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,21 +22,21 @@ class Format(Enum):
 
 
 class _Numbers(dict[float, str]):
-    """Every distinct number is written once, as Go does: counts and durations repeat."""
+    """A cache of formatted numbers, because counts and durations repeat."""
 
     def __missing__(self, value: float) -> str:
         if len(self) >= _NUMBERS_KEPT:
             self.clear()
-        text = self[value] = _in_go(value)
+        text = self[value] = _go_format(value)
         return text
 
 
 _numbers: Final = _Numbers()
-_written: Final = _numbers.__getitem__
+_formatted: Final = _numbers.__getitem__
 
 
 def header(family: Family, form: Format) -> bytes:
-    """Write the lines that open a family."""
+    """Return the HELP, TYPE and UNIT lines of a family."""
     help_text = family.help.replace("\\", r"\\").replace("\n", r"\n")
     if form is Format.TEXT:
         return f"# HELP {family.name} {help_text}\n# TYPE {family.name} {family.type}\n".encode()
@@ -47,24 +47,24 @@ def header(family: Family, form: Format) -> bytes:
 
 
 def label_text(labels: Mapping[str, str]) -> str:
-    """Write labels, sorted by their names, without the braces."""
+    """Return labels sorted by name, without the braces."""
     return ",".join(f'{label}="{_escape(labels[label])}"' for label in sorted(labels))
 
 
 def sample(name: str, labels: str, value: float) -> str:
-    """Write one sample's line; `labels` by `label_text`."""
-    return f"{name}{{{labels}}} {_in_go(value)}\n"
+    """Return the line of one sample; `labels` come from `label_text`."""
+    return f"{name}{{{labels}}} {_go_format(value)}\n"
 
 
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
-    """Write a line for each of `agents` with its value; `labels` by `label_text`, all of them sorted after `agent`."""
+    """Return a line for each agent. `labels` come from `label_text`; their names must sort after `agent`."""
     before, after = f'{name}{{agent="', f'",{labels}}} '
-    pairs = zip(_escaped(agents), map(_written, values), strict=True)
+    pairs = zip(_escaped(agents), map(_formatted, values), strict=True)
     return "".join([f"{before}{agent}{after}{number}\n" for agent, number in pairs])
 
 
-def _in_go(value: float) -> str:
-    # Adding 0.0 makes 0.0 of -0.0: the two are one key of _Numbers, and one must not be written for the other.
+def _go_format(value: float) -> str:
+    # Adding 0.0 turns -0.0 into 0.0. Both are the same key of _Numbers, so one would be written for the other.
     return floatToGoString(value + 0.0)  # type: ignore[no-any-return] # prometheus_client leaves it untyped
 
 

@@ -1,4 +1,5 @@
-"""When each target is polled, and what success, failure, midnight and age mean for its series.
+"""When each target is polled, and how success, failure, midnight and age change its series.
 
-Takes in targets and response bodies; publishes their series in the `Store`. Open `poller` first, then `target_series`.
+Takes in targets and response bodies. Publishes series in the `Store`, and snapshots for the status page. Open `poller`
+first, then `target_series`.
 """

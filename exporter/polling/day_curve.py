@@ -1,105 +1,77 @@
-"""How a target's calls came in over the day, in half hours. Held in memory only: a restart begins anew."""
+"""A target's calls in each half hour of the day, for the status page. Kept in memory only: a restart begins anew."""
 
 from array import array
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Final
+
+from exporter.runtime.steps import Steps
 
 SLOT_SECONDS: Final = 1800
 SLOTS: Final = 50
-"""A day of 25 hours, where the clocks are put back."""
+"""Half hours of a day of 25 hours, when the clocks go back."""
 
-_NARROW: Final = 2**16 - 1
 _LARGEST: Final = 2**32 - 1
+_NO_CALLS: Final = [0] * SLOTS
 
 
 class DayCurve:
-    """The calls of each half hour since the org's midnight, of each folder and of all together.
+    """The calls of each half hour since the org's midnight: of each folder, and of all folders together.
 
-    A half hour without a successful poll is unknown, not 0. What came in while nothing was known belongs to none. A
-    half hour of a folder takes two bytes, or four where a folder of the target has more than 65,535 calls in one.
+    A half hour without a successful poll is unknown, not 0. Calls that came in meanwhile are counted in none.
+    A folder with calls takes about 350 bytes, other folders nothing.
     """
 
-    __slots__ = (
-        *("_calls", "_counts", "_free", "_known", "_last", "_rows", "_slot", "_totals", "_whole"),
-        *("midnight", "since"),
-    )
-
     def __init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a new day."""
         self.midnight: float | None = None
-        """The Unix time at which the day began that it is of, None before the first poll."""
+        """The Unix time at which the curve's day began; None before the first poll."""
         self.since: float | None = None
-        """The Unix time from which on it is known, None: from midnight on."""
-        self._rows: dict[str, int] = {}
-        self._free: list[int] = []
-        self._totals = array("Q")
-        self._calls = array("H")
-        self._whole = array("Q", [0] * SLOTS)
-        self._known = bytearray(SLOTS)
-        self._slot = 0
-        self._counts = False
-        self._last = 0.0
+        """The Unix time from which on calls are known, if that is not midnight."""
+        self._folders: dict[str, array[int]] = {}
+        self._all_folders = [0] * SLOTS
+        self._known = [False] * SLOTS
+        self._last_poll = 0.0
 
-    def begin_poll(self, now: float, midnight: float, patience_seconds: float) -> None:
-        """Note a successful poll at `now`; both times are Unix times.
+    def add(
+        self, new_calls: Iterable[tuple[str, int]], now: float, midnight: float, patience_seconds: float
+    ) -> Steps[None]:
+        """Add a successful poll: each folder's calls since the poll before, or since midnight if this is the first.
 
-        What came in since the one before counts where that is no longer ago than `patience_seconds` or a half hour.
+        `now` and `midnight` are Unix times. The calls count if the poll before was at most `patience_seconds` or half
+        an hour ago, or if the day's first half hour has not ended.
         """
-        slot = min(max(int((now - midnight) // SLOT_SECONDS), 0), SLOTS - 1)
+        slot = _slot(now, midnight)
         first = self.midnight is None
-        self._counts = slot == 0 or (not first and now - self._last <= max(patience_seconds, SLOT_SECONDS))
+        counted = slot == 0 or (not first and now - self._last_poll <= max(patience_seconds, SLOT_SECONDS))
         if first and slot:
             self.since = now
-        self.midnight, self._last, self._slot = midnight, now, slot
+        self.midnight, self._last_poll = midnight, now
         self._known[slot] = True
+        for folder, calls in new_calls:
+            if counted and calls > 0:
+                half_hours = self._folders.get(folder)
+                if half_hours is None:
+                    half_hours = self._folders[folder] = array("I", [0]) * SLOTS
+                half_hours[slot] = min(half_hours[slot] + calls, _LARGEST)
+                self._all_folders[slot] += calls
+            yield
 
-    def put(self, folder: str, total: int) -> None:
-        """Note a folder's calls of the day, as the poll that has begun gives them."""
-        row = self._rows.get(folder)
-        if row is None:
-            row = self._rows[folder] = self._free.pop() if self._free else self._new_row()
-        total = min(total, _LARGEST)
-        arrived = total - self._totals[row]
-        if arrived <= 0:
-            return
-        self._totals[row] = total
-        if self._counts:
-            place = row * SLOTS + self._slot
-            calls = min(self._calls[place] + arrived, _LARGEST)
-            if calls > _NARROW and self._calls.typecode == "H":
-                self._calls = array("I", self._calls)
-            self._calls[place] = calls
-            self._whole[self._slot] += arrived
-
-    def forget_others(self, folders: Container[str]) -> None:
-        """Let the half hours go of all but these folders; in the sum of all, theirs stay."""
-        for folder in [each for each in self._rows if each not in folders]:
-            row = self._rows.pop(folder)
-            self._totals[row] = 0
-            self._calls[row * SLOTS : (row + 1) * SLOTS] = array(self._calls.typecode, [0] * SLOTS)
-            self._free.append(row)
-
-    def _new_row(self) -> int:
-        self._totals.append(0)
-        self._calls.extend([0] * SLOTS)
-        return len(self._totals) - 1
+    def keep_only(self, folders: Container[str]) -> None:
+        """Forget all other folders; their calls stay in the sum of all folders."""
+        for folder in [each for each in self._folders if each not in folders]:
+            del self._folders[folder]
 
     def half_hours(self, folder: str | None, now: float) -> list[int | None]:
-        """Give the calls of each half hour up to `now`, None where they are unknown; without a `folder`: of all.
+        """Return the calls of each half hour up to `now`, None if unknown; of all folders if `folder` is None.
 
-        The one that is under way is there once it has been polled.
+        The current half hour is included once it has been polled.
         """
         if self.midnight is None:
             return []
-        if folder is None:
-            calls = self._whole.tolist()
-        elif (row := self._rows.get(folder)) is not None:
-            calls = self._calls[row * SLOTS : (row + 1) * SLOTS].tolist()
-        else:
-            calls = [0] * SLOTS
-        current = min(max(int((now - self.midnight) // SLOT_SECONDS), 0), SLOTS - 1)
-        ended = range(current + 1 if self._known[current] else current)
-        return [calls[slot] if self._known[slot] else None for slot in ended]
+        calls = self._all_folders if folder is None else self._folders.get(folder, _NO_CALLS)
+        current = _slot(now, self.midnight)
+        ended = current + 1 if self._known[current] else current
+        return [calls[slot] if self._known[slot] else None for slot in range(ended)]
+
+
+def _slot(now: float, midnight: float) -> int:
+    return min(max(int((now - midnight) // SLOT_SECONDS), 0), SLOTS - 1)

@@ -1,4 +1,4 @@
-"""Polling by a plan, and by another one when told."""
+"""A poller, its connections to V-Spark, and how both follow a change of the configuration."""
 
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -19,23 +19,23 @@ from exporter.stats.parser import Parser
 from exporter.vspark.client import Client
 
 
-class Polling:
-    """Connections to V-Spark and the poller that uses them; to be used as an asynchronous context manager.
+class PollManager:
+    """The poller of a configuration and its client. An asynchronous context manager; run `poller` inside it.
 
-    The poller has to be run beside it. Raises ConfigError where a file of `vspark.tls` cannot be used.
+    Raises ConfigError if a file of `vspark.tls` cannot be used.
     """
 
     def __init__(
-        self, plan: LoadedConfig, store: Store, telemetry: SelfMetrics, clock: Clock, log: FilteringBoundLogger
+        self, loaded: LoadedConfig, store: Store, self_metrics: SelfMetrics, clock: Clock, log: FilteringBoundLogger
     ) -> None:
-        self._plan = plan
+        self._loaded = loaded
         self._stopped = False
-        self._telemetry = telemetry
-        self._client = self._make_client(plan)
-        self._reader = make_reader(plan.config.stats_fields)
-        self._rules = make_rules(plan.config.agents)
+        self._self_metrics = self_metrics
+        self._client = self._make_client(loaded)
+        self._parser = make_parser(loaded.config.stats_fields)
+        self._rules = make_rules(loaded.config.agents)
         self.poller = Poller(
-            plan.targets, self._client, store, reader=self._reader, rules=self._rules, clock=clock, log=log
+            loaded.targets, self._client, store, parser=self._parser, rules=self._rules, clock=clock, log=log
         )
 
     async def __aenter__(self) -> Self:
@@ -48,35 +48,35 @@ class Polling:
         self._stopped = True
         await self._client.__aexit__(kind, error, traceback)
 
-    async def follow(self, plan: LoadedConfig) -> Replaced:
-        """Poll by another plan; what is the same in both stays as it is, connections too.
+    async def follow(self, loaded: LoadedConfig) -> Replaced:
+        """Poll by another configuration. What has not changed is kept, connections too.
 
         Raises ConfigError as above; nothing is changed then.
         """
-        before, old = self._plan, self._client
-        config = plan.config
-        reader = self._reader if config.stats_fields == before.config.stats_fields else make_reader(config.stats_fields)
-        rules = self._rules if plan.showing == before.showing else make_rules(config.agents)
-        client = old if plan.connection == before.connection else self._make_client(plan)
+        before, old = self._loaded, self._client
+        config = loaded.config
+        parser = self._parser if config.stats_fields == before.config.stats_fields else make_parser(config.stats_fields)
+        rules = self._rules if loaded.showing == before.showing else make_rules(config.agents)
+        client = old if loaded.connection == before.connection else self._make_client(loaded)
         async with AsyncExitStack() as unused:
             if client is not old:
                 await unused.enter_async_context(client)
-            replaced = await self.poller.replace(plan.targets, client, reader=reader, rules=rules)
-            if self._stopped:  # while that was done, or before
+            replaced = await self.poller.replace(loaded.targets, client, parser=parser, rules=rules)
+            if self._stopped:  # meanwhile, or before
                 return replaced
             unused.pop_all()
             if client is not old:
                 unused.push_async_exit(old)
-            self._plan, self._client, self._reader, self._rules = plan, client, reader, rules
+            self._loaded, self._client, self._parser, self._rules = loaded, client, parser, rules
         return replaced
 
-    def _make_client(self, plan: LoadedConfig) -> Client:
-        config = plan.config
-        return Client(config.vspark, concurrency=config.poll.concurrency, observe=self._telemetry.observe_request)
+    def _make_client(self, loaded: LoadedConfig) -> Client:
+        config = loaded.config
+        return Client(config.vspark, concurrency=config.poll.concurrency, observe=self._self_metrics.observe_request)
 
 
 def make_rules(agents: Agents) -> AgentRules:
-    """Make the rules for which agents are shown."""
+    """Return the rules that the section `agents` describes. Reads the hash key."""
     return AgentRules(
         enabled=agents.enabled,
         max_per_folder=agents.max_per_folder,
@@ -86,6 +86,6 @@ def make_rules(agents: Agents) -> AgentRules:
     )
 
 
-def make_reader(fields: StatsFields) -> Parser:
-    """Make the reader for an installation's names."""
+def make_parser(fields: StatsFields) -> Parser:
+    """Return a parser that knows an installation's own field names."""
     return Parser(Layouts(fields.calls, fields.average_duration, fields.agents))

@@ -1,32 +1,35 @@
-"""Which day it is in an org's time zone, and when it began. Times are Unix times in seconds.
+"""The current day in an org's time zone, and when it began. Times are Unix times in seconds.
 
-A day begins once and ends where the next one begins. So where clocks went back over a midnight that had come already,
-last in Newfoundland in 2010, the new day goes on; everywhere else the day is the date on the zone's clocks.
+A day begins once and ends where the next one begins. If the clocks go back over a midnight that has already passed, as
+in Newfoundland until 2010, the new day continues. Otherwise the day is the date on the zone's clocks.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from exporter.config.targets import Target
-from exporter.exposition.families import DAY_START
+from exporter.exposition.families import ORG_VALUES, OrgFigures
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import label_text, sample
 
 
 def midnight(zone: ZoneInfo, day: date) -> float:
-    """Give when `day` began; where the clocks skip midnight, the moment of the change."""
+    """Return when `day` began; if the clocks skip midnight, the moment of the change."""
     # fold=0 reads a skipped local time with the offset from before the change, which is the change's own moment.
     return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
 
 
-class Days:
-    """Tells the day in each zone; works out a day's bounds once."""
+class ZoneDays:
+    """The current day of each time zone. The bounds of a day are computed once."""
 
     def __init__(self) -> None:
         self._bounds: dict[ZoneInfo, tuple[float, float, date]] = {}
 
     def today(self, zone: ZoneInfo, now: float) -> date:
-        """Give the day that it is in `zone` at `now`."""
+        """Return the day in `zone` at `now`."""
         start, end, day = self._bounds.get(zone, (0.0, 0.0, date.min))
         if not start <= now < end:
             day = datetime.fromtimestamp(now, UTC).astimezone(zone).date()
@@ -36,25 +39,41 @@ class Days:
         return day
 
     def next_midnight(self, zone: ZoneInfo, now: float) -> float:
-        """Give when the day ends that it is in `zone` at `now`."""
+        """Return when the day in `zone` at `now` ends."""
         self.today(zone, now)
         return self._bounds[zone][1]
 
 
-class OrgDay:
-    """The day start of one org, published while any of its targets has values."""
+class PublishedOrg(Struct, frozen=True):
+    """The day of an org's values, and the number of folders with values in each of its targets that has any."""
+
+    day: date | None = None
+    folders: Mapping[str | None, int] = {}
+
+
+class OrgSeries:
+    """The series of one org, published while any of its targets has values."""
 
     def __init__(self) -> None:
-        self.state: tuple[frozenset[Target], date | None] = (frozenset(), None)
-        """Which targets have values, and the day that is published."""
+        self.published = PublishedOrg()
 
-    def put(self, target: Target, day: date | None, draft: Draft) -> None:
-        """Tell that a target's values are of `day`, None: that it has none."""
-        holders, published = self.state
-        holders = holders | {target} if day is not None else holders - {target}
-        day = day or (published if holders else None)
-        self.state = holders, day if target.zone is not None else published
-        if target.zone is not None and day != published:
-            labels = label_text({"company": target.company, "org": target.org})
-            text = sample(DAY_START.name, labels, midnight(target.zone, day)) if day else ""
-            draft.put(DAY_START, (target.company, target.org), text)
+    def put(self, target: Target, day: date | None, folders: int | None, draft: Draft) -> None:
+        """Publish that a target has values of `day` in so many folders, or that it has no values (None)."""
+        before = draft.latest(self)
+        if folders == before.folders.get(target.folder) and (folders is None or day == before.day):
+            return
+        counts = {each: count for each, count in before.folders.items() if each != target.folder}
+        if folders is not None:
+            counts[target.folder] = folders
+        after = PublishedOrg(before.day if folders is None else day, counts)
+        draft.replace(self, after)
+        labels = label_text({"company": target.company, "org": target.org})
+        for family, value_of in ORG_VALUES.items():
+            value = value_of(_figures(after, target.zone)) if counts else None
+            text = "" if value is None else sample(family.name, labels, value)
+            draft.put(family, (target.company, target.org), text)
+
+
+def _figures(org: PublishedOrg, zone: ZoneInfo | None) -> OrgFigures:
+    day_start = midnight(zone, org.day) if zone is not None and org.day is not None else None
+    return OrgFigures(day_start, sum(org.folders.values()))

@@ -1,4 +1,4 @@
-"""A poll of one target: what is asked, and what is published of what comes of it."""
+"""A poll of one target: the request, and what is published of its outcome."""
 
 import asyncio
 import traceback
@@ -7,31 +7,33 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Protocol
 
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config.targets import Target
 from exporter.errors import INTERNAL, PollError
 from exporter.exposition.store import Draft, Store
-from exporter.polling.org_day import Days
-from exporter.polling.snapshot import LastError
-from exporter.polling.target_series import Taken
-from exporter.polling.target_state import TargetState
+from exporter.polling.org_day import ZoneDays
+from exporter.polling.target_series import ResponseFigures
+from exporter.polling.target_state import LastError, TargetState
 from exporter.runtime.clock import Clock
 from exporter.runtime.steps import paced
 
 
 class Upstream(Protocol):
-    """Where answers come from."""
+    """The source of responses."""
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Give the body of an answer; raises PollError."""
+        """Return the body of the response; raises PollError."""
         ...
 
 
-class Publisher:
-    """Asks `upstream`, which may be replaced, and publishes in `store`, one change at a time."""
+class PollRunner:
+    """Runs polls: requests from `upstream`, which may be replaced, and publishes in `store`, one change at a time."""
 
-    def __init__(self, upstream: Upstream, store: Store, days: Days, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, upstream: Upstream, store: Store, days: ZoneDays, clock: Clock, log: FilteringBoundLogger
+    ) -> None:
         self.upstream = upstream
         self._store = store
         self._days = days
@@ -40,74 +42,78 @@ class Publisher:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[Draft]:
-        """Publish what the block writes, unless it ends with an exception."""
+    async def draft(self) -> AsyncIterator[Draft]:
+        """Publish what the block writes, unless it raises an exception."""
         async with self._lock:
             draft = self._store.draft()
             yield draft
             draft.publish()
 
-    async def poll(self, polled: TargetState) -> None:
-        """Poll a target, and again for as long as that is wanted when it has ended."""
-        polled.again = True
-        while polled.again:
-            polled.again = False
+    async def poll(self, state: TargetState) -> None:
+        """Poll a target, and poll it again for as long as `poll_again` has been set meanwhile."""
+        state.poll_again = True
+        while state.poll_again:
+            state.poll_again = False
             try:
-                await self._poll(polled)
-            except Exception:  # noqa: BLE001 # what fails while a failure is told ends no other target's polling
-                trace = polled.mask(traceback.format_exc())
-                self._log.error("poll_not_recorded", target=polled.target.name, traceback=trace)
-            polled.tried = True
-        polled.task = None
+                await self._poll(state)
+            except Exception:  # noqa: BLE001 # a failure that cannot be recorded must not end this target's polling
+                trace = state.mask(traceback.format_exc())
+                self._log.error("poll_not_recorded", target=state.target.name, traceback=trace)
+            state.tried = True
+        state.task = None
 
-    async def _poll(self, polled: TargetState) -> None:
-        begun, day = self._clock.monotonic(), polled.day
-        polled.note_token()
+    async def _poll(self, state: TargetState) -> None:
+        begun, day = self._clock.monotonic(), state.day
+        state.remember_token()
         try:
-            body = await self.upstream.fetch(polled.target, day)
-            await self._take(polled, body, day, begun)
+            body = await self.upstream.fetch(state.target, day)
+            await self._succeed(state, body, day, begun)
         except PollError as error:
-            await self._end_badly(polled, begun, error.reason, error=polled.mask(str(error)))
-        except Exception:  # noqa: BLE001 # the boundary of a target: a bug met by one is no other's business
-            trace = polled.mask(traceback.format_exc())
-            await self._end_badly(polled, begun, INTERNAL, error="a bug of this program", traceback=trace)
+            await self._fail(state, begun, error.reason, error=state.mask(str(error)))
+        except Exception:  # noqa: BLE001 # a bug that one target meets must not affect the others
+            trace = state.mask(traceback.format_exc())
+            await self._fail(state, begun, INTERNAL, error="a bug of this program", traceback=trace)
 
-    async def _take(self, polled: TargetState, body: bytes, day: date | None, begun: float) -> None:
-        """Publish what an answer says, unless its day is over."""
-        ledger, zone = polled.ledger, polled.target.zone
+    async def _succeed(self, state: TargetState, body: bytes, day: date | None, begun: float) -> None:
+        """Publish what a response says, unless its day is over."""
+        series, zone = state.series, state.target.zone
         async with self._lock:
-            draft = self._store.draft()
-            taken: Taken | None = await paced(ledger.read(body, day, draft))
+            draft, before = self._store.draft(), series.published.folders
+            response: ResponseFigures | None = await paced(series.read(body, day, draft))
             now = self._clock.time()
             if zone is not None and day != self._days.today(zone, now):
-                self._log.info("answer_too_late", target=polled.target.name, day=day and day.isoformat())
-                ledger.forget_answer()
-                draft = self._store.draft()
-                taken = None
-            with ledger.undone_on_error():
-                if taken is not None:
-                    await paced(ledger.settle(taken, day, now, draft))
-                polled.success_monotonic = self._clock.monotonic()
-                ledger.polls.last_success_timestamp_seconds = now
-                self._publish_poll(polled, draft, begun, up=True)
-            if taken is not None:
-                await paced(ledger.draw(taken, day, now, polled.target.interval_seconds))
+                self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
+                draft, response = self._store.draft(), None
+            if response is not None:
+                await paced(series.settle(response, day, now, draft))
+            self._publish(state, draft, begun, reason=None)
+            state.success_monotonic = self._clock.monotonic()
+            if response is not None:
+                await paced(state.add_to_curve(before, response.changed, now))
         seconds = round(self._clock.monotonic() - begun, 3)
-        self._log.debug("poll_succeeded", target=polled.target.name, bytes=len(body), seconds=seconds)
-        polled.tell_recovery(self._log, self._clock.monotonic())
+        self._log.debug("poll_succeeded", target=state.target.name, bytes=len(body), seconds=seconds)
+        state.log_success(self._log, self._clock.monotonic())
 
-    async def _end_badly(self, polled: TargetState, begun: float, reason: str, **told: str) -> None:
-        polled.last_error = LastError.of(reason, told["error"], self._clock.time())
+    async def _fail(self, state: TargetState, begun: float, reason: str, **details: str) -> None:
+        state.last_error = LastError.of(reason, details["error"], self._clock.time())
         async with self._lock:
-            polled.ledger.polls.failures[reason] += 1
-            self._publish_poll(polled, self._store.draft(), begun, up=False)
-        polled.tell_failure(self._log, begun, self._clock.monotonic(), reason, told)
+            self._publish(state, self._store.draft(), begun, reason=reason)
+        state.log_failure(self._log, begun, self._clock.monotonic(), reason, details)
 
-    def _publish_poll(self, polled: TargetState, draft: Draft, begun: float, *, up: bool) -> None:
-        polls = polled.ledger.polls
-        polls.up = up
-        polls.polls += 1
-        polls.last_poll_timestamp_seconds = self._clock.time()
-        polls.last_poll_duration_seconds = self._clock.monotonic() - begun
-        polled.ledger.put_polls(draft)
+    def _publish(self, state: TargetState, draft: Draft, begun: float, *, reason: str | None) -> None:
+        """Publish a draft with a poll's outcome: success without a `reason`, failure with one."""
+        polls, now = state.series.published.polls, self._clock.time()
+        polls = replace(
+            polls,
+            up=reason is None,
+            last_poll_timestamp_seconds=now,
+            last_poll_duration_seconds=self._clock.monotonic() - begun,
+            polls=polls.polls + 1,
+            skipped=state.skipped,
+        )
+        if reason is None:
+            polls = replace(polls, last_success_timestamp_seconds=now)
+        else:
+            polls = replace(polls, failures={**polls.failures, reason: polls.failures.get(reason, 0) + 1})
+        state.series.put_polls(polls, draft)
         draft.publish()

@@ -1,15 +1,14 @@
-"""What is known and published of one target: its folders' figures, its day's counters, its polls.
+"""The series of one target: what they show, and how responses, midnight and age change them.
 
-Every method that takes a draft writes its changes there; what it writes is the table of situations in docs/metrics.md.
+Every method writes to a `Draft`. What it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
@@ -26,192 +25,188 @@ from exporter.exposition.families import (
 )
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
-from exporter.polling.day_curve import DayCurve
-from exporter.polling.org_day import OrgDay, midnight
+from exporter.polling.org_day import OrgSeries, midnight
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
 
-_ABSENT_KEPT = 10_000
-"""So many folders of a target are shown that its last answer does not name: V-Spark may name ever new ones."""
+_MAX_ABSENT = 10_000
+"""How many folders a target keeps that its last response does not contain: V-Spark may name new ones without end."""
 
-_PATIENCE_INTERVALS = 2
-"""So many intervals after a success, what came in since is still counted to the half hour of the next one."""
+_CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
 
-class Taken(Struct, frozen=True):
-    """What was read of one answer: its contents, and the figures of the folders that may have changed."""
+class ResponseFigures(Struct, frozen=True):
+    """The content of one response, and the figures of those folders that may have changed since the last one."""
 
     contents: Contents
-    figures: dict[str, FolderFigures]
+    changed: dict[str, FolderFigures]
+
+
+class Published(Struct, frozen=True):
+    """What a target has published. The mappings are replaced, never changed.
+
+    `folders` has the figures of the org's current day. They stay when the series are removed because of their age:
+    within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
+    folder counts too. `contents` and `today` are of the last response, `absent` has the folders that earlier responses
+    contained, with the day on which they were last seen, the oldest first. `repeated_day` is a day to which the clock
+    was set back. `responses` is the number of the last response whose figures are published.
+    """
+
+    rules: AgentRules
+    polls: PollFigures = PollFigures()
+    has_values: bool = False
+    folders: Mapping[str, FolderFigures] = {}
+    contents: Contents = Contents(None, frozenset())
+    today: date = date.min
+    absent: Mapping[str, date] = {}
+    day: date | None = None
+    repeated_day: date | None = None
+    responses: int = 0
 
 
 class TargetSeries:
-    """The state of one target between its polls."""
+    """Reads a target's responses and publishes its series; `published` is their state."""
 
-    def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_day: OrgDay) -> None:
+    def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_series: OrgSeries) -> None:
         self.target = target
-        self.polls = PollFigures()
-        self.curve = DayCurve()
-        """How the day's calls came in, where the time zone is known."""
+        self.published = Published(rules)
         self._changes = ChangeTracker(parser)
-        self._rules = rules
-        self._org_day = org_day
-        self._published: dict[str, FolderFigures] = {}
-        self._last_named: dict[str, date] = {}
-        self._calls_total: dict[str, int] = {}
-        self._day: date | None = None
-        self._came_back_to: date | None = None
-        self._labels: dict[str, str] = {}
-        self.has_values = False
-        """Whether what an answer says is published, be it that there is no folder."""
+        self._org_series = org_series
+        self._responses = 0
 
-    @property
-    def folders(self) -> Mapping[str, FolderFigures]:
-        """What is published of each folder now, as a copy."""
-        return self._published.copy()
+    def read(self, body: bytes, day: date | None, draft: Draft) -> Steps[ResponseFigures]:
+        """Read the response to a request for `day` (None: for the server's today), and write its agents to `draft`.
 
-    def read(self, body: bytes, day: date | None, draft: Draft) -> Steps[Taken]:
-        """Read an answer to a request for `day` (None: for the server's today), folder by folder.
-
-        It yields where a pause may be made. Raises DecodeError. Until what it returns is settled, nothing is changed
-        here, and the draft may be thrown away.
+        Raises DecodeError.
         """
+        published = draft.latest(self)
+        if published.responses != self._responses:
+            # The last response was read, but not published. Only what differs from it would be read now.
+            self._changes.forget()
         figures: dict[str, FolderFigures] = {}
 
         def put(folder_day: FolderDay) -> Steps[None]:
-            figures[folder_day.folder] = yield from self._put_agents(folder_day, draft)
+            figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
 
         contents = yield from self._changes.read(body, Requested(self.target.folder, day), put)
-        return Taken(contents, figures)
+        self._responses += 1
+        return ResponseFigures(contents, figures)
 
-    def settle(self, taken: Taken, day: date | None, now: float, draft: Draft) -> Steps[None]:
-        """Make what was read of `day` the target's values; it yields where a pause may be made."""
-        if day is not None and self._day is not None and day < self._day:
-            self._came_back_to = day
-        self._day = day
-        today = day or datetime.fromtimestamp(now, UTC).date()
-        named = taken.contents.folders
-        yesterday = today - timedelta(days=1)
-        absent = {each: last for each, last in self._last_named.items() if last >= yesterday and each not in named}
-        forgotten = max(0, len(absent) - _ABSENT_KEPT)
-        # In the order in which they were named last, so that those that are forgotten are the first.
-        self._last_named = dict(islice(absent.items(), forgotten, None)) | dict.fromkeys(named, today)
-        expected = {*self._last_named, *([self.target.folder] if self.target.folder is not None else [])}
-        for folder in self._calls_total.keys() - expected:
-            del self._calls_total[folder]
-        for folder in sorted(expected | self._published.keys()):
-            if folder not in expected:
-                self._drop_folder(folder, draft)
-            elif folder not in named:
-                self._put_no_agents(folder, draft)
-                self._put_folder(folder, FolderFigures(), day, draft)
-            elif folder in taken.figures:
-                self._put_folder(folder, taken.figures[folder], day, draft)
-            yield
-        self._org_day.put(self.target, day, draft)
-        self.has_values = True
-
-    def draw(self, taken: Taken, day: date | None, now: float, interval_seconds: float) -> Steps[None]:
-        """Add what was settled to the day's curve; it yields where a pause may be made."""
-        if self.target.zone is None or day is None:
+    def settle(self, response: ResponseFigures, day: date | None, now: float, draft: Draft) -> Steps[None]:
+        """Make a response that was read for `day` the target's values."""
+        before = draft.latest(self)
+        contents, today = response.contents, day or datetime.fromtimestamp(now, UTC).date()
+        if before.has_values and contents is before.contents and today == before.today:
+            draft.replace(self, replace(before, responses=self._responses))
             return
-        self.curve.begin_poll(now, midnight(self.target.zone, day), _PATIENCE_INTERVALS * interval_seconds)
-        self.curve.forget_others(self._last_named)
-        for folder in taken.figures:
-            self.curve.put(folder, self._calls_total.get(folder, 0))
+        repeated = before.repeated_day
+        if day is not None and before.day is not None and day < before.day:
+            repeated = day
+        absent = _absent(before, contents.folders, today)
+        without_calls = set(absent)
+        if self.target.folder is not None and self.target.folder not in contents.folders:
+            without_calls.add(self.target.folder)
+        gone = before.folders.keys() - contents.folders - without_calls
+        folders = dict(before.folders)
+        # In the order of the blocks: to put them in another order costs three times as much.
+        for folder in sorted({*gone, *without_calls, *response.changed}):
+            known = folders.get(folder, FolderFigures())
+            if folder in gone:
+                del folders[folder]
+                if before.has_values:
+                    self._drop_folder(folder, known, draft)
+            else:
+                figures = response.changed.get(folder, FolderFigures())
+                figures = replace(figures, calls_total=self._calls_total(figures.calls, known, day, repeated))
+                if figures != folders.get(folder) or not before.has_values:
+                    folders[folder] = figures
+                    if folder in without_calls:
+                        self._drop_agents(folder, known, draft)
+                    self._put_folder(folder, figures, day, draft)
             yield
-
-    @contextmanager
-    def undone_on_error(self) -> Iterator[None]:
-        """Change nothing here where the block, which settles and publishes, ends with an exception."""
-        published, named, totals = self._published.copy(), self._last_named.copy(), self._calls_total.copy()
-        has_values, org_day = self.has_values, self._org_day.state
-        rest = self._day, self._came_back_to, self._rules
-        try:
-            yield
-        except BaseException:
-            self._published, self._last_named, self._calls_total = published, named, totals
-            self.has_values, self._org_day.state = has_values, org_day
-            self._day, self._came_back_to, self._rules = rest
-            self.forget_answer()
-            raise
+        self._org_series.put(self.target, day, len(folders), draft)
+        draft.replace(
+            self,
+            replace(
+                before,
+                has_values=True,
+                folders=folders,
+                contents=contents,
+                today=today,
+                absent=absent,
+                day=day,
+                repeated_day=repeated,
+                responses=self._responses,
+            ),
+        )
 
     def drop_values(self, draft: Draft) -> Steps[None]:
-        """Let the values go, since their day is over or they are too old; the poll metrics stay.
-
-        It yields where a pause may be made.
-        """
-        for folder in sorted(self._published):
-            self._drop_folder(folder, draft)
-            yield
-        self._org_day.put(self.target, None, draft)
-        self.has_values = False
-        self.forget_answer()
+        """Remove the values, because their day is over or they are too old. The poll metrics stay."""
+        published = draft.latest(self)
+        if published.has_values:
+            for folder, figures in sorted(published.folders.items()):
+                self._drop_folder(folder, figures, draft)
+                yield
+        self._org_series.put(self.target, None, None, draft)
+        draft.replace(self, replace(published, has_values=False))
+        self._changes.forget()
 
     def begin_day(self, draft: Draft) -> Steps[None]:
-        """Let yesterday's values go and the counters begin anew; it yields where a pause may be made."""
+        """Remove yesterday's values and restart the counters."""
         yield from self.drop_values(draft)
-        self._calls_total.clear()
-        self.curve.begin()
+        draft.replace(self, replace(draft.latest(self), folders={}))
 
-    def leave(self, draft: Draft) -> Steps[None]:
-        """Let all series go, since the target has left the configuration; it yields where a pause may be made."""
+    def remove(self, draft: Draft) -> Steps[None]:
+        """Remove all series, because the target has left the configuration."""
         yield from self.drop_values(draft)
         for family in (*POLL_VALUES, POLL_FAILURES):
             draft.put(family, self._key(self.target.folder or ""), "")
 
-    def follow(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
-        """Show the last answer's agents by other rules; it yields where a pause may be made."""
-        self._rules = rules
-        last = self._changes.last
-        self.forget_answer()
-        if not self.has_values:
+    def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
+        """Show the last response's agents by other rules."""
+        published, last = draft.latest(self), self._changes.last
+        draft.replace(self, replace(published, rules=rules))
+        self._changes.forget()
+        if not published.has_values:
             return
-        if last is None:  # whose agents may not be shown by these rules
+        if last is None or published.responses != self._responses:
+            # The values stem from a response that is gone, and these rules may hide its agents.
             yield from self.drop_values(draft)
             return
         body, requested = last
-        taken = yield from self.read(body, requested.day, draft)
-        yield from self.settle(taken, requested.day, now, draft)
+        response = yield from self.read(body, requested.day, draft)
+        yield from self.settle(response, requested.day, now, draft)
 
-    def read_by(self, parser: Parser) -> None:
-        """Read the next answer with another parser."""
+    def read_with(self, parser: Parser) -> None:
+        """Read the next response with another parser."""
         self._changes = ChangeTracker(parser)
 
-    def forget_answer(self) -> None:
-        """Read the next answer whole, because what came of the last one is not published."""
-        self._changes.forget()
-
-    def put_polls(self, draft: Draft) -> None:
-        """Publish how the target's polls went."""
-        key = (self.target.company, self.target.org, self.target.folder or "")
+    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
+        """Publish figures of the target's polls."""
+        draft.replace(self, replace(draft.latest(self), polls=polls))
+        key = self._key(self.target.folder or "")
         labels = dict(zip(("company", "org", "folder"), key, strict=True))
-        text = self._label_text(key[2])
+        text = label_text(labels)
         for family, value_of in POLL_VALUES.items():
-            value = value_of(self.polls)
+            value = value_of(polls)
             draft.put(family, key, "" if value is None else sample(family.name, text, value))
-        failures = sorted(self.polls.failures.items())
-        draft.put(
-            POLL_FAILURES,
-            key,
-            "".join(
-                sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
-                for reason, count in failures
-            ),
-        )
+        failures = [
+            sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
+            for reason, count in sorted(polls.failures.items())
+        ]
+        draft.put(POLL_FAILURES, key, "".join(failures))
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self.target.company, self.target.org, folder
 
-    def _label_text(self, folder: str) -> str:
-        kept = self._labels.get(folder)
-        return kept or label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
+    def _labels(self, folder: str) -> str:
+        return label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
 
-    def _put_agents(self, folder_day: FolderDay, draft: Draft) -> Steps[FolderFigures]:
-        shown, folded = yield from self._rules.apply(AgentDays.of(folder_day.agents))
-        key, labels = self._key(folder_day.folder), self._label_text(folder_day.folder)
+    def _put_agents(self, folder_day: FolderDay, rules: AgentRules, draft: Draft) -> Steps[FolderFigures]:
+        shown, folded = yield from rules.apply(AgentDays.of(folder_day.agents))
+        key, labels = self._key(folder_day.folder), self._labels(folder_day.folder)
         for family, agents, values in agent_columns(shown):
             draft.put(family, key, agent_samples(family.name, labels, agents, values))
         return FolderFigures(
@@ -221,36 +216,36 @@ class TargetSeries:
             folded=folded,
         )
 
-    def _put_no_agents(self, folder: str, draft: Draft) -> None:
-        published = self._published.get(folder)
-        if published is not None and published.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
+    def _calls_total(self, calls: int, known: FolderFigures, day: date | None, repeated_day: date | None) -> int | None:
+        if self.target.zone is None or day is None:
+            return calls
+        # Coming after the next day's small number, the number of a repeated day would look like new calls.
+        return None if day == repeated_day else max(calls, known.calls_total or 0)
 
     def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        zone = self.target.zone
+        key, labels, zone = self._key(folder), self._labels(folder), self.target.zone
         created = ""
-        total: int | None = figures.calls
-        if day is not None and day == self._came_back_to:
-            # Behind the next day's small number, this one's would look like so many new calls.
-            total = None
-        elif zone is not None and day is not None:
-            total = self._calls_total[folder] = max(figures.calls, self._calls_total.get(folder, 0))
-            began = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
-            created = sample(began, self._label_text(folder), midnight(zone, day))
-        figures = msgspec.structs.replace(figures, calls_total=total)
-        if figures == self._published.get(folder):
-            return
-        self._published[folder] = figures
-        self._labels[folder] = labels = self._label_text(folder)
+        if figures.calls_total is not None and zone is not None and day is not None:
+            created = sample(_CREATED, labels, midnight(zone, day))
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
             text = "" if value is None else sample(family.name, labels, value)
-            draft.put(family, self._key(folder), text, text + created)
+            draft.put(family, key, text, text + created)
 
-    def _drop_folder(self, folder: str, draft: Draft) -> None:
-        self._put_no_agents(folder, draft)
+    def _drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
+        self._drop_agents(folder, figures, draft)
         for family in FOLDER_VALUES:
             draft.put(family, self._key(folder), "")
-        self._published.pop(folder, None)
-        self._labels.pop(folder, None)
+
+    def _drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
+        if figures.agents:
+            for family in (AGENT_CALLS, AGENT_AVERAGE):
+                draft.put(family, self._key(folder), "")
+
+
+def _absent(before: Published, named: frozenset[str], today: date) -> Mapping[str, date]:
+    """Return the folders that no longer appear but were seen today or yesterday: those seen last, up to the limit."""
+    yesterday = today - timedelta(days=1)
+    seen = {**before.absent, **dict.fromkeys(before.contents.folders - named, before.today)}
+    absent = {folder: day for folder, day in seen.items() if day >= yesterday and folder not in named}
+    return dict(islice(absent.items(), max(0, len(absent) - _MAX_ABSENT), None))

@@ -1,4 +1,4 @@
-"""The status as JSON; docs/status.md has the schema, which is a promise."""
+"""The status as JSON. Its schema is a promise to users; it is in docs/status.md."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 
 from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import Figures, TargetStatus
+from exporter.polling.snapshot import TargetFigures, TargetStatus
 from exporter.status.formatting import rfc3339
 from exporter.status.overview import Overview
 from exporter.status.query import Selected
 
 
-def pieces(overview: Overview, selected: Sequence[Selected]) -> Iterator[str]:
-    """Give the answer in small pieces, folder by folder."""
+def targets_json(overview: Overview, selected: Sequence[Selected]) -> Iterator[str]:
+    """Yield the response in small pieces, folder by folder."""
     yield '{"status":"success","data":'
     yield _json(_head(overview)).removesuffix("}")
     yield ',"targets":['
@@ -28,8 +28,8 @@ def pieces(overview: Overview, selected: Sequence[Selected]) -> Iterator[str]:
     yield "]}}\n"
 
 
-def refusal(problems: Sequence[str]) -> str:
-    """Give the answer to a query that cannot be understood."""
+def error_json(problems: Sequence[str]) -> str:
+    """Return the response to an invalid query."""
     return _json({"status": "error", "errorType": "bad_data", "error": "; ".join(problems)}) + "\n"
 
 
@@ -52,8 +52,8 @@ def _head(overview: Overview) -> dict[str, Any]:
         },
         "totals": {
             "targets": totals.targets,
-            **{state.value: count for state, count in totals.states.items()},
-            "without_values": totals.unknown,
+            **{health.value: count for health, count in totals.by_health.items()},
+            "without_values": totals.without_values,
             "folders": totals.folders,
             "calls_today": totals.calls,
             "agents_today": totals.agents,
@@ -62,21 +62,22 @@ def _head(overview: Overview) -> dict[str, Any]:
 
 
 def _target(status: TargetStatus, now: float) -> dict[str, Any]:
-    target, error = status.target, status.last_error
+    target, polls, error = status.target, status.polls, status.last_error
+    success = polls.last_success_timestamp_seconds
     return {
         "company": target.company,
         "org": target.org,
         "folder": target.folder,
-        "state": status.state.value,
+        "state": status.health.value,
         "polling": status.polling,
         "interval_seconds": target.interval_seconds,
         "next_poll_seconds": _rounded(status.next_poll_seconds),
-        "last_success": None if status.last_success is None else rfc3339(status.last_success),
+        "last_success": None if success is None else rfc3339(success),
         "last_success_age_seconds": _rounded(status.success_age_seconds),
-        "last_poll": None if status.last_poll is None else rfc3339(status.last_poll),
-        "last_poll_duration_seconds": _rounded(status.last_poll_duration_seconds),
-        "polls": status.polls,
-        "poll_failures": status.failures,
+        "last_poll": rfc3339(polls.last_poll_timestamp_seconds) if polls.polls else None,
+        "last_poll_duration_seconds": _rounded(polls.last_poll_duration_seconds) if polls.polls else None,
+        "polls": polls.polls,
+        "poll_failures": sum(polls.failures.values()),
         "last_error": error
         and {
             "reason": error.reason,
@@ -96,7 +97,7 @@ def _folder(status: TargetStatus, folder: str, figures: FolderFigures, now: floa
     return {"folder": folder, **_figures(figures), "calls_by_half_hour": status.curve.half_hours(folder, now)}
 
 
-def _figures(figures: Figures | FolderFigures | None) -> dict[str, Any]:
+def _figures(figures: TargetFigures | FolderFigures | None) -> dict[str, Any]:
     mean = figures.average_seconds if figures is not None and figures.calls else None
     return {
         "calls_today": figures and figures.calls,

@@ -1,4 +1,4 @@
-"""How the status page says things: ages, durations, and texts that others have written."""
+"""Texts of the status page: ages, durations, times, and foreign text made safe to display."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -6,12 +6,12 @@ from typing import Final
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SHOWN: Final = {"\u200c", "\u200d"}
-"""Joiners, which some scripts and emoji need."""
+"""Joiners, needed by some scripts and emoji."""
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def visible(text: str, longest: int) -> str:
-    """Give a foreign text, cut after `longest` characters; what cannot be seen or turns others around is its code."""
+    """Return a foreign text cut after `longest` characters, with invisible and bidirectional characters as codes."""
     cut = text if len(text) <= longest else text[:longest]
     if not cut.isprintable():
         cut = "".join(map(_shown, cut))
@@ -25,7 +25,7 @@ def _shown(character: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """Give a length of time in its two largest units: `41 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`."""
+    """Return a length of time in its two largest units: `41 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`."""
     whole = int(max(0.0, seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -41,13 +41,13 @@ def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -
     return f"{whole // large} {large_name} {rest} {small_name}" if rest else f"{whole // large} {large_name}"
 
 
-def clock(seconds: float) -> str:
-    """Give a call's duration as `4:23`, or `1:02:03`."""
+def call_duration(seconds: float) -> str:
+    """Return a call's duration as `4:23`, or `1:02:03`."""
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def rfc3339(time: float) -> str:
-    """Give a Unix time as RFC 3339 in UTC, to the millisecond."""
+    """Return a Unix time as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

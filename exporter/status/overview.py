@@ -1,52 +1,49 @@
-"""Where the exporter and its targets stand, as values for people who look: the status page and its JSON.
-
-Times are Unix times in seconds. Nothing here knows a token or a URL.
-"""
+"""Snapshot of the exporter as a whole: what the status page and its JSON show. Times are Unix times in seconds."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self
 
 from msgspec import Struct
 
-from exporter.polling.snapshot import State, TargetStatus
+from exporter.polling.snapshot import Health, TargetStatus
 
 
 class ConfigState(Struct, frozen=True):
-    """When the configuration that is in use was loaded, and why a later one was refused, if that is so."""
+    """When the configuration in use was loaded, and the problems of a later one that was rejected."""
 
     loaded_at: float
     problems: tuple[str, ...] = ()
 
 
 class Totals(Struct, frozen=True):
-    """Sums over all targets; `states` has every state. An agent with calls in two folders counts twice.
+    """Sums over all targets. An agent with calls in two folders counts twice.
 
-    `folders`, `calls` and `agents` are of those that have values, None where none has; `unknown` is how many have not.
+    `by_health` has a count for every `Health`. `folders`, `calls` and `agents` are sums over the targets with values,
+    None if no target has values. `without_values` is the number of the other targets.
     """
 
     targets: int
-    states: Mapping[State, int]
-    unknown: int
+    by_health: Mapping[Health, int]
+    without_values: int
     folders: int | None
     calls: int | None
     agents: int | None
 
     @classmethod
     def of(cls, targets: Iterable[TargetStatus]) -> Self:
-        """Add up."""
-        states = dict.fromkeys(State, 0)
-        known = folders = calls = agents = 0
+        """Return the sums."""
+        by_health = dict.fromkeys(Health, 0)
+        with_values = folders = calls = agents = 0
         for status in targets:
-            states[status.state] += 1
+            by_health[status.health] += 1
             if status.figures is not None:
-                known += 1
+                with_values += 1
                 folders += len(status.folders)
                 calls += status.figures.calls
                 agents += status.figures.agents
-        count = sum(states.values())
-        if not known:
-            return cls(count, states, count, None, None, None)
-        return cls(count, states, count - known, folders, calls, agents)
+        count = sum(by_health.values())
+        sums = (folders, calls, agents) if with_values else (None, None, None)
+        return cls(count, by_health, count - with_values, *sums)
 
 
 class Overview(Struct, frozen=True):

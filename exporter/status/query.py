@@ -1,16 +1,16 @@
-"""What somebody wants to see of the targets: the query of the status page and of its JSON."""
+"""The query of the status page and its JSON: which targets to show, and in which order."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import SEVERITY, State, TargetStatus
+from exporter.polling.snapshot import SEVERITY, Health, TargetFigures, TargetStatus
 from exporter.runtime.steps import Pauses
 
 _LONGEST_FILTER: Final = 200
@@ -22,7 +22,7 @@ _Item = TypeVar("_Item")
 
 
 class Sort(StrEnum):
-    """What rows are sorted by."""
+    """The column by which rows are sorted."""
 
     STATE = "state"
     NAME = "name"
@@ -34,12 +34,12 @@ class Sort(StrEnum):
 
     @property
     def descends(self) -> bool:
-        """Whether the largest comes first unless somebody wants it otherwise."""
+        """Whether the largest value comes first by default."""
         return self in (Sort.CALLS, Sort.DURATION, Sort.AGENTS, Sort.SUCCESS)
 
 
 class Selected(Struct, frozen=True, gc=False):
-    """A target that is wanted, and those of its folders that are, in their order."""
+    """A target that matches, and those of its folders that match, in order."""
 
     status: TargetStatus
     folders: Iterator[Folder]
@@ -47,17 +47,17 @@ class Selected(Struct, frozen=True, gc=False):
 
 
 class StatusQuery(Struct, frozen=True):
-    """Which targets, in which order; `refresh`: whether the page loads itself again."""
+    """Which targets to show, and in which order; `refresh` is whether the page refreshes itself."""
 
     filter: str = ""
-    state: State | None = None
+    health: Health | None = None
     sort: Sort = Sort.STATE
     descending: bool = False
     refresh: bool = True
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
-        """Read the query of a URL; also gives what is wrong with it, for which the default is taken."""
+        """Return the query of a URL and its problems. The default replaces an invalid value."""
         problems = []
 
         def chosen(name: str, allowed: Sequence[str]) -> str:
@@ -69,49 +69,41 @@ class StatusQuery(Struct, frozen=True):
 
         text = given.get("filter", "").strip()
         if len(text) > _LONGEST_FILTER:
-            problems.append(f"filter is longer than {_LONGEST_FILTER} characters: its beginning is used")
+            problems.append(f"filter is longer than {_LONGEST_FILTER} characters; only its beginning is used")
             text = text[:_LONGEST_FILTER].rstrip()
-        state = chosen("state", tuple(State))
+        health = chosen("state", tuple(Health))
         sort = Sort(chosen("sort", tuple(Sort)) or Sort.STATE)
         order = chosen("order", ("asc", "desc"))
         return cls(
             filter=text,
-            state=State(state) if state else None,
+            health=Health(health) if health else None,
             sort=sort,
             descending=order == "desc" if order else sort.descends,
             refresh=chosen("refresh", ("0", "1")) != "0",
         ), tuple(problems)
 
-    @property
-    def href(self) -> str:
-        """The query as a relative link, without what is the default anyway."""
+    def link(self, **changes: Any) -> str:
+        """Return the query, with some fields changed, as a relative link without default values."""
+        query = replace(self, **changes)
         pairs = [
-            ("filter", self.filter, ""),
-            ("state", self.state or "", ""),
-            ("sort", self.sort, Sort.STATE),
-            ("order", "desc" if self.descending else "asc", "desc" if self.sort.descends else "asc"),
-            ("refresh", "1" if self.refresh else "0", "1"),
+            ("filter", query.filter, ""),
+            ("state", query.health or "", ""),
+            ("sort", query.sort, Sort.STATE),
+            ("order", "desc" if query.descending else "asc", "desc" if query.sort.descends else "asc"),
+            ("refresh", "1" if query.refresh else "0", "1"),
         ]
         return f"?{urlencode([(name, value) for name, value, default in pairs if value != default])}"
 
-    def with_state(self, state: State | None) -> Self:
-        """Give the same query for the targets in a state, None: in any."""
-        return replace(self, state=state)
-
-    def sorted_by(self, sort: Sort) -> Self:
-        """Give the same query sorted by `sort`, the other way round where it is that already."""
-        return replace(self, sort=sort, descending=not self.descending if sort is self.sort else sort.descends)
-
-    def with_refresh(self, *, refresh: bool) -> Self:
-        """Give the same query with or without loading itself again."""
-        return replace(self, refresh=refresh)
+    def link_sorted_by(self, sort: Sort) -> str:
+        """Return a link to the same query sorted by `sort`, in reverse order if it is sorted by it already."""
+        return self.link(sort=sort, descending=not self.descending if sort is self.sort else sort.descends)
 
     async def select(self, targets: Iterable[TargetStatus], pauses: Pauses) -> list[Selected]:
-        """Choose and sort; lets the event loop breathe by `pauses`."""
+        """Return the matching targets in order, with `pauses` for the event loop."""
         words = self.filter.casefold().split()
         found = []
         for status in targets:
-            if self.state in (None, status.state):
+            if self.health in (None, status.health):
                 folders = await _matching(status, words, pauses)
                 if folders or _matches(status.target.name, words):
                     found.append((status, folders))
@@ -125,40 +117,39 @@ class StatusQuery(Struct, frozen=True):
 
     @property
     def backwards(self) -> bool:
-        """Whether keys are sorted in reverse; numbers are negated instead, so that equals stay sorted by name."""
+        """Whether keys are sorted in reverse. Numbers are negated instead, so that equal ones stay sorted by name."""
         return self.sort is Sort.NAME and self.descending
 
     def _target_key(self, status: TargetStatus) -> _Key:
-        figures = status.figures
         value: float | None = None
         match self.sort:
             case Sort.STATE:
-                value = SEVERITY[status.state]
+                value = SEVERITY[status.health]
             case Sort.SUCCESS:
                 value = status.success_age_seconds
             case Sort.NEXT:
                 value = status.next_poll_seconds
-            case Sort.CALLS | Sort.DURATION | Sort.AGENTS if figures is not None:
-                value = _figure(self.sort, figures.calls, figures.average_seconds, figures.agents)
+            case _ if status.figures is not None:
+                value = _figure(self.sort, status.figures)
         return self._key(value, status.target.name)
 
     def _folder_key(self, folder: Folder) -> _Key:
         name, figures = folder
-        return self._key(_figure(self.sort, figures.calls, figures.average_seconds, figures.agents), name)
+        return self._key(_figure(self.sort, figures), name)
 
     def _key(self, value: float | None, name: str) -> _Key:
-        """Give what to sort by: what has no value comes last either way, equals by name."""
+        """Return the sort key: rows without a value come last in either order, rows with equal values by name."""
         return value is None, (-value if self.descending else value) if value is not None else 0.0, name.casefold()
 
 
-def _figure(sort: Sort, calls: int, average_seconds: float | None, agents: int) -> float | None:
+def _figure(sort: Sort, figures: FolderFigures | TargetFigures) -> float | None:
     match sort:
         case Sort.CALLS:
-            return calls
+            return figures.calls
         case Sort.DURATION:
-            return average_seconds
+            return figures.average_seconds
         case Sort.AGENTS:
-            return agents
+            return figures.agents
         case _:
             return None
 
@@ -171,7 +162,7 @@ def _matches(name: str, words: Sequence[str]) -> bool:
 
 
 async def _matching(status: TargetStatus, words: Sequence[str], pauses: Pauses) -> list[Folder]:
-    """Give the folders in whose full name every word stands."""
+    """Return the folders whose full name contains every word."""
     if not words:
         return list(status.folders.items())
     above = f"{status.target.company}/{status.target.org}/".casefold()
@@ -187,7 +178,7 @@ async def _matching(status: TargetStatus, words: Sequence[str], pauses: Pauses) 
 async def _ordered(
     items: Sequence[_Item], key: Callable[[_Item], _Key], order: StatusQuery, pauses: Pauses
 ) -> Iterator[_Item]:
-    """Sort some at a time: all of a very large org's folders at once would hold the event loop."""
+    """Sort in chunks: sorting all folders of a very large org at once would block the event loop."""
     chunks = []
     for start in range(0, len(items), _SORTED_AT_ONCE):
         chunks.append(sorted(items[start : start + _SORTED_AT_ONCE], key=key, reverse=order.backwards))

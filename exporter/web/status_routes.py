@@ -14,7 +14,7 @@ from exporter import __version__
 from exporter.polling.snapshot import TargetStatus
 from exporter.runtime.clock import Clock
 from exporter.runtime.steps import Pauses
-from exporter.status import api
+from exporter.status.api import error_json, targets_json
 from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH
@@ -71,17 +71,17 @@ class StatusRoutes:
         pauses = Pauses()
         overview = await self._overview(pauses)
         selected = await query.select(overview.targets, pauses)
-        return await _send(request, headers, self._page.pieces(overview, selected, query, problems), pauses)
+        return await _send(request, headers, self._page.html(overview, selected, query, problems), pauses)
 
     async def _serve_json(self, request: web.Request) -> web.StreamResponse:
         query, problems = StatusQuery.parse(request.query)
         headers = {"Content-Type": "application/json", **_COMMON_HEADERS}
         if problems:
-            return web.Response(status=400, body=api.refusal(problems).encode(), headers=headers)
+            return web.Response(status=400, body=error_json(problems).encode(), headers=headers)
         pauses = Pauses()
         overview = await self._overview(pauses)
         selected = await query.select(overview.targets, pauses)
-        return await _send(request, headers, api.pieces(overview, selected), pauses)
+        return await _send(request, headers, targets_json(overview, selected), pauses)
 
     async def _overview(self, pauses: Pauses) -> Overview:
         targets = []

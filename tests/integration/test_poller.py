@@ -10,6 +10,7 @@ import pytest
 from exporter.config.targets import Target
 from exporter.config.tokens import FileToken
 from exporter.errors import INTERNAL, REASONS
+from exporter.exposition.families import PollFigures
 from exporter.exposition.store import Draft
 from exporter.polling.poll import Upstream
 from exporter.polling.schedule import offset_seconds
@@ -344,10 +345,10 @@ async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
 async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     put_polls = TargetSeries.put_polls
 
-    def broken(self: TargetSeries, draft: Draft) -> None:
+    def broken(self: TargetSeries, polls: PollFigures, draft: Draft) -> None:
         if self.target.folder == "B":
             raise RuntimeError(f"no place for {CANARY}")
-        put_polls(self, draft)
+        put_polls(self, polls, draft)
 
     monkeypatch.setattr(TargetSeries, "put_polls", broken)
     async with watching(target_of("US/Eastern", "A"), target_of("US/Eastern", "B")) as (_, _, watched):

@@ -15,7 +15,7 @@ from exporter.polling.target_series import TargetSeries
 from exporter.simulator import Fault
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
-from tests.support.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
+from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, target_of, watching
 from tests.support.raw_servers import answer, client_of, serving, until
 
 EAST = "US/Eastern"
@@ -23,7 +23,7 @@ A, B = target_of(EAST, "A"), target_of(EAST, "B")
 HASHED = AgentRules(enabled=True, max_per_folder=1000, include=".*", exclude="", hash_key=b"a key of 16 bytes")
 
 
-def names(watched: Polling) -> list[str]:
+def names(watched: RunningPoller) -> list[str]:
     return [name for name, _ in watched.upstream.begun]
 
 
@@ -167,7 +167,7 @@ async def test_other_rules_for_agents_count_at_once_for_what_is_published() -> N
 async def test_values_whose_answer_is_forgotten_go_where_the_rules_change() -> None:
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
-        watched.poller._polled[0].ledger.forget_answer()
+        watched.poller._states[0].series.read_with(Parser(Layouts()))
         await watched.replace(A, rules=HASHED)
         assert watched.lines("vspark_agent_") == watched.lines("vspark_folder_") == []
         await watched.polled()
@@ -195,7 +195,7 @@ async def test_another_upstream_is_asked_anew_where_a_poll_is_under_way() -> Non
         release.set()
 
 
-@pytest.mark.parametrize("method", ["leave", "follow"])
+@pytest.mark.parametrize("method", ["remove", "apply_rules"])
 async def test_what_cannot_be_applied_changes_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(A, B, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
@@ -230,7 +230,7 @@ async def test_what_cannot_be_applied_leaves_the_rules_and_the_polls_under_way(m
     """Rules that failed midway would show up at the next poll, agents' ids that are to be hashed perhaps."""
     async with watching(A, B, start=NOON) as (simulator, __, watched):
         simulator.fail("C", "O", "B", fault=Fault.slow(30))
-        await until(lambda: watched.upstream.running == ["C/O/B"] and watched.poller._polled[0].tried)
+        await until(lambda: watched.upstream.running == ["C/O/B"] and watched.poller._states[0].tried)
         with monkeypatch.context() as patched:
             patched.delattr(Store, "replace")
             with pytest.raises(AttributeError):
@@ -254,7 +254,7 @@ async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
         polling(clock := FakeClock(NOON), client, A) as watched,
     ):
         await until(lambda: watched.poller.ready)
-        async with watched.poller._publisher._lock:  # as of a large answer that is being published
+        async with watched.poller._runner._lock:  # as of a large answer that is being published
             replacing = asyncio.create_task(watched.replace(moved, upstream=other))
             await asyncio.sleep(0)
             clock.advance(60)
@@ -277,7 +277,7 @@ async def test_a_target_whose_values_go_by_other_rules_is_polled_at_once() -> No
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         await watched.poller.replace(
-            [A], watched.upstream, reader=Parser(Layouts(("anzahl",))), rules=watched.poller._rules
+            [A], watched.upstream, parser=Parser(Layouts(("anzahl",))), rules=watched.poller._rules
         )
         await watched.replace(A, rules=HASHED)
         await until(lambda: len(watched.lines("vspark_agent_calls_today")) == 2)

@@ -431,9 +431,9 @@ async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
     files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
     monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 0.1)
-    look = "look at the file system that they are on, or at who writes to a pipe"
-    late = f"'{files.path}' or a file that it names cannot be read within 0.1 s; {look}"
-    many = f"'{files.path}' or a file that it names: 4 earlier attempts to read them still wait; {look}"
+    hint = "check the file system, or the writer of a pipe"
+    late = f"'{files.path}' or a file that it names cannot be read within 0.1 s; {hint}"
+    many = f"'{files.path}' or a file that it names: 4 earlier attempts to read them still hang; {hint}"
     async with exporting(files.path) as (exporter, _, capture):
         load = hanging.before(LoadedConfig.load)
         exporter.reloader._load = lambda: load(files.path)

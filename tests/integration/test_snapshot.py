@@ -1,11 +1,12 @@
 import pytest
 
 from exporter.errors import REASONS
-from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import Figures, LastError, State, TargetStatus
+from exporter.exposition.families import FolderFigures, PollFigures
+from exporter.polling.snapshot import Health, TargetFigures, TargetStatus
+from exporter.polling.target_state import LastError
 from exporter.simulator import Fault
 from exporter.status.overview import Totals
-from tests.support.fake_clock import NOON, FakeClock, Polling, polling, target_of, watching
+from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, target_of, watching
 from tests.support.raw_servers import CANARY, CANARY_IN_URL, answer, client_of, serving, until
 from tests.support.target_statuses import AUTH, status_of
 
@@ -14,24 +15,26 @@ LATE = NOON.replace(hour=4, minute=58, day=24)
 """Two minutes before midnight in US/Eastern."""
 
 
-def only(watched: Polling) -> TargetStatus:
+def only(watched: RunningPoller) -> TargetStatus:
     (status,) = watched.poller.status()
     return status
 
 
-# A target's way
+# From the first poll to a recovery
 
 
 async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -> None:
     async with watching(target_of(EASTERN, "A")) as (simulator, clock, watched):
         first = only(watched)
-        assert (first.state, first.never_succeeded, first.polls, first.last_poll) == (State.WAITING, True, 0, None)
+        assert (first.health, first.polls) == (Health.WAITING, PollFigures())
         assert (first.figures, first.folders, first.success_age_seconds) == (None, {}, None)
         await until(lambda: watched.poller.ready)
         ok = only(watched)
-        assert (ok.state, ok.polling, ok.last_success, ok.success_age_seconds) == (State.OK, False, clock.time(), 0.0)
-        assert ok.figures == Figures(calls=191, average_seconds=273.0, agents=2)
-        assert (ok.last_error, ok.polls, ok.failures) == (None, 1, 0)
+        assert (ok.health, ok.polling, ok.success_age_seconds, ok.last_error) == (Health.OK, False, 0.0, None)
+        assert ok.polls == PollFigures(
+            up=True, last_poll_timestamp_seconds=clock.time(), last_success_timestamp_seconds=clock.time(), polls=1
+        )
+        assert ok.figures == TargetFigures(calls=191, average_seconds=273.0, agents=2)
         simulator.fail("C", "O", "A", fault=Fault.status(401))
         await watched.polled()
         failing = only(watched)
@@ -42,22 +45,22 @@ async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -
             REASONS["auth"],
             clock.time(),
         )
-        assert (failing.state, failing.figures, failing.success_age_seconds) == (State.FAILING, ok.figures, 60.0)
-        assert (failing.last_error, failing.recovered, failing.failures) == (error, False, 1)
+        assert (failing.health, failing.figures, failing.success_age_seconds) == (Health.FAILING, ok.figures, 60.0)
+        assert (failing.last_error, failing.recovered, failing.polls.failures) == (error, False, {"auth": 1})
         for _ in range(5):
             await watched.polled()
         await until(lambda: not watched.lines("vspark_folder_calls_today"))
         stale = only(watched)
-        assert (stale.state, stale.figures, stale.folders, stale.never_succeeded) == (State.STALE, None, {}, False)
-        assert (stale.success_age_seconds, stale.failures) == (360.0, 6)
+        assert (stale.health, stale.figures, stale.folders) == (Health.STALE, None, {})
+        assert (stale.success_age_seconds, stale.polls.failures) == (360.0, {"auth": 6})
         simulator.heal_all()
         await watched.polled()
         recovered = only(watched)
-        assert (recovered.state, recovered.recovered) == (State.OK, True)
+        assert (recovered.health, recovered.recovered) == (Health.OK, True)
         assert recovered.last_error is not None
         assert recovered.last_error.at == clock.time() - 60
-        # What was given before does not change.
-        assert (ok.state, ok.polls, failing.figures, first.polls) == (State.OK, 1, ok.figures, 0)
+        # Earlier snapshots do not change.
+        assert (ok.health, ok.polls.polls, failing.figures, first.polls.polls) == (Health.OK, 1, ok.figures, 0)
 
 
 async def test_a_target_that_has_never_succeeded_is_failing() -> None:
@@ -65,18 +68,18 @@ async def test_a_target_that_has_never_succeeded_is_failing() -> None:
         simulator.fail("C", "O", "A", fault=Fault.status(404))
         await until(lambda: watched.poller.ready)
         status = only(watched)
-        assert (status.state, status.never_succeeded, status.success_age_seconds) == (State.FAILING, True, None)
+        assert (status.health, status.success_age_seconds) == (Health.FAILING, None)
 
 
-async def test_a_new_day_waits_for_its_first_answer() -> None:
+async def test_a_new_day_waits_for_its_first_response() -> None:
     async with watching(target_of(EASTERN, "A"), start=LATE) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
         simulator.fail("C", "O", "A", fault=Fault.slow())
         clock.advance(121)
         await until(lambda: not watched.lines("vspark_folder_calls_today"))
         status = only(watched)
-        assert (status.state, status.never_succeeded, status.polling, status.figures) == (
-            *(State.WAITING, False, True),
+        assert (status.health, status.success_age_seconds, status.polling, status.figures) == (
+            *(Health.WAITING, 121.0, True),
             None,
         )
 
@@ -96,7 +99,7 @@ async def test_when_the_next_poll_is() -> None:
         assert [status.next_poll_seconds for status in watched.poller.status()] == pytest.approx(before)
 
 
-async def test_the_token_is_nowhere_in_it() -> None:
+async def test_a_snapshot_does_not_contain_the_token() -> None:
     body = f"Cannot read /stats/C/O?token={CANARY_IN_URL} {CANARY}".encode()
     async with (
         serving(answer(body, status="418 Teapot")) as server,
@@ -146,29 +149,29 @@ def test_figures() -> None:
         FolderFigures(calls=5),
         FolderFigures(),
     ]
-    assert Figures.of(folders) == Figures(calls=45, average_seconds=70.0, agents=3)
-    assert Figures.of([]) == Figures(calls=0, average_seconds=None, agents=0)
+    assert TargetFigures.of(folders) == TargetFigures(calls=45, average_seconds=70.0, agents=3)
+    assert TargetFigures.of([]) == TargetFigures(calls=0, average_seconds=None, agents=0)
 
 
 def test_totals() -> None:
     targets = [
         status_of("A"),
-        status_of(state=State.FAILING, folders={"x": FolderFigures(calls=1, agents=1), "y": FolderFigures(calls=2)}),
-        status_of("B", State.STALE),
-        status_of("D", State.WAITING),
-        status_of("E", State.WAITING),
+        status_of(health=Health.FAILING, folders={"x": FolderFigures(calls=1, agents=1), "y": FolderFigures(calls=2)}),
+        status_of("B", Health.STALE),
+        status_of("D", Health.WAITING),
+        status_of("E", Health.WAITING),
     ]
-    states = {State.STALE: 1, State.FAILING: 1, State.WAITING: 2, State.OK: 1}
-    assert Totals.of(targets) == Totals(targets=5, states=states, unknown=3, folders=3, calls=1237, agents=6)
+    states = {Health.STALE: 1, Health.FAILING: 1, Health.WAITING: 2, Health.OK: 1}
+    assert Totals.of(targets) == Totals(targets=5, by_health=states, without_values=3, folders=3, calls=1237, agents=6)
 
 
-def test_totals_of_nothing_that_is_known_are_no_zeros() -> None:
-    nothing = dict.fromkeys(State, 0)
+def test_totals_without_any_values_are_not_zero() -> None:
+    nothing = dict.fromkeys(Health, 0)
     assert Totals.of([]) == Totals(0, nothing, 0, None, None, None)
-    assert Totals.of([status_of("B", State.STALE)]) == Totals(1, {**nothing, State.STALE: 1}, 1, None, None, None)
+    assert Totals.of([status_of("B", Health.STALE)]) == Totals(1, {**nothing, Health.STALE: 1}, 1, None, None, None)
 
 
 def test_only_the_beginning_of_a_long_error_is_kept() -> None:
     error = LastError.of("unrecognized", "x" * 1_000_000, 0.0)
     assert (len(error.text), error.text[-2:], error.hint) == (1001, "x…", REASONS["unrecognized"])
-    assert AUTH.text == "the token is refused"
+    assert AUTH.text == "the token is rejected"

@@ -7,8 +7,8 @@ import pytest
 
 from exporter import __version__
 from exporter.errors import REASONS
-from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import State
+from exporter.exposition.families import FolderFigures, PollFigures
+from exporter.polling.snapshot import Health
 from exporter.status.overview import ConfigState
 from exporter.status.query import Sort
 from tests.support.target_statuses import AUTH, NOW, curve_of, status_of
@@ -18,17 +18,17 @@ from tools.docs.pages import DOCS
 HOSTILE = "</script>\u202e\x1b\n\"'&"
 
 
-async def test_the_whole_answer() -> None:
+async def test_the_whole_response() -> None:
     folders = {
         HOSTILE: FolderFigures(calls=10, average_seconds=100.0, agents=1),
         "A": FolderFigures(calls=30, average_seconds=60.5, agents=2),
         "none": FolderFigures(average_seconds=0.0),
     }
     curve = curve_of(status_of().target, *[None] * 22, {"A": 7, HOSTILE: 8}, {"A": 30, HOSTILE: 10})
-    org = status_of(state=State.FAILING, folders=folders, curve=curve, error=AUTH, polling=True)
+    org = status_of(health=Health.FAILING, folders=folders, curve=curve, error=AUTH, polling=True)
     async with serving() as served:
         served.targets = [
-            status_of("New", State.WAITING, last_poll=None, last_poll_duration_seconds=None, polls=0),
+            status_of("New", Health.WAITING, polls=PollFigures()),
             org,
         ]
         served.config = ConfigState(NOW - 60.5, ("poll.interval: no",))
@@ -74,7 +74,7 @@ async def test_the_whole_answer() -> None:
                         "poll_failures": 1,
                         "last_error": {
                             "reason": "auth",
-                            "text": "the token is refused",
+                            "text": "the token is rejected",
                             "hint": REASONS["auth"],
                             "time": "2026-11-23T16:58:55.000Z",
                             "age_seconds": 70.25,
@@ -138,7 +138,7 @@ async def test_the_whole_answer() -> None:
 
 async def answered(query: str) -> Any:
     async with serving() as served:
-        served.targets = [status_of(f"F{number:04}") for number in range(2500)] + [status_of("Bad", State.FAILING)]
+        served.targets = [status_of(f"F{number:04}") for number in range(2500)] + [status_of("Bad", Health.FAILING)]
         return json.loads(await served.text(f"/api/v1/targets{query}"))
 
 
@@ -164,7 +164,7 @@ async def test_it_is_complete_and_takes_the_same_query_as_the_page() -> None:
         ),
     ],
 )
-async def test_a_query_that_cannot_be_understood(query: str, problems: list[str]) -> None:
+async def test_an_invalid_query(query: str, problems: list[str]) -> None:
     async with serving() as served:
         status, headers, body = await served.ask(f"/api/v1/targets{query}")
         assert (status, headers["Content-Type"]) == (400, "application/json")
@@ -172,7 +172,7 @@ async def test_a_query_that_cannot_be_understood(query: str, problems: list[str]
 
 
 def keys(value: Any, path: str = "") -> set[str]:
-    """Give the path of every key with a value, as docs/status.md writes it."""
+    """Return the path of every key with a value, as docs/status.md writes it."""
     if isinstance(value, list) and any(isinstance(each, dict) for each in value):
         return {key for each in value for key in keys(each, f"{path}[]")}
     if isinstance(value, dict):

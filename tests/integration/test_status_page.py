@@ -9,7 +9,8 @@ import pytest
 
 from exporter import __version__
 from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import LastError, State, TargetStatus
+from exporter.polling.snapshot import Health, TargetStatus
+from exporter.polling.target_state import LastError
 from exporter.status.overview import ConfigState
 from tests.support.repository import ROOT
 from tests.support.target_statuses import AUTH, NOW, curve_of, status_of
@@ -28,7 +29,7 @@ async def page(*targets: TargetStatus, query: str = "", config: ConfigState | No
 
 
 def texts(html: str, tag: str) -> list[str]:
-    """Give what stands in each element of a kind, without the tags in it."""
+    """Return the text of each element with this tag."""
     found = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", html, re.DOTALL)
     return [
         " ".join(unescape(re.sub("<title>.*?</title>|<[^>]*>", "", re.sub("</(?:p|summary)>", " ", each))).split())
@@ -37,13 +38,13 @@ def texts(html: str, tag: str) -> list[str]:
 
 
 def rows(html: str) -> list[list[str]]:
-    """Give the cells of each row of the table."""
+    """Return the cells of each row of the table."""
     body = html.partition("<tbody")[2]
     found = re.findall(r"<tr\b[^>]*>(.*?)</tr>", body, re.DOTALL)
     return [[texts(cell, "t[hd]")[0] for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row, re.DOTALL)] for row in found]
 
 
-# What it says
+# Content
 
 
 async def test_a_target_of_each_kind() -> None:
@@ -51,11 +52,11 @@ async def test_a_target_of_each_kind() -> None:
     html = await page(
         status_of("Fine", error=recovered),
         status_of("Polling", polling=True, folders={"Polling": FolderFigures()}),
-        status_of("New", State.WAITING),
-        status_of("Midnight", State.WAITING, never_succeeded=False, success_age_seconds=200.0, last_success=NOW - 200),
-        status_of("Bad", State.FAILING, error=AUTH),
-        status_of("Never", State.FAILING, never_succeeded=True, success_age_seconds=None, figures=None, folders={}),
-        status_of("Gone", State.STALE, error=AUTH, success_age_seconds=900.0, last_success=NOW - 900),
+        status_of("New", Health.WAITING),
+        status_of("Midnight", Health.WAITING, success_age_seconds=200.0),
+        status_of("Bad", Health.FAILING, error=AUTH),
+        status_of("Never", Health.FAILING, success_age_seconds=None, figures=None, folders={}),
+        status_of("Gone", Health.STALE, error=AUTH, success_age_seconds=900.0),
         status_of(
             org="West",
             folders={
@@ -64,9 +65,9 @@ async def test_a_target_of_each_kind() -> None:
             },
         ),
     )
-    said = ["", "It said: the token is refused What to do: " + AUTH.hint]
+    said = ["", "Error: the token is rejected What to do: " + AUTH.hint]
     assert rows(html) == [
-        ["stale: values gone", "C / O Gone", NONE, NONE, NONE, NONE, "15 min ago", "in 12 s", "auth, 1 min 5 s ago"],
+        ["stale: values removed", "C / O Gone", NONE, NONE, NONE, NONE, "15 min ago", "in 12 s", "auth, 1 min 5 s ago"],
         said,
         ["failing", "C / O Bad", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s", "auth, 1 min 5 s ago"],
         said,
@@ -85,17 +86,17 @@ async def test_a_target_of_each_kind() -> None:
         ["", "A", "8", NONE, "1", NONE, ""],
         ["", "b", "5", "1:00", "2", NONE, ""],
     ]
-    assert texts(html, "h1") == ["1 stale and 2 failing of 8 targets"]
-    assert texts(html, "title")[0] == "1 stale and 2 failing of 8 targets · V-Spark exporter"
+    assert texts(html, "h1") == ["1 of 8 targets stale, 2 failing"]
+    assert texts(html, "title")[0] == "1 of 8 targets stale, 2 failing · V-Spark exporter"
     assert texts(html, "caption") == ["8 of 8 targets"]
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
     assert summary.pop("Version").startswith(f"{__version__} Python 3.")
     assert summary == {
-        "Calls today": "2,481 without 4 targets",
+        "Calls today": "2,481 without 4 targets that have no values",
         "Agents": "13",
         "Folders": "5",
         "Targets": "8",
-        "Up for": "0 s",
+        "Uptime": "0 s",
         "Configuration": "loaded 0 s ago",
     }
     assert re.findall(r'<li><a href="(.*?)".*?>(\w+)</span> <b>(\d+)</b>', html) == [
@@ -108,38 +109,41 @@ async def test_a_target_of_each_kind() -> None:
     ("targets", "headline"),
     [
         ([], "Nothing to poll"),
-        ([State.OK], "The target is ok"),
-        ([State.OK, State.OK], "All 2 targets are ok"),
-        ([State.OK, State.WAITING], "1 of 2 waiting for a first poll"),
-        ([State.FAILING], "1 failing of 1 target"),
-        ([State.FAILING, State.WAITING, State.FAILING], "2 failing of 3 targets"),
-        ([State.STALE, State.OK], "1 stale of 2 targets"),
+        ([Health.OK], "The target is ok"),
+        ([Health.OK, Health.OK], "All 2 targets are ok"),
+        ([Health.OK, Health.WAITING], "1 of 2 targets waiting for a first poll"),
+        ([Health.FAILING], "1 of 1 target failing"),
+        ([Health.FAILING, Health.WAITING, Health.FAILING], "2 of 3 targets failing"),
+        ([Health.STALE, Health.OK], "1 of 2 targets stale"),
     ],
 )
-async def test_the_headline(targets: list[State], headline: str) -> None:
+async def test_the_headline(targets: list[Health], headline: str) -> None:
     html = await page(*(status_of(f"F{number}", state) for number, state in enumerate(targets)))
     assert texts(html, "h1") == [headline]
 
 
-async def test_what_nobody_knows_is_no_zero() -> None:
-    html = await page(status_of("Gone", State.STALE))
+async def test_unknown_figures_are_not_shown_as_zero() -> None:
+    html = await page(status_of("Gone", Health.STALE))
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
-    assert [summary[name] for name in ("Calls today", "Agents", "Folders")] == [f"{NONE} without 1 target", NONE, NONE]
+    assert [summary[name] for name in ("Calls today", "Agents", "Folders")] == [
+        f"{NONE} without 1 target that has no values",
+        NONE,
+        NONE,
+    ]
 
 
-async def test_a_configuration_that_was_refused() -> None:
+async def test_a_rejected_configuration() -> None:
     problems = ("companies[0].name: a name cannot be empty", HOSTILE)
     problems_shown = ("companies[0].name: a name cannot be empty", SHOWN)
     html = await page(config=ConfigState(NOW - 7200, problems))
     assert texts(html, "section") == [
-        "The configuration was to be loaded again, and was refused. The one that was loaded 2 h ago is still in use. "
-        + " ".join(problems_shown)
+        "The new configuration was rejected. The one loaded 2 h ago is still in use. " + " ".join(problems_shown)
     ]
-    assert "refused" in texts(html, "dd")
-    assert texts(html, "h1") == ["Nothing to poll; a new configuration is refused"]
+    assert "rejected" in texts(html, "dd")
+    assert texts(html, "h1") == ["Nothing to poll; the new configuration was rejected"]
     html = await page(status_of("A"), config=ConfigState(NOW - 7200, problems))
     assert re.findall("<h1>(.*)</h1>", html) == [
-        '<span class="state failing">The target is ok; a new configuration is refused</span>'
+        '<span class="state failing">The target is ok; the new configuration was rejected</span>'
     ]
 
 
@@ -149,18 +153,18 @@ async def test_the_sparkline() -> None:
     html = await page(status_of("A", curve=curve))
     assert re.findall(r"<svg role=.*?</svg>", html) == [
         '<svg role="img" viewBox="0 0 48 20" preserveAspectRatio="none"><title>Calls per half hour since midnight: '
-        'most 3 from 00:00; 22 half hours unknown</title><path class="bars" d="M0.5 20V0M2.5 20V19"/>'
+        'peak 3 at 00:00; 22 half hours unknown</title><path class="bars" d="M0.5 20V0M2.5 20V19"/>'
         '<path class="gaps" d="' + "".join(f"M{slot}.2 19h.5" for slot in [1, *range(3, 24)]) + '"/></svg>'
     ]
 
 
-# What is asked for
+# The query
 
 
 async def test_links_keep_the_rest_of_the_query() -> None:
     html = await page(status_of("A"), status_of("B"), query="?filter=c/o&state=ok&sort=calls&refresh=0")
     assert '<meta http-equiv="refresh"' not in html
-    assert '<a href="?filter=c%2Fo&amp;state=ok&amp;sort=calls">Load it again every 30 seconds</a>' in html
+    assert '<a href="?filter=c%2Fo&amp;state=ok&amp;sort=calls">Refresh every 30 s</a>' in html
     assert (
         'aria-sort="descending" class="number"><a href="?filter=c%2Fo&amp;state=ok&amp;sort=calls&amp;order=asc' in html
     )
@@ -170,10 +174,10 @@ async def test_links_keep_the_rest_of_the_query() -> None:
     assert '<a href="./api/v1/targets?filter=c%2Fo&amp;state=ok&amp;sort=calls">JSON</a>' in html
     refreshing = await page(status_of("A"))
     assert '<meta http-equiv="refresh" content="30">' in refreshing
-    assert '<a href="?refresh=0">Stop that</a>' in refreshing
+    assert '<a href="?refresh=0">Pause</a>' in refreshing
 
 
-async def test_a_query_that_cannot_be_understood() -> None:
+async def test_an_invalid_query() -> None:
     html = await page(status_of("A"), query="?state=%3Cb%3E&sort=x&sort=y&order=%FF&refresh=%ED%A0%80&filter=%00%80")
     assert [text for text in texts(html, "p") if text.startswith("Ignored")] == [
         "Ignored: state='<b>' is unknown, expected one of stale, failing, waiting, ok.",
@@ -181,20 +185,20 @@ async def test_a_query_that_cannot_be_understood() -> None:
         "Ignored: order='\ufffd' is unknown, expected one of asc, desc.",
         "Ignored: refresh='\ufffd\ufffd\ufffd' is unknown, expected one of 0, 1.",
     ]
-    assert "No target is like that. Show all of them." in texts(html, "p")
+    assert "No target matches. Show all targets." in texts(html, "p")
 
 
 async def test_nothing_to_show() -> None:
     html = await page()
-    assert "There is no target here: with --total-shards, all of them belong to other shards." in texts(html, "p")
+    assert "This instance has no targets: with --total-shards, all of them belong to other shards." in texts(html, "p")
     assert "<table" not in html
 
 
-# What others have written
+# Foreign texts
 
 
 async def test_names_and_errors_are_shown_as_text() -> None:
-    bad = status_of(HOSTILE, State.FAILING, org=HOSTILE, error=LastError.of("not_json", HOSTILE, NOW))
+    bad = status_of(HOSTILE, Health.FAILING, org=HOSTILE, error=LastError.of("not_json", HOSTILE, NOW))
     org = status_of(org="West", folders={HOSTILE: FolderFigures(calls=1), "</table>": FolderFigures()})
     html = await page(bad, org, query="?filter=%22%3E%3Cscript%3E")
     assert "<script" not in html
@@ -203,18 +207,18 @@ async def test_names_and_errors_are_shown_as_text() -> None:
     assert html.count("</table>") == 1
     found = rows(html)
     assert found[0][1] == f"C / {SHOWN} {SHOWN}"
-    assert found[1][1].startswith(f"It said: {SHOWN} What to do: ")
+    assert found[1][1].startswith(f"Error: {SHOWN} What to do: ")
     assert [row[1] for row in found[3:]] == ["</table>", SHOWN]
 
 
-async def test_names_and_errors_without_end() -> None:
+async def test_very_long_names_and_errors() -> None:
     long = "x" * 1_000_000
-    html = await page(status_of(long, State.FAILING, org=long, error=LastError.of("not_json", long, NOW)))
+    html = await page(status_of(long, Health.FAILING, org=long, error=LastError.of("not_json", long, NOW)))
     assert len(html) < 20_000
     assert rows(html)[0][1] == " ".join(["C /", *[f"{'x' * 120}… (1,000,000 characters)"] * 2])
 
 
-# Very much of it
+# Large numbers
 
 
 async def test_more_folders_than_are_shown() -> None:
@@ -224,7 +228,7 @@ async def test_more_folders_than_are_shown() -> None:
     assert len(found) == 103
     assert found[0][1:3] == ["C / O all folders (50,000)", "50,000"]
     assert found[100][1] == "F00099"
-    assert found[101] == ["49,900 more folders of O are left out: name some of their letters above to see them."]
+    assert found[101] == ["49,900 more folders of O are not shown. Filter by name to see them."]
     assert found[102][1] == "C / O Z"
     assert [row[1] for row in rows(await page(status_of(folders=folders), query="?filter=f49999"))] == [
         *("C / O all folders (50,000)", "F49999")
@@ -234,12 +238,12 @@ async def test_more_folders_than_are_shown() -> None:
 async def test_more_targets_than_are_shown() -> None:
     html = await page(*(status_of(f"F{number:04}") for number in range(2007)))
     assert len(rows(html)) == 2000
-    assert [text for text in texts(html, "p") if "left out" in text] == [
-        "7 more targets are left out: choose a state or name some letters above to see them. The JSON has all of them."
+    assert [text for text in texts(html, "p") if "not shown" in text] == [
+        "7 more targets are not shown. Choose a state or filter by name to see them. The JSON has all of them."
     ]
     html = await page(*(status_of(f"F{number:04}") for number in range(2000)))
     assert len(rows(html)) == 2000
-    assert "left out" not in html
+    assert "not shown" not in html
 
 
 def test_an_installed_exporter_has_its_templates(tmp_path: Path) -> None:

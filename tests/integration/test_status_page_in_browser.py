@@ -9,7 +9,8 @@ import pytest
 
 from exporter.exposition.families import FolderFigures
 from exporter.exposition.text_format import Format
-from exporter.polling.snapshot import LastError, State, TargetStatus
+from exporter.polling.snapshot import Health, TargetStatus
+from exporter.polling.target_state import LastError
 from exporter.status.overview import ConfigState
 from tests.support.browser import Tab, browsing
 from tests.support.target_statuses import AUTH, NOW, curve_of, status_of
@@ -19,15 +20,15 @@ HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u
 CURVE = curve_of(status_of().target, {"A": 3}, {"A": 9}, None, {"A": 9}, {"A": 30})
 TARGETS: tuple[TargetStatus, ...] = (
     status_of("Fine", curve=CURVE, error=LastError.of("timeout", "no whole answer", NOW - 7300)),
-    status_of("New", State.WAITING),
-    status_of("Bad", State.FAILING, error=AUTH, curve=CURVE),
-    status_of("Gone", State.STALE, error=LastError.of("not_json", HOSTILE, NOW), last_success=NOW - 900),
+    status_of("New", Health.WAITING),
+    status_of("Bad", Health.FAILING, error=AUTH, curve=CURVE),
+    status_of("Gone", Health.STALE, error=LastError.of("not_json", HOSTILE, NOW), success_age_seconds=900.0),
     status_of(
         org="West", folders={HOSTILE: FolderFigures(calls=5, agents=2), "A": FolderFigures(calls=8)}, curve=CURVE
     ),
 )
-HEADLINE = "1 stale and 1 failing of 5 targets; a new configuration is refused"
-REFUSED = ConfigState(NOW - 7200, ("companies[0].name: a name cannot be empty",))
+HEADLINE = "1 of 5 targets stale, 1 failing; the new configuration was rejected"
+REJECTED = ConfigState(NOW - 7200, ("companies[0].name: a name cannot be empty",))
 
 CONTRASTS = """
 (() => {
@@ -82,9 +83,9 @@ async def opened(query: str = "", *targets: TargetStatus, config: ConfigState | 
 
 
 async def test_without_scripts_and_without_violating_the_policy() -> None:
-    async with opened(config=REFUSED) as tab:
+    async with opened(config=REJECTED) as tab:
         assert await tab.look("document.querySelector('h1').innerText") == HEADLINE
-        # The style has been let in.
+        # The policy allows the style sheet.
         assert await tab.look("getComputedStyle(document.querySelector('h1')).lineHeight") != "normal"
         assert await tab.look("document.scripts.length + document.images.length") == 0
         assert tab.messages == []
@@ -96,8 +97,8 @@ async def test_hostile_names_and_texts_are_text() -> None:
     async with opened() as tab:
         names = await tab.look("[...document.querySelectorAll('tbody .folder th')].map(each => each.textContent)")
         assert names == [shown, "A"]
-        assert await tab.look("document.querySelector('.trouble bdi').textContent") == shown
-        assert await tab.look("document.title") == "1 stale and 1 failing of 5 targets · V-Spark exporter"
+        assert await tab.look("document.querySelector('.error bdi').textContent") == shown
+        assert await tab.look("document.title") == "1 of 5 targets stale, 1 failing · V-Spark exporter"
 
 
 async def test_by_keyboard() -> None:
@@ -107,9 +108,9 @@ async def test_by_keyboard() -> None:
             await tab.press("Tab", 9)
             order.append(await tab.look(FOCUSED))
         assert order == [
-            *("a Skip to the targets", "a Metrics", "a Health", "a Readiness", "a JSON", "a Stop that"),
+            *("a Skip to the targets", "a Metrics", "a Health", "a Readiness", "a JSON", "a Pause"),
             *("a all 5", "a stale 1", "a failing 1", "a waiting 1", "a ok 2"),
-            *("input Company, org or folder", "select Sorted by", "button Show"),
+            *("input Company, org or folder", "select Sort by", "button Apply"),
             *("a State", "a Company, org, folder", "a Calls today", "a Mean duration", "a Agents"),
             *("a Last success", "a Next poll", "summary timeout, 2 h 1 min ago, recovered", ""),
         ]
@@ -132,7 +133,7 @@ async def test_by_keyboard() -> None:
 
 
 def named(tree: Any, *roles: str) -> list[tuple[str, str]]:
-    """Give role and name of the nodes that a screen reader meets."""
+    """Return role and name of the nodes that a screen reader announces."""
     return [
         (node["role"]["value"], node["name"]["value"])
         for node in tree["nodes"]
@@ -142,7 +143,7 @@ def named(tree: Any, *roles: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_for_a_screen_reader(width: int) -> None:
-    async with opened(config=REFUSED) as tab:
+    async with opened(config=REJECTED) as tab:
         await tab.resize(width, 900)
         tree = await tab.ask("Accessibility.getFullAXTree")
         assert named(tree, "banner", "main", "navigation", "search", "heading", "region", "textbox", "searchbox") == [
@@ -164,9 +165,9 @@ async def test_for_a_screen_reader(width: int) -> None:
                     *("Calls per half hour", "Last success", "Next poll", "Last error"),
                 )
             ),
-            *[("image", "Calls per half hour since midnight: most 21 from 02:00; 20 half hours unknown")] * 3,
+            *[("image", "Calls per half hour since midnight: peak 21 at 02:00; 20 half hours unknown")] * 3,
             ("image", "Calls per half hour since midnight: none; 20 half hours unknown"),
-            ("image", "Calls per half hour since midnight: most 21 from 02:00; 20 half hours unknown"),
+            ("image", "Calls per half hour since midnight: peak 21 at 02:00; 20 half hours unknown"),
         ]
         assert [name for _, name in named(tree, "rowheader")][:4] == [
             "C / O Gone",
@@ -178,19 +179,19 @@ async def test_for_a_screen_reader(width: int) -> None:
 
 
 async def test_light_and_dark_wide_and_narrow() -> None:
-    async with opened(config=REFUSED) as tab:
+    async with opened(config=REJECTED) as tab:
         for width, dark in product((1280, 1180, 800, 390), (False, True)):
             await tab.resize(width, 844, dark=dark)
             assert await tab.look(CONTRASTS) == {}
             assert await tab.look("document.documentElement.scrollWidth") <= width
             background = await tab.look("getComputedStyle(document.body).backgroundColor")
             assert background == ("rgb(17, 20, 24)" if dark else "rgb(246, 247, 249)")
-            # Where it is narrow every figure says what it is.
+            # On a narrow page every figure has a label.
             label = await tab.look("getComputedStyle(document.querySelector('td.number'), '::before').content")
             assert label == ('"Calls today"' if width < 1160 else "none")
 
 
-async def test_each_state_has_a_shape_and_says_its_name() -> None:
+async def test_each_state_has_its_own_shape_and_name() -> None:
     async with opened() as tab:
         assert await tab.look(SHAPES) == [
             "stale,none,0px,false",
@@ -200,14 +201,14 @@ async def test_each_state_has_a_shape_and_says_its_name() -> None:
         ]
 
 
-async def test_it_loads_itself_again_with_the_same_query() -> None:
+async def test_it_refreshes_with_the_same_query() -> None:
     async with opened("?filter=west&sort=calls") as tab:
         refresh = "document.querySelector('meta[http-equiv=refresh]')"
         assert await tab.look(f"{refresh}.content") == "30"
-        assert await tab.look("[...document.links].find(each => each.innerText === 'Stop that').search") == (
+        assert await tab.look("[...document.links].find(each => each.innerText === 'Pause').search") == (
             "?filter=west&sort=calls&refresh=0"
         )
-        await tab.look("[...document.links].find(each => each.innerText === 'Stop that').click()")
+        await tab.look("[...document.links].find(each => each.innerText === 'Pause').click()")
         await tab.until_loaded()
         assert await tab.look(refresh) is None
 

@@ -1,7 +1,7 @@
-"""What an exposition has to be, by prometheus_client and by a check of our own.
+"""The correct exposition, by prometheus_client and by a check of our own.
 
-prometheus_client's parsers pass over series that stand twice, so three parts are needed: its `generate_latest` for the
-bytes, its parsers for the structure, and `assert_valid` for the rest.
+prometheus_client's parsers accept duplicated series, so three parts are needed: its `generate_latest` for the bytes,
+its parsers for the structure, and `assert_valid` for the rest.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ Labels = tuple[tuple[str, str], ...]
 """A series' labels, sorted by their names."""
 
 label_values = st.text() | st.text(alphabet='a\\"\n\r\t{}=,# \x00\x85\u2028é𝄞')
-"""What a label can say: with everything that has to be escaped, or that some take for the end of a line."""
+"""Label values, with everything that must be escaped or that some readers take for the end of a line."""
 numbers = st.one_of(
     st.integers(min_value=0, max_value=2**70),
     st.floats(min_value=0, allow_nan=False),
@@ -32,12 +32,12 @@ numbers = st.one_of(
     st.sampled_from([999_999.0, 999_999.9999999999, 1e6, 1_000_001, 9_999_999, 1e7, 1e15, 1e16, 1e21, 5e-324, 1e-7]),
     st.booleans(),
 )
-"""What a sample can say, around where Go's way of writing numbers changes."""
+"""Sample values, around the numbers at which Go's notation changes."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A value, its labels in the order of the family's, and for a counter that tells it, when it began."""
+    """A value, its labels in the family's order, and when the counter began, if it is exposed."""
 
     labels: tuple[str, ...]
     value: float
@@ -53,7 +53,7 @@ class _Given(Collector):
 
 
 def expected(families: Mapping[Family, Sequence[Sample]], form: Format) -> bytes:
-    """Write the families by `generate_latest`, in their order; what ends an OpenMetrics page is left out."""
+    """Return the families as `generate_latest` writes them, in their order, without the end of an OpenMetrics page."""
     registry = CollectorRegistry()
     registry.register(_Given(_family(family, samples, form) for family, samples in families.items()))
     write: Callable[[CollectorRegistry], bytes] = (
@@ -70,15 +70,15 @@ def _family(family: Family, samples: Sequence[Sample], form: Format) -> Metric:
         return gauge
     counter = CounterMetricFamily(family.name, family.help, labels=family.labels, unit=family.unit)
     for sample in samples:
-        # In text 0.0.4 creation times would be a family of their own, which we leave out.
+        # In text 0.0.4 creation times would be a family of their own, which the exporter leaves out.
         counter.add_metric(sample.labels, sample.value, sample.created if form is Format.OPENMETRICS else None)
     return counter
 
 
 def assert_valid(page: bytes, form: Format) -> dict[tuple[str, Labels], float]:
-    """Check a whole page and give its series with their values."""
+    """Check a whole page and return its series with their values."""
     text = page.decode()
-    lines = text.split("\n")  # not splitlines: label values may hold what it takes for the end of a line
+    lines = text.split("\n")  # not splitlines, which also splits at characters that label values may contain
     assert lines.pop() == ""
     series = Counter(line.rpartition(" ")[0] for line in lines if not line.startswith("#"))
     assert [name for name, count in series.items() if count > 1] == []

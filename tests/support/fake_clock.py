@@ -1,4 +1,4 @@
-"""Time that a test moves, and a poller that runs by it against a real V-Spark on loopback."""
+"""A clock that tests move, and a poller that runs by it against a simulated V-Spark on loopback."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ FOLDERS = (Folder("A", 500, ("a1", "a2"), around_the_clock=True), Folder("B", 30
 
 
 class FakeClock:
-    """An `exporter.clock.Clock` that stands still until a test moves it; `start` is aware."""
+    """A `Clock` that stands still until a test moves it; `start` is an aware datetime."""
 
     def __init__(self, start: datetime) -> None:
         self._time = start.timestamp()
@@ -45,7 +45,7 @@ class FakeClock:
         return self._monotonic
 
     def utc(self) -> datetime:
-        """What the simulator takes for a clock."""
+        """Return the time as the simulator wants it."""
         return datetime.fromtimestamp(self._time, UTC)
 
     async def sleep(self, seconds: float) -> None:
@@ -57,7 +57,7 @@ class FakeClock:
         await woken
 
     def advance(self, seconds: float) -> None:
-        """Let time pass in one step, and wake whose time has come."""
+        """Let time pass in one step and wake the sleepers that are due."""
         self.set(self._time + seconds)
         self._monotonic += seconds
         for _, woken in [sleeper for sleeper in self.sleepers if sleeper[0] <= self._monotonic]:
@@ -66,11 +66,11 @@ class FakeClock:
         self.sleepers = [sleeper for sleeper in self.sleepers if not sleeper[1].done()]
 
     def set(self, time: float) -> None:
-        """Set the clock on the wall, as an administrator does, or a machine that wakes up: nothing else moves."""
+        """Set the wall clock only, as an administrator does, or a machine that wakes up."""
         self._time = time
 
     async def pass_time(self, seconds: float, *, settled: Callable[[], bool] = lambda: True) -> None:
-        """Let time pass from sleeper to sleeper, each time until all of them sleep again and `settled` holds."""
+        """Let time pass from sleeper to sleeper; after each, wait until all sleep again and `settled` holds."""
         end = self._monotonic + seconds
         while True:
             await until(lambda: bool(self.sleepers) and settled())
@@ -89,7 +89,7 @@ def target_of(
     interval_seconds: float = 60.0,
     stale_after_seconds: float = 300.0,
 ) -> Target:
-    """Make a target of the company C, whose token is the canary."""
+    """Return a target of the company C whose token is the canary."""
     return Target(
         "C", org, folder, ZoneInfo(zone) if zone else None, interval_seconds, stale_after_seconds, LiteralToken(CANARY)
     )
@@ -97,7 +97,7 @@ def target_of(
 
 @dataclass(frozen=True)
 class Watched:
-    """An upstream that remembers when it was asked for what, and how many answers it still owes."""
+    """An upstream that remembers when each request began, and which ones are still running."""
 
     upstream: Upstream
     clock: FakeClock
@@ -114,8 +114,8 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Polling:
-    """A poller at work: what it publishes, logs and asks."""
+class RunningPoller:
+    """A running poller: what it publishes, logs and requests."""
 
     poller: Poller
     task: asyncio.Task[None]
@@ -127,30 +127,30 @@ class Polling:
         return b"".join(self.store.pages[form].text()[1]).decode()
 
     def lines(self, labels: str = "", form: Format = Format.TEXT) -> list[str]:
-        """Give the samples in whose labels `labels` stands, such as `org="O"`."""
+        """Return the samples that contain `labels`, such as `org="O"`."""
         return [line for line in self.page(form).splitlines() if not line.startswith("#") and labels in line]
 
     def text(self, labels: str = "", form: Format = Format.TEXT) -> str:
         return "".join(f"{line}\n" for line in self.lines(labels, form))
 
     def value(self, series: str, form: Format = Format.TEXT) -> float | None:
-        """Give the value of a series, by name and labels in braces; None where there is none."""
+        """Return the value of a series by its name and labels in braces; None if it does not exist."""
         values = [line.removeprefix(f"{series} ") for line in self.lines(form=form) if line.startswith(f"{series} ")]
         return float(values[0]) if values else None
 
     @property
     def idle(self) -> bool:
-        """Whether no poll is under way; one that has been counted still is, while its curve is drawn."""
-        return all(polled.task is None for polled in self.poller._polled)
+        """Whether no poll is running. A poll that has been counted still runs while its curve is drawn."""
+        return all(state.task is None for state in self.poller._states)
 
     async def polled(self, seconds: float = 60.0) -> None:
-        """Let so much time pass in one step, and wait until every target has been polled again."""
+        """Let time pass in one step and wait until every target has been polled again."""
         before = self.lines("vspark_polls_total{")
         self.upstream.clock.advance(seconds)
         await until(lambda: not set(before) & set(self.lines("vspark_polls_total{")) and self.idle)
 
     def events(self) -> list[tuple[str, str, str]]:
-        """Give what was logged, but for the debug lines: event, target, reason."""
+        """Return event, target and reason of every log line above debug."""
         return [
             (each["event"], each["target"], each.get("reason", ""))
             for each in self.logged
@@ -158,23 +158,23 @@ class Polling:
         ]
 
     async def replace(self, *targets: Target, upstream: Upstream | None = None, rules: AgentRules | None = None) -> str:
-        """Poll other targets, in place of those before; give what has changed."""
+        """Replace the targets; return what has changed."""
         replaced = await self.poller.replace(
             targets,
             self.upstream if upstream is None else upstream,
-            reader=self.poller._reader,
+            parser=self.poller._parser,
             rules=rules or self.poller._rules,
         )
         return f"{replaced.targets} targets, {replaced.added} new, {replaced.changed} changed, {replaced.removed} gone"
 
     def assert_secret(self) -> None:
-        """Look for the canary in everything that people get to see."""
+        """Check that no page and no log line contains the canary."""
         seen = [self.page(), self.page(Format.OPENMETRICS), *(repr(dict(each)) for each in self.logged)]
         assert [text for text in seen if "canary" in text or "T0k" in text] == []
 
 
 @asynccontextmanager
-async def polling(clock: FakeClock, upstream: Upstream, *targets: Target) -> AsyncIterator[Polling]:
+async def polling(clock: FakeClock, upstream: Upstream, *targets: Target) -> AsyncIterator[RunningPoller]:
     """Poll while the block runs."""
     store = Store()
     capture = LogCapture()
@@ -188,30 +188,32 @@ async def polling(clock: FakeClock, upstream: Upstream, *targets: Target) -> Asy
         targets,
         watched,
         store,
-        reader=Parser(Layouts((), (), ())),
+        parser=Parser(Layouts((), (), ())),
         rules=AgentRules(enabled=True, max_per_folder=1000, include=".*", exclude=""),
         clock=clock,
         log=log,
     )
     task = asyncio.create_task(poller.run())
     try:
-        yield Polling(poller, task, store, watched, capture.entries)
+        yield RunningPoller(poller, task, store, watched, capture.entries)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
 def site_of(*targets: Target) -> Site:
-    """Make a site that has the orgs of `targets`, each with FOLDERS."""
+    """Return a site with the orgs of `targets`, each with FOLDERS."""
     zones = {target.org: target.zone.key if target.zone else "US/Eastern" for target in targets}
     return Site((Company("C", CANARY, tuple(Org(org, zone, FOLDERS) for org, zone in zones.items())),))
 
 
 @asynccontextmanager
-async def watching(*targets: Target, start: datetime = NOON) -> AsyncIterator[tuple[Simulator, FakeClock, Polling]]:
+async def watching(
+    *targets: Target, start: datetime = NOON
+) -> AsyncIterator[tuple[Simulator, FakeClock, RunningPoller]]:
     """Poll a simulator of `site_of(*targets)`.
 
-    Nothing is asked before the first await in the block: until then it may be told what to answer.
+    Nothing is requested before the first await in the block, so the block can set up the simulator first.
     """
     clock = FakeClock(start)
     async with (

@@ -1,12 +1,14 @@
-"""Work that is a generator, so that pauses can be made in it, done without any."""
+"""Computations in steps, run to the end without pauses."""
 
-from collections.abc import Generator
 from typing import TypeVar
+
+from exporter.runtime.steps import Steps
 
 _Result = TypeVar("_Result")
 
 
-def finished(steps: Generator[None, None, _Result]) -> _Result:
+def finished(steps: Steps[_Result]) -> _Result:
+    """Run `steps` to the end and return their result."""
     while True:
         try:
             next(steps)

@@ -1,6 +1,6 @@
-"""An afternoon of the demo, lived in seconds: what the status page looks like when something is wrong.
+"""An afternoon of the demo in a few seconds: the status page while something is wrong.
 
-`python -m tests.support.status_screenshot PICTURE.png` takes the picture in the README.
+`python -m tests.support.status_screenshot docs/images/status.png` takes the picture in the README.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ HEALING = len(LONG_STEPS) - 6
 
 @asynccontextmanager
 async def afternoon() -> AsyncIterator[str]:
-    """Give the URL of an exporter that has polled the demo's site for hours, and one of whose orgs began to fail."""
+    """Yield the URL of an exporter that has polled the demo for hours, and one org of which has begun to fail."""
     clock = FakeClock(BEGIN)
     log = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()))
     async with Simulator(demo_site(), clock=clock.utc) as simulator:
@@ -67,7 +67,7 @@ async def _settled(session: aiohttp.ClientSession, url: str, clock: FakeClock) -
 
 
 async def picture() -> bytes:
-    """Take the README's picture, as a PNG."""
+    """Return the picture as a PNG."""
     async with afternoon() as url, browsing() as tab:
         await tab.resize(1280, 900)
         await tab.open(url)

@@ -30,7 +30,7 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 def publish(store: Store, folders: int, agents: int, value: float) -> None:
     """Publish a page on which every number is `value`."""
-    store.replace(dict.fromkeys(store.shelves, ()))
+    store.replace(dict.fromkeys(store.blocks, ()))
     draft = store.draft()
     for number in range(folders):
         key = ("Co", "Co-Org", f"Folder{number:03}")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from exporter.polling.org_day import Days, midnight
+from exporter.polling.org_day import ZoneDays, midnight
 
 ZONES: Final = sorted(available_timezones() - {"localtime"})
 _FORTNIGHT: Final = 14 * 86400
@@ -44,13 +44,13 @@ def _check_days(zone: ZoneInfo, change: int, *, has_calendar_date: bool) -> None
 
     Until 2010 some clocks went back over midnight. A day that has begun goes on there, whatever the calendar says.
     """
-    days, seen = Days(), []
+    days, seen = ZoneDays(), []
     for now in (change + step for step in _STEPS):
         place = (zone, f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}")
         today, end = days.today(zone, now), days.next_midnight(zone, now)
         assert midnight(zone, today) <= now < end, place
-        assert today < Days().today(zone, end), place
-        assert today == Days().today(zone, now), place
+        assert today < ZoneDays().today(zone, end), place
+        assert today == ZoneDays().today(zone, now), place
         if has_calendar_date:
             assert today == datetime.fromtimestamp(now, zone).date(), place
         seen.append(today)

@@ -17,7 +17,7 @@ from exporter.exposition import families
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format
-from exporter.polling.org_day import OrgDay
+from exporter.polling.org_day import OrgSeries
 from exporter.polling.target_series import TargetSeries
 from exporter.stats import field_names
 from exporter.stats.changes import ChangeTracker
@@ -185,7 +185,7 @@ class _Row:
         target = Target('C"o', "O\\", requested.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
         self._requested = requested
-        self._ledger = TargetSeries(target, Parser(Layouts()), rules, OrgDay())
+        self._series = TargetSeries(target, Parser(Layouts()), rules, OrgSeries())
         self._store = Store()
         self._published: dict[str, FolderDay] = {}
 
@@ -193,12 +193,12 @@ class _Row:
         """Take a body as the poller does; `alone` is what it says when it is read by itself."""
         draft = self._store.draft()
         try:
-            taken = finished(self._ledger.read(body, self._requested.day, draft))
+            response = finished(self._series.read(body, self._requested.day, draft))
         except DecodeError:
             assert alone is None, alone
             return
         assert alone is not None
-        finished(self._ledger.settle(taken, self._requested.day, NOW, draft))
+        finished(self._series.settle(response, self._requested.day, NOW, draft))
         draft.publish()
         gone = {*self._published, *([self._requested.folder] if self._requested.folder else [])} - alone.keys()
         self._published = alone | {folder: FolderDay(folder, 0) for folder in gone}

@@ -16,7 +16,7 @@ from exporter.config.schema import Tls
 from exporter.config.tokens import FileToken
 from exporter.simulator import Fault, Simulator
 from exporter.vspark.client import Client
-from tests.support.fake_clock import NOON, FakeClock, Polling, polling, site_of, target_of
+from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, site_of, target_of
 from tests.support.raw_servers import CANARY, Pauses, client_of, until
 
 _CONCURRENCY = 2
@@ -36,7 +36,7 @@ class Scene:
     simulator: Simulator
     client: Client
     clock: FakeClock
-    watched: Polling
+    watched: RunningPoller
     host: str
     token_file: Path | None = None
     said: int = 0
@@ -86,7 +86,7 @@ class Scene:
 
     def _polls(self) -> int:
         """Count the polls that have ended."""
-        return sum(polled.ledger.polls.polls for polled in self.watched.poller._polled)
+        return sum(state.series.published.polls.polls for state in self.watched.poller._states)
 
     def values(self, org: str) -> list[str]:
         """Give the samples that an answer leads to."""

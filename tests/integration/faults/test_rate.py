@@ -32,7 +32,7 @@ from exporter.simulator import Org as SimulatedOrg
 from exporter.simulator.calls import folder_calls, midnight, share_of_day
 from exporter.web.endpoints import ListenAddress
 from tests.support.call_history import load
-from tests.support.fake_clock import FakeClock, Polling, polling, target_of
+from tests.support.fake_clock import FakeClock, RunningPoller, polling, target_of
 from tests.support.prometheus_process import prometheus, query
 from tests.support.raw_servers import CANARY, client_of, until
 from tools.bench.measure import free_port
@@ -88,7 +88,7 @@ class Past:
             watched.assert_secret()
             assert watched.events() == []
 
-    async def scrape(self, watched: Polling) -> None:
+    async def scrape(self, watched: RunningPoller) -> None:
         await until(lambda: bool(self.clock.sleepers) and watched.idle)
         while len(self.polls) < len(self.simulator.requests):
             self.polls.append(self.now)

@@ -19,7 +19,7 @@ from exporter.polling.schedule import offset_seconds
 from exporter.simulator import Fault, Folder, Org, Shape, Simulator, Site
 from exporter.simulator.calls import midnight
 from exporter.simulator.responses import stats
-from tests.support.fake_clock import FakeClock, Polling, polling, site_of, target_of
+from tests.support.fake_clock import FakeClock, RunningPoller, polling, site_of, target_of
 from tests.support.raw_servers import client_of, until
 
 HOUR = 3600.0
@@ -35,7 +35,7 @@ DAY_START = 'vspark_day_start_timestamp_seconds{company="C",org="O"}'
 class World:
     """An exporter with one target, folder A, and its V-Spark, whose clock may be off by `ahead`."""
 
-    def __init__(self, simulator: Simulator, clock: FakeClock, watched: Polling, target: Target) -> None:
+    def __init__(self, simulator: Simulator, clock: FakeClock, watched: RunningPoller, target: Target) -> None:
         self.simulator = simulator
         self.clock = clock
         self.watched = watched

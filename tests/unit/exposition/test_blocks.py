@@ -6,31 +6,31 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition.blocks import Edit, Key, Shelf
+from exporter.exposition.blocks import BlockEditor, FamilyBlocks, Key
 
 LIMIT = 32 * 1024
-"""What blocks may share."""
+"""The size of a group of several blocks."""
 
 
 def text_of(size: int, number: int) -> bytes:
     return (b"%d " % number * size)[:size]
 
 
-def edited(shelf: Shelf, puts: Sequence[tuple[Key, bytes]]) -> Shelf:
-    edit = Edit(shelf)
+def edited(compressed: FamilyBlocks, puts: Sequence[tuple[Key, bytes]]) -> FamilyBlocks:
+    editor = BlockEditor(compressed)
     for key, text in puts:
-        edit.put(key, text)
-    return edit.finish()
+        editor.put(key, text)
+    return editor.finish()
 
 
-def assert_is(shelf: Shelf, model: dict[Key, bytes]) -> None:
-    """Check everything that can be said of a shelf that holds the blocks of `model`."""
-    assert [block for member in shelf for block in member.blocks()] == sorted(model.items())
-    assert b"".join(member.piece.text() for member in shelf) == b"".join(model[key] for key in sorted(model))
-    for member in shelf:
-        assert member.keys
-        assert member.piece.size == sum(member.sizes)
-        assert member.piece.size <= LIMIT or len(member.keys) == 1
+def assert_is(compressed: FamilyBlocks, model: dict[Key, bytes]) -> None:
+    """Check all that holds for the compressed blocks of `model`."""
+    assert [block for group in compressed for block in group.blocks()] == sorted(model.items())
+    assert b"".join(group.piece.text() for group in compressed) == b"".join(model[key] for key in sorted(model))
+    for group in compressed:
+        assert group.keys
+        assert group.piece.size == sum(group.sizes)
+        assert group.piece.size <= LIMIT or len(group.keys) == 1
 
 
 keys = st.tuples(st.sampled_from("abcd"), st.integers(0, 9).map(str))
@@ -47,7 +47,7 @@ ordered_edits = st.dictionaries(keys, sizes, max_size=40).map(lambda blocks: sor
 @settings(deadline=None)
 @given(st.lists(edits | ordered_edits, max_size=6))
 @example([[(("a", "1"), 200_000)] * 4])  # the same key, after what was put has been compressed
-@example(  # more than is kept pending amid a member, before one, and behind the last
+@example(  # more than is kept pending amid a group, before one, and behind the last
     [
         [(("b", "0"), 9), (("c", "9"), 9)],
         [(("b", str(number)), 200_000) for number in range(1, 9)] + [(("c", "0"), 9)],
@@ -56,46 +56,46 @@ ordered_edits = st.dictionaries(keys, sizes, max_size=40).map(lambda blocks: sor
     ]
 )
 @example([[(("a", str(number)), 200_000) for number in range(9)], [(("a", "4"), 0), (("b", "0"), 1), (("a", "2"), 0)]])
-def test_a_shelf_holds_what_was_put(rounds: Sequence[Sequence[tuple[Key, int]]]) -> None:
-    shelf: Shelf = ()
+def test_the_blocks_are_those_that_were_put(rounds: Sequence[Sequence[tuple[Key, int]]]) -> None:
+    compressed: FamilyBlocks = ()
     model: dict[Key, bytes] = {}
     number = 0
     for puts in rounds:
-        before, kept = shelf, dict(model)
+        before, kept = compressed, dict(model)
         numbered = []
         for key, size in puts:
             number += 1
             numbered.append((key, text_of(size, number)))
-        shelf = edited(shelf, numbered)
+        compressed = edited(compressed, numbered)
         model |= dict(numbered)
         model = {key: text for key, text in model.items() if text}
-        assert_is(shelf, model)
+        assert_is(compressed, model)
         assert_is(before, kept)
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "mixed"])
-def test_single_puts_share_members(order: str) -> None:
+def test_blocks_put_one_by_one_share_groups(order: str) -> None:
     names: list[Key] = [(f"{number:04}",) for number in range(1000)]
     if order == "descending":
         names.reverse()
     elif order == "mixed":
         Random(1).shuffle(names)  # noqa: S311 # always the same order
-    shelf: Shelf = ()
+    compressed: FamilyBlocks = ()
     for key in names:
-        shelf = edited(shelf, [(key, text_of(200, 1))])
-    assert_is(shelf, dict.fromkeys(names, text_of(200, 1)))
-    assert 200_000 / LIMIT < len(shelf) <= 14
-    assert all(size > 0.9 * LIMIT for size in map(sum, pairwise(member.piece.size for member in shelf)))
+        compressed = edited(compressed, [(key, text_of(200, 1))])
+    assert_is(compressed, dict.fromkeys(names, text_of(200, 1)))
+    assert 200_000 / LIMIT < len(compressed) <= 14
+    assert all(size > 0.9 * LIMIT for size in map(sum, pairwise(group.piece.size for group in compressed)))
 
 
-def test_blocks_put_in_order_fill_their_members() -> None:
+def test_blocks_put_in_order_fill_their_groups() -> None:
     blocks: dict[Key, bytes] = {(f"{number:04}",): text_of(1000, number) for number in range(1000)}
-    shelf = edited((), list(blocks.items()))
-    assert_is(shelf, blocks)
-    assert len(shelf) <= 1_000_000 / LIMIT * 1.1
+    compressed = edited((), list(blocks.items()))
+    assert_is(compressed, blocks)
+    assert len(compressed) <= 1_000_000 / LIMIT * 1.1
 
 
-def test_what_is_not_touched_is_the_same_member() -> None:
+def test_other_groups_stay_the_same() -> None:
     blocks: dict[Key, bytes] = {(f"{number:03}",): text_of(10_000, number) for number in range(30)}
     before = edited((), list(blocks.items()))
     after = edited(before, [(("013",), b"new")])
@@ -104,8 +104,8 @@ def test_what_is_not_touched_is_the_same_member() -> None:
 
 
 def test_nothing_put_changes_nothing() -> None:
-    shelf = edited((), [(("a",), b"1")])
-    assert edited(shelf, []) == shelf
+    compressed = edited((), [(("a",), b"1")])
+    assert edited(compressed, []) == compressed
     assert edited((), [(("a",), b"")]) == ()
-    assert edited(shelf, [(("a",), b"")]) == ()
-    assert edited(shelf, [(("b",), b""), (("0",), b"")]) == shelf
+    assert edited(compressed, [(("a",), b"")]) == ()
+    assert edited(compressed, [(("b",), b""), (("0",), b"")]) == compressed

@@ -63,14 +63,15 @@ def test_what_is_said_of_a_folder(figures: FolderFigures, expected: list[float |
 
 
 def test_what_is_said_of_polls() -> None:
-    polls = PollFigures()
-    assert [value_of(polls) for value_of in POLL_VALUES.values()] == [0, 0.0, None, 0.0, 0, 0]
-    polls.up = True
-    polls.last_poll_timestamp_seconds = 12.0
-    polls.last_success_timestamp_seconds = 11.0
-    polls.last_poll_duration_seconds = 0.5
-    polls.polls = 3
-    polls.skipped = 1
+    assert [value_of(PollFigures()) for value_of in POLL_VALUES.values()] == [0, 0.0, None, 0.0, 0, 0]
+    polls = PollFigures(
+        up=True,
+        last_poll_timestamp_seconds=12.0,
+        last_success_timestamp_seconds=11.0,
+        last_poll_duration_seconds=0.5,
+        polls=3,
+        skipped=1,
+    )
     assert [value_of(polls) for value_of in POLL_VALUES.values()] == [1, 12.0, 11.0, 0.5, 3, 1]
 
 

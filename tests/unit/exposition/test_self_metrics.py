@@ -10,7 +10,8 @@ from tests.support.exposition_oracle import END, assert_valid
 BUILD = f'{{pythonversion="{platform.python_version()}",version="{__version__}"}}'
 
 PAGE = f"""\
-# HELP vspark_api_request_duration_seconds Duration of requests to V-Spark, every try; code="none" where no status came.
+# HELP vspark_api_request_duration_seconds Duration of each attempt of a request to V-Spark; \
+code="none" if no status arrived.
 # TYPE vspark_api_request_duration_seconds histogram
 vspark_api_request_duration_seconds_bucket{{code="200",le="0.01"}} 1.0
 vspark_api_request_duration_seconds_bucket{{code="200",le="0.025"}} 1.0
@@ -40,18 +41,18 @@ vspark_api_request_duration_seconds_bucket{{code="none",le="30.0"}} 0.0
 vspark_api_request_duration_seconds_bucket{{code="none",le="+Inf"}} 1.0
 vspark_api_request_duration_seconds_count{{code="none"}} 1.0
 vspark_api_request_duration_seconds_sum{{code="none"}} 31.0
-# HELP vspark_exporter_build_info Always 1; the labels say which build this is.
+# HELP vspark_exporter_build_info Always 1; the labels identify the build.
 # TYPE vspark_exporter_build_info gauge
 vspark_exporter_build_info{BUILD} 1.0
-# HELP vspark_exporter_config_last_reload_successful 1 where the last attempt to load the configuration succeeded.
+# HELP vspark_exporter_config_last_reload_successful 1 if the last attempt to load the configuration succeeded.
 # TYPE vspark_exporter_config_last_reload_successful gauge
 vspark_exporter_config_last_reload_successful 1.0
 # HELP vspark_exporter_config_last_reload_success_timestamp_seconds When the configuration was last loaded \
 successfully, as a Unix time.
 # TYPE vspark_exporter_config_last_reload_success_timestamp_seconds gauge
 vspark_exporter_config_last_reload_success_timestamp_seconds 1.7954100005e+09
-# HELP vspark_exporter_web_config_last_reload_successful 0 where the web configuration file, or a file that it names, \
-has changed and could not be taken.
+# HELP vspark_exporter_web_config_last_reload_successful 0 if the web configuration file, or a file that it names, \
+has changed and was rejected.
 # TYPE vspark_exporter_web_config_last_reload_successful gauge
 vspark_exporter_web_config_last_reload_successful 1.0
 """
@@ -59,20 +60,20 @@ vspark_exporter_web_config_last_reload_successful 1.0
 
 @pytest.mark.parametrize(
     ("form", "expected"),
-    [(Format.TEXT, PAGE), (Format.OPENMETRICS, PAGE.replace('"none" where', '\\"none\\" where') + END.decode())],
+    [(Format.TEXT, PAGE), (Format.OPENMETRICS, PAGE.replace('"none" if', '\\"none\\" if') + END.decode())],
 )
 def test_the_page(form: Format, expected: str) -> None:
-    telemetry = SelfMetrics(process=False)
-    telemetry.observe_request("200", 0.0078125)
-    telemetry.observe_request("200", 0.25)
-    telemetry.observe_request("none", 31.0)
-    telemetry.config_loaded(1_795_410_000.5)
-    page = telemetry.exposition(form)
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.observe_request("200", 0.0078125)
+    self_metrics.observe_request("200", 0.25)
+    self_metrics.observe_request("none", 31.0)
+    self_metrics.config_loaded(1_795_410_000.5)
+    page = self_metrics.exposition(form)
     assert page.decode() == expected
     assert_valid(page, form)
 
 
-def test_what_is_there_before_anything_has_happened() -> None:
+def test_before_anything_has_happened() -> None:
     page = SelfMetrics(process=False).exposition(Format.TEXT)
     assert {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()} == {
         "vspark_exporter_build_info": 1.0,

@@ -113,21 +113,21 @@ def test_a_page() -> None:
     assert text_of(store.pages[Format.TEXT]).decode() == (
         "# HELP vspark_folder_calls_total Calls of the org's current day,"
         " as a counter that resets at the org's midnight. "
-        "As old as the last successful poll: at most poll.interval plus the request's time.\n"
+        "As old as the last successful poll: at most poll.interval plus the duration of the request.\n"
         "# TYPE vspark_folder_calls_total counter\n"
         'vspark_folder_calls_total{company="Co",folder="Test01",org="Co-Org"} 12.0\n'
-        "# HELP vspark_poll_failures_total Polls of a target that failed, by reason.\n"
+        "# HELP vspark_poll_failures_total Failed polls of a target, by reason.\n"
         "# TYPE vspark_poll_failures_total counter\n"
         'vspark_poll_failures_total{company="Co",folder="Test01",org="Co-Org",reason="dns"} 2.0\n'
     )
     assert text_of(store.pages[Format.OPENMETRICS]).decode() == (
         "# HELP vspark_folder_calls Calls of the org's current day,"
         " as a counter that resets at the org's midnight. "
-        "As old as the last successful poll: at most poll.interval plus the request's time.\n"
+        "As old as the last successful poll: at most poll.interval plus the duration of the request.\n"
         "# TYPE vspark_folder_calls counter\n"
         'vspark_folder_calls_total{company="Co",folder="Test01",org="Co-Org"} 12.0\n'
         'vspark_folder_calls_created{company="Co",folder="Test01",org="Co-Org"} 1.79541e+09\n'
-        "# HELP vspark_poll_failures Polls of a target that failed, by reason.\n"
+        "# HELP vspark_poll_failures Failed polls of a target, by reason.\n"
         "# TYPE vspark_poll_failures counter\n"
         'vspark_poll_failures_total{company="Co",folder="Test01",org="Co-Org",reason="dns"} 2.0\n'
     )
@@ -136,11 +136,11 @@ def test_a_page() -> None:
 def test_nobody_sees_a_draft_before_it_is_published() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
-    pages, shelves = store.pages, store.shelves
+    pages, blocks = store.pages, store.blocks
     draft = store.draft()
     draft.put(AGENT_CALLS, KEY, "")
     draft.put(POLL_FAILURES, KEY, "x 1\n")
-    assert (store.pages, store.shelves) == (pages, shelves)
+    assert (store.pages, store.blocks) == (pages, blocks)
     thrown_away = store.draft()
     thrown_away.put(AGENT_CALLS, KEY, "x 2\n" * 500_000)
     assert store.pages is pages
@@ -175,10 +175,30 @@ def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
     assert all(128 * 1024 <= size < 160 * 1024 for size in sizes[:-1])
 
 
-def test_families_that_are_not_touched_keep_their_members() -> None:
+def test_families_that_are_not_touched_keep_their_pieces() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
     before = store.pages[Format.TEXT].pieces
     publish(store, {POLL_FAILURES: {(*KEY, "dns"): 2}})
     after = store.pages[Format.TEXT].pieces
     assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
+
+
+class Number:
+    """A publisher of a number."""
+
+    def __init__(self) -> None:
+        self.published = 0
+
+
+def test_a_publishers_value_is_replaced_together_with_the_page() -> None:
+    store, one, other = Store(), Number(), Number()
+    store.draft().replace(one, 9)  # a draft that is dropped
+    draft = store.draft()
+    draft.put(AGENT_CALLS, KEY, "x 1\n")
+    draft.replace(one, draft.latest(one) + 1)
+    draft.replace(one, draft.latest(one) + 1)
+    assert (draft.latest(one), draft.latest(other), one.published) == (2, 0, 0)
+    draft.publish()
+    assert (one.published, other.published) == (2, 0)
+    assert text_of(store.pages[Format.TEXT]).endswith(b"\nx 1\n")

@@ -10,7 +10,7 @@ from exporter.config.loaded import LoadedConfig
 from exporter.config.schema import Agents
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
-from exporter.polling.manager import Polling, make_rules
+from exporter.polling.manager import PollManager, make_rules
 from exporter.stats.model import AgentDay, AgentDays
 from exporter.vspark.client import Client
 from tests.support.fake_clock import NOON, FakeClock
@@ -55,9 +55,9 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
 
     monkeypatch.setattr("exporter.polling.manager.Client", Remembered)
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
-    async with Polling(plan(1), Store(), SelfMetrics(process=False), FakeClock(NOON), log) as polling:
+    async with PollManager(plan(1), Store(), SelfMetrics(process=False), FakeClock(NOON), log) as polling:
         await polling.follow(plan(2))
-        async with polling.poller._publisher._lock:
+        async with polling.poller._runner._lock:
             following = asyncio.create_task(polling.follow(plan(3)))
             await until(lambda: len(opened) == 3)
             await polling.__aexit__(None, None, None)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.polling.org_day import Days, midnight
+from exporter.polling.org_day import ZoneDays, midnight
 from tests.support.zone_changes import ZONES, check_changes
 
 MOMENTS = st.integers(
@@ -58,7 +58,7 @@ def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: float
     begin = midnight(ZoneInfo(zone), day)
     end = begin + hours * 3600
     assert utc(begin) == begins
-    days = Days()
+    days = ZoneDays()
     moments = (begin, begin + 1800, begin + 5400, (begin + end) / 2, end - 3600, end - 0.001)
     assert {days.today(ZoneInfo(zone), moment) for moment in moments} == {day}
     assert {days.next_midnight(ZoneInfo(zone), moment) for moment in moments} == {end}
@@ -70,10 +70,10 @@ def test_a_day_and_its_midnights(zone: str, day: date, begins: str, hours: float
 )
 @settings(deadline=None)
 def test_every_moment_is_in_its_day(zone: str, moments: list[int], step: int) -> None:
-    days, place = Days(), ZoneInfo(zone)
+    days, place = ZoneDays(), ZoneInfo(zone)
     for now in [*moments, *(moment + step for moment in moments)]:
         today = days.today(place, now)
-        assert today == Days().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
+        assert today == ZoneDays().today(place, now) == datetime.fromtimestamp(now, UTC).astimezone(place).date()
         assert midnight(place, today) <= now < days.next_midnight(place, now)
 
 
@@ -84,8 +84,8 @@ def test_around_every_change_a_day_ends_where_the_next_one_begins(first: int, la
     check_changes(sorted({*ZONES[::20], *unusual}), first, last)
 
 
-def test_zones_do_not_get_in_each_others_way() -> None:
-    days = Days()
+def test_each_zone_has_its_own_day() -> None:
+    days = ZoneDays()
     now = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
     zones = ("Pacific/Auckland", "US/Eastern", "Pacific/Auckland", "US/Eastern")
     assert [days.today(ZoneInfo(zone), now) for zone in zones] == 2 * [date(2026, 11, 24), date(2026, 11, 23)]

@@ -1,65 +1,67 @@
 import json
 from collections import Counter
-from collections.abc import Generator
 from datetime import UTC, date, datetime
 from textwrap import dedent
-from typing import TypeVar
 
 import pytest
 
 from exporter.config.targets import Target
 from exporter.errors import DecodeError
 from exporter.exposition.agent_rules import AgentRules
-from exporter.exposition.store import Store
+from exporter.exposition.families import PollFigures
+from exporter.exposition.store import Draft, Store
 from exporter.exposition.text_format import Format
-from exporter.polling.org_day import OrgDay
+from exporter.polling.org_day import OrgSeries
 from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.fake_clock import target_of
+from tests.support.finished_steps import finished
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)
+RULES = AgentRules(enabled=True, max_per_folder=2, include=".*", exclude="")
+NO_AGENTS = AgentRules(enabled=False, max_per_folder=2, include=".*", exclude="")
 NOW = datetime(2026, 11, 23, 17, tzinfo=UTC).timestamp()
-
-_Result = TypeVar("_Result")
-
-
-def exhausted(steps: Generator[None, None, _Result]) -> _Result:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
 
 
 class Book:
-    """A ledger and what is published of it."""
+    """A target's series and the page that they are published on."""
 
-    def __init__(self, target: Target, store: Store | None = None, org_day: OrgDay | None = None) -> None:
+    def __init__(self, target: Target, store: Store | None = None, org_series: OrgSeries | None = None) -> None:
         self.store = store or Store()
-        rules = AgentRules(enabled=True, max_per_folder=2, include=".*", exclude="")
-        self.ledger = TargetSeries(target, Parser(Layouts((), (), ())), rules, org_day or OrgDay())
+        self.series = TargetSeries(target, Parser(Layouts((), (), ())), RULES, org_series or OrgSeries())
+
+    @property
+    def has_values(self) -> bool:
+        return self.series.published.has_values
+
+    def read(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> Draft:
+        """Return the draft that a response makes, not published yet."""
+        draft = self.store.draft()
+        response = finished(self.series.read(body, day, draft))
+        finished(self.series.settle(response, day, now, draft))
+        return draft
 
     def take(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> None:
-        draft = self.store.draft()
-        taken = exhausted(self.ledger.read(body, day, draft))
-        exhausted(self.ledger.settle(taken, day, now, draft))
-        draft.publish()
-        exhausted(self.ledger.draw(taken, day, now, self.ledger.target.interval_seconds))
+        self.read(body, day, now).publish()
 
     def drop_values(self) -> None:
         draft = self.store.draft()
-        exhausted(self.ledger.drop_values(draft))
+        finished(self.series.drop_values(draft))
         draft.publish()
 
     def begin_day(self) -> None:
         draft = self.store.draft()
-        exhausted(self.ledger.begin_day(draft))
+        finished(self.series.begin_day(draft))
+        draft.publish()
+
+    def apply_rules(self, rules: AgentRules) -> None:
+        draft = self.store.draft()
+        finished(self.series.apply_rules(rules, NOW, draft))
         draft.publish()
 
     def samples(self, *names: str, form: Format = Format.TEXT) -> str:
-        """Give the samples whose names begin with one of `names`, all of them without."""
+        """Return the samples whose names begin with one of `names`, or all samples."""
         lines = b"".join(self.store.pages[form].text()[1]).decode().splitlines()
         return "".join(f"{line}\n" for line in lines if not line.startswith("#") and line.startswith(names or ("",)))
 
@@ -174,9 +176,9 @@ def test_values_go_when_they_are_too_old_and_come_back_with_the_same_bytes() -> 
     book.take(FULL)
     book.take(b'[{"folder":"A","calls":11,"agents":{"a1":6}}]')
     book.drop_values()
-    assert (book.samples(), book.ledger.has_values) == ("", False)
+    assert (book.samples(), book.has_values) == ("", False)
     book.take(b'[{"folder":"A","calls":11,"agents":{"a1":6}}]')
-    assert book.ledger.has_values
+    assert book.has_values
     assert book.samples("vspark_folder_calls", "vspark_agent", "vspark_day") == expected("""
         vspark_folder_calls_today{company="C",folder="A",org="O"} 11.0
         vspark_folder_calls_today{company="C",folder="B",org="O"} 0.0
@@ -221,27 +223,27 @@ def test_without_a_time_zone_a_folder_goes_by_days_of_utc() -> None:
     assert book.samples() == ""
 
 
-def test_the_day_start_is_there_while_a_target_of_the_org_has_values() -> None:
-    store, org_day = Store(), OrgDay()
-    first, second = (Book(target_of("US/Eastern", folder), store, org_day) for folder in ("A", "B"))
-    day_start = 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
+def test_the_day_start_is_published_while_a_target_of_the_org_has_values() -> None:
+    store, org_series = Store(), OrgSeries()
+    first, second = (Book(target_of("US/Eastern", folder), store, org_series) for folder in ("A", "B"))
+    sample = 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
     first.take(b"[]")
     second.take(b"[]")
     first.drop_values()
-    assert first.samples("vspark_day") == day_start
+    assert first.samples("vspark_day") == sample
     second.drop_values()
     assert first.samples("vspark_day") == ""
     first.take(b"[]")
-    assert first.samples("vspark_day") == day_start
+    assert first.samples("vspark_day") == sample
 
 
 def test_an_answer_without_any_folder_is_a_value_too() -> None:
     book = Book(target_of("US/Eastern"))
     book.take(b"[]")
-    assert book.ledger.has_values
+    assert book.has_values
     assert book.samples() == 'vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09\n'
     book.drop_values()
-    assert (book.samples(), book.ledger.has_values) == ("", False)
+    assert (book.samples(), book.has_values) == ("", False)
 
 
 def test_a_bad_answer_changes_nothing() -> None:
@@ -254,23 +256,79 @@ def test_a_bad_answer_changes_nothing() -> None:
     assert book.samples() == expected(FULL_TEXT)
 
 
-def test_a_draft_that_is_thrown_away_and_its_answer_forgotten() -> None:
+def test_a_draft_that_is_dropped_has_changed_nothing() -> None:
     book = Book(target_of("US/Eastern"))
-    exhausted(book.ledger.read(FULL, MONDAY, book.store.draft()))
-    book.ledger.forget_answer()
-    assert (book.samples(), book.ledger.has_values) == ("", False)
+    book.read(FULL)
+    assert (book.samples(), book.has_values) == ("", False)
+    book.take(FULL)
+    published = book.series.published
+    other = FULL.replace(b'"calls":12', b'"calls":99').replace(b'"a1":1', b'"a1":8')
+    book.read(other)
+    assert (book.samples(), book.series.published) == (expected(FULL_TEXT), published)
+    book.take(other)  # as a whole, though its bytes were read before
+    assert book.samples("vspark_folder_calls_today", 'vspark_agent_calls_today{agent="a1"') == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 99.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 6.0
+        vspark_agent_calls_today{agent="a1",company="C",folder="A",org="O"} 7.0
+        vspark_agent_calls_today{agent="a1",company="C",folder="B",org="O"} 8.0
+    """)
+
+
+def test_a_poll_that_changes_nothing_copies_nothing() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    before = book.series.published
+    book.take(FULL)
+    after = book.series.published
+    assert (after.folders is before.folders, after.absent is before.absent) == (True, True)
+    assert book.samples() == expected(FULL_TEXT)
+
+
+def test_other_rules_show_the_last_response_anew_or_remove_it() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.apply_rules(NO_AGENTS)
+    assert book.samples("vspark_agent", "vspark_folder_calls_today") == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 6.0
+    """)
+    book.read(b"[]")  # dropped: the response whose values are published can no longer be read again
+    book.apply_rules(RULES)
+    assert (book.samples(), book.has_values) == ("", False)
     book.take(FULL)
     assert book.samples() == expected(FULL_TEXT)
 
 
+def test_a_day_that_comes_again_has_no_counter() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(b'{"A": {"calls": 3}}', TUESDAY)
+    for calls in (12, 13):
+        book.begin_day()
+        book.take(b'{"A": {"calls": %d}}' % calls, MONDAY)
+        assert book.samples("vspark_folder_calls") == (
+            f'vspark_folder_calls_today{{company="C",folder="A",org="O"}} {calls}.0\n'
+        )
+    book.begin_day()
+    book.take(b'{"A": {"calls": 4}}', TUESDAY)
+    assert book.samples("vspark_folder_calls_total") == (
+        'vspark_folder_calls_total{company="C",folder="A",org="O"} 4.0\n'
+    )
+
+
 def test_polls() -> None:
     book = Book(target_of("US/Eastern"))
-    polls = book.ledger.polls
-    polls.polls, polls.skipped, polls.last_poll_timestamp_seconds, polls.last_poll_duration_seconds = 7, 2, NOW, 0.25
-    polls.failures.update({"timeout": 3, "auth": 1})
+    polls = PollFigures(
+        last_poll_timestamp_seconds=NOW,
+        last_poll_duration_seconds=0.25,
+        polls=7,
+        skipped=2,
+        failures={"timeout": 3, "auth": 1},
+    )
     draft = book.store.draft()
-    book.ledger.put_polls(draft)
+    book.series.put_polls(polls, draft)
+    assert book.series.published.polls == PollFigures()
     draft.publish()
+    assert book.series.published.polls == polls
     assert book.samples() == expected("""
         vspark_up{company="C",folder="",org="O"} 0.0
         vspark_last_poll_timestamp_seconds{company="C",folder="",org="O"} 1.7954532e+09
@@ -283,19 +341,17 @@ def test_polls() -> None:
 
 
 def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end() -> None:
-    """The largest org and 10,000 more: those that were named last."""
+    """All folders of the last response are kept, and of the others the 10,000 that were seen last."""
     book = Book(target_of("US/Eastern"))
     for poll in range(5):
         names = [f"{poll}-{number}" for number in range(4000)]
         book.take(json.dumps({name: {"calls": 1 + poll} for name in names}).encode())
-    ledger = book.ledger
-    assert len(ledger.folders) == len(ledger._last_named) == len(ledger._calls_total) == 14_000
-    assert len(ledger.curve._rows) == 14_000
-    counts = Counter(name.partition("-")[0] for name in ledger.folders)
+    assert (len(book.series.published.folders), len(book.series.published.absent)) == (14_000, 10_000)
+    counts = Counter(name.partition("-")[0] for name in book.series.published.folders)
     assert counts == {"1": 2000, "2": 4000, "3": 4000, "4": 4000}
     calls = book.samples("vspark_folder_calls_today").splitlines()
     assert Counter(line.rpartition(" ")[2] for line in calls) == {"0.0": 10_000, "5.0": 4000}
     book.take(b'{"4-1": {"calls": 9}}')
-    assert len(ledger.folders) == 10_001
-    assert ledger.folders["4-1"].calls_total == 9
-    assert Counter(name.partition("-")[0] for name in ledger.folders) == {"2": 2001, "3": 4000, "4": 4000}
+    folders = book.series.published.folders
+    assert (len(folders), folders["4-1"].calls_total) == (10_001, 9)
+    assert Counter(name.partition("-")[0] for name in folders) == {"2": 2001, "3": 4000, "4": 4000}

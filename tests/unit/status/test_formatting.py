@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.status.formatting import clock, rfc3339, span, visible
+from exporter.status.formatting import call_duration, rfc3339, span, visible
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_span(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (59.6, "1:00"), (263, "4:23"), (3723.2, "1:02:03")])
-def test_clock(seconds: float, said: str) -> None:
-    assert clock(seconds) == said
+def test_call_duration(seconds: float, said: str) -> None:
+    assert call_duration(seconds) == said
 
 
 def test_rfc3339() -> None:

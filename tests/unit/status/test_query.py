@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from exporter.exposition.families import FolderFigures
-from exporter.polling.snapshot import State, TargetStatus
+from exporter.polling.snapshot import Health, TargetStatus
 from exporter.runtime.steps import Pauses
 from exporter.status.query import Sort, StatusQuery
 from tests.support.target_statuses import status_of
@@ -11,14 +11,14 @@ from tests.support.target_statuses import status_of
 MANY = {f"Folder{number:05}": FolderFigures(calls=number % 777, agents=number) for number in range(3000)}
 TARGETS = (
     status_of("Zentrale"),
-    status_of("Süd", State.FAILING, folders={"Süd": FolderFigures(calls=7, average_seconds=9.0, agents=1)}),
-    status_of("ärger", State.WAITING, next_poll_seconds=1.0),
+    status_of("Süd", Health.FAILING, folders={"Süd": FolderFigures(calls=7, average_seconds=9.0, agents=1)}),
+    status_of("ärger", Health.WAITING, next_poll_seconds=1.0),
     status_of(
         org="West",
         folders={"b": FolderFigures(calls=5, average_seconds=60.0, agents=2), "A": FolderFigures(calls=8, agents=1)},
         success_age_seconds=3.0,
     ),
-    status_of("gone", State.STALE, success_age_seconds=900.0),
+    status_of("gone", Health.STALE, success_age_seconds=900.0),
 )
 
 
@@ -72,7 +72,7 @@ async def test_select(given: Mapping[str, str], expected: list[str]) -> None:
 
 
 async def test_an_org_without_values_is_found_by_its_name() -> None:
-    assert await chosen({"filter": "c/o"}, (status_of(state=State.STALE),)) == ["C/O"]
+    assert await chosen({"filter": "c/o"}, (status_of(health=Health.STALE),)) == ["C/O"]
 
 
 async def test_more_folders_than_are_sorted_at_once() -> None:
@@ -88,7 +88,7 @@ async def test_more_folders_than_are_sorted_at_once() -> None:
         ({"filter": "  ", "state": "", "sort": "", "order": "", "refresh": "", "other": "1"}, StatusQuery(), ()),
         (
             {"filter": " a b ", "state": "ok", "sort": "calls", "order": "asc", "refresh": "0"},
-            StatusQuery("a b", State.OK, Sort.CALLS, descending=False, refresh=False),
+            StatusQuery("a b", Health.OK, Sort.CALLS, descending=False, refresh=False),
             (),
         ),
         ({"sort": "success"}, StatusQuery(sort=Sort.SUCCESS, descending=True), ()),
@@ -106,7 +106,7 @@ async def test_more_folders_than_are_sorted_at_once() -> None:
             {"filter": "x" * 201, "state": "y" * 1000},
             StatusQuery("x" * 200),
             (
-                "filter is longer than 200 characters: its beginning is used",
+                "filter is longer than 200 characters; only its beginning is used",
                 f"state='{'y' * 50}' is unknown, expected one of stale, failing, waiting, ok",
             ),
         ),
@@ -118,12 +118,9 @@ def test_parse(given: Mapping[str, str], query: StatusQuery, problems: tuple[str
 
 def test_links_hold_what_is_not_the_default() -> None:
     query = StatusQuery()
-    assert query.href == "?"
-    assert query.sorted_by(Sort.STATE).href == "?order=desc"
-    assert query.sorted_by(Sort.CALLS).href == "?sort=calls"
-    assert query.sorted_by(Sort.CALLS).sorted_by(Sort.CALLS).href == "?sort=calls&order=asc"
-    hostile = StatusQuery('a&b="<é', State.OK, Sort.NAME, descending=True, refresh=False)
-    assert hostile.href == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&sort=name&order=desc&refresh=0"
-    assert hostile.with_state(None).with_refresh(refresh=True).href == (
-        "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"
-    )
+    assert (query.link(), query.link_sorted_by(Sort.STATE)) == ("?", "?order=desc")
+    assert query.link_sorted_by(Sort.CALLS) == "?sort=calls"
+    assert StatusQuery(sort=Sort.CALLS, descending=True).link_sorted_by(Sort.CALLS) == "?sort=calls&order=asc"
+    hostile = StatusQuery('a&b="<é', Health.OK, Sort.NAME, descending=True, refresh=False)
+    assert hostile.link() == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&sort=name&order=desc&refresh=0"
+    assert hostile.link(health=None, refresh=True) == "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"

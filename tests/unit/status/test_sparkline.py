@@ -13,19 +13,19 @@ def test_bars_gaps_and_words() -> None:
         bars="M0.5 20V0M1.5 20V9M3.5 20V19",
         gaps="M2.2 19h.5",
         width=48,
-        label="Calls per half hour since midnight: most 4 from 00:00; 1 half hour unknown",
+        label="Calls per half hour since midnight: peak 4 at 00:00; 1 half hour unknown",
     )
     drawn = sparkline(EASTERN, curve, "B", morning)
     assert drawn is not None
     assert drawn.bars == "M0.5 20V19M1.5 20V0M3.5 20V19"
-    assert drawn.label == "Calls per half hour since midnight: most 2 from 00:30; 1 half hour unknown"
+    assert drawn.label == "Calls per half hour since midnight: peak 2 at 00:30; 1 half hour unknown"
 
 
 def test_a_start_in_the_middle_of_the_day() -> None:
     curve = curve_of(EASTERN, *[None] * 20, {"A": 100}, {"A": 117})
     drawn = sparkline(EASTERN, curve, "A", NOW - 3600)
     assert drawn is not None
-    assert drawn.label == "Calls per half hour since 10:01: most 17 from 10:30; 20 half hours unknown"
+    assert drawn.label == "Calls per half hour since 10:01: peak 17 at 10:30; 20 half hours unknown"
 
 
 def test_no_calls() -> None:
@@ -39,7 +39,7 @@ def test_nothing_is_known() -> None:
 
 
 def test_a_long_day() -> None:
-    # The clocks go back on 2026-11-01 in US/Eastern; what counts is that the 50th half hour has its place.
+    # Not the day on which the clocks go back: only the 50th half hour matters.
     drawn = sparkline(EASTERN, curve_of(EASTERN, *[NOTHING] * 50), None, NOW + 13 * 3600 - 1)
     assert drawn is not None
     assert (drawn.width, drawn.bars[-11:]) == (50, "M49.5 20V19")
