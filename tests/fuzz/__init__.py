@@ -1,1 +1,1 @@
-"""Fuzzers: what reads bytes from outside gets bytes that nobody would think of. docs/fuzzing.md says how."""
+"""Fuzzers of everything that reads bytes from outside; docs/development/testing.md describes how to use them."""
