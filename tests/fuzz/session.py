@@ -12,7 +12,7 @@ from typing import Final
 from tests.fuzz.targets import Target
 
 INSTRUMENTED: Final[dict[str, tuple[str, ...]]] = {"http": ("exporter", "aiohttp")}
-"""The packages whose code guides the fuzzer, by target; by default only the exporter, as others take seconds to load."""
+"""The packages whose code guides the fuzzer, by target; by default only the exporter: others take seconds to load."""
 LONGEST_CPU_SECONDS: Final = 1.0
 """The limit for one input. It is CPU time, so that a busy machine is not a hang. Instrumented code is slower, so
 the limit is stricter than it looks."""
