@@ -1,4 +1,4 @@
-"""All targets, each in a process of its own: new inputs are kept, and a bug is told with how to see it again."""
+"""A run of all targets, each in a process of its own. It keeps new inputs, and prints how to reproduce a bug."""
 
 import re
 import subprocess
@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import Final
 
 CORPUS: Final = Path(__file__).parent / "corpus"
-"""Inputs that are tried first, by target; in the repository."""
+"""The inputs that are tried first, by target; part of the repository."""
 FOUND: Final = Path(__file__).parent / "found"
-"""What this machine has found, by target: `new/` for inputs that reach what none before them did, the rest are bugs."""
+"""The findings on this machine, by target: `new/` has inputs that reach new code, the rest are bugs."""
 
 _INTERRUPTED: Final = 72
-"""libFuzzer's exit code after a SIGINT."""
+"""The exit code of libFuzzer after SIGINT."""
 
 
 def run(names: Sequence[str], seconds: float, jobs: int, found: Path = FOUND) -> int:
-    """Run targets for `seconds` in all, `jobs` at a time; give the exit code, 1 where something was found.
+    """Run targets for `seconds` in total, `jobs` at a time; return the exit code, 1 if a bug was found.
 
-    Each gets the same time, and begins with the corpus and with what was found before.
+    Each target gets the same time, and starts with the corpus and the earlier findings.
     """
     each = max(1, round(seconds * min(jobs, len(names)) / len(names)))
-    print(f"{len(names)} targets, {each} s each, {jobs} at a time; what is found goes to {found}", flush=True)
+    print(f"{len(names)} targets, {each} s each, {jobs} at a time; findings go to {found}", flush=True)
     with ThreadPoolExecutor(jobs) as pool:
         try:
             return int(any(list(pool.map(lambda name: _run_one(name, each, found / name), names))))
         except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)  # those under way have been interrupted with us
+            pool.shutdown(cancel_futures=True)  # the running ones got the signal, too
             raise
 
 
 def _run_one(name: str, seconds: int, folder: Path) -> bool:
-    """Run a target and tell of it; give whether it has found a bug."""
+    """Run a target and print the result; return whether it found a bug."""
     new = folder / "new"
     new.mkdir(parents=True, exist_ok=True)
     known = set(folder.iterdir())
@@ -48,7 +48,7 @@ def _run_one(name: str, seconds: int, folder: Path) -> bool:
     stat = re.search(r"^stat::number_of_executed_units: *([0-9]+)$", text, re.MULTILINE)
     tried = stat[1] if stat else "some"
     is_bug = code not in (0, _INTERRUPTED)
-    print(f"{name}: {tried} inputs in {time.monotonic() - begun:.0f} s, {'A BUG' if is_bug else 'nothing'}", flush=True)
+    print(f"{name}: {tried} inputs in {time.monotonic() - begun:.0f} s, {'A BUG' if is_bug else 'no bug'}", flush=True)
     if is_bug:
         print(_report(text), flush=True)
         for path in sorted(set(folder.iterdir()) - known - {log}):
@@ -57,6 +57,6 @@ def _run_one(name: str, seconds: int, folder: Path) -> bool:
 
 
 def _report(log: str) -> str:
-    """Give the part of libFuzzer's output that tells of the bug."""
-    _, _, told = log.partition("=== Uncaught Python exception: ===")
-    return "\n".join((told or log[-4000:]).strip().splitlines()[-60:])
+    """Return the part of libFuzzer's output that describes the bug."""
+    _, _, traceback = log.partition("=== Uncaught Python exception: ===")
+    return "\n".join((traceback or log[-4000:]).strip().splitlines()[-60:])

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.seeds`: write the first inputs of the corpus: the simulator's shapes and clients' requests."""
+"""`python -m tests.fuzz.seeds`: write the seeds of the corpus: the simulator's shapes, typical requests and files."""
 
 import json
 import zlib
@@ -43,13 +43,14 @@ basic_auth_users: {alice: $2b$04$abcdefghijklmnopqrstuuvvvvvvvvvvvvvvvvvvvvvvvvv
 
 
 def seeds() -> Iterator[tuple[str, str, bytes]]:
-    """Give target, name and content of each first input."""
+    """Yield target, name and content of each seed."""
     for shape in Shape:
-        for asked, (kind, folder) in enumerate((("org", None), ("folder", "A"))):
-            answers = (
-                json.dumps(body(shape, days[: 2 - asked], folder)).encode() for days in (_BEFORE, _AFTER, _BEFORE)
+        for requests_folder, (kind, folder) in enumerate((("org", None), ("folder", "A"))):
+            bodies = (
+                json.dumps(body(shape, days[: 2 - requests_folder], folder)).encode()
+                for days in (_BEFORE, _AFTER, _BEFORE)
             )
-            yield "decoder", f"{shape}-{kind}", bytes([asked]) + b"\x1e".join(answers)
+            yield "decoder", f"{shape}-{kind}", bytes([requests_folder]) + b"\x1e".join(bodies)
     yield "configuration", "full", _CONFIGURATION
     yield "web_configuration", "full", _WEB_CONFIGURATION
     yield "web_configuration", "users", b"basic_auth_users: {alice: %b}\n" % _WEB_CONFIGURATION.split()[-1].rstrip(b"}")
@@ -63,12 +64,12 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
 
 
 def _gzip(content: bytes) -> bytes:
-    # gzip's own writes another header in other versions of Python.
+    # The header that the gzip module writes depends on the version of Python.
     return zlib.compress(content, wbits=31)
 
 
 def main() -> None:
-    """Write them."""
+    """Write the seeds to the corpus."""
     for target, name, content in seeds():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)
         (CORPUS / target / name).write_bytes(content)

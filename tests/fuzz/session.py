@@ -12,20 +12,20 @@ from typing import Final
 from tests.fuzz.targets import Target
 
 INSTRUMENTED: Final[dict[str, tuple[str, ...]]] = {"http": ("exporter", "aiohttp")}
-"""The packages whose code leads the fuzzer, where it is not the exporter alone: it costs seconds at the start."""
+"""The packages whose code guides the fuzzer, by target; by default only the exporter: others take seconds to load."""
 LONGEST_CPU_SECONDS: Final = 1.0
-"""What an input may take. CPU time, so that a busy machine is not a hang; instrumented code takes longer than it does
-otherwise, so this is stricter than it reads."""
+"""The limit for one input. It is CPU time, so that a busy machine is not a hang. Instrumented code is slower, so
+the limit is stricter than it looks."""
 LIMITS: Final = ("-timeout=30", "-rss_limit_mb=2048")
-"""Those of libFuzzer: what waits without computing, and memory."""
+"""Limits of libFuzzer: wall-clock time, for inputs that wait without computing, and memory."""
 
 
 class HangError(Exception):
-    """An input took too long."""
+    """An input took too much CPU time."""
 
 
 def timed(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Give `check` with a limit on its CPU time; beyond it, HangError."""
+    """Return `check` with a limit on its CPU time; it raises HangError beyond it."""
 
     def checked(data: bytes) -> None:
         begun = time.process_time()
@@ -45,10 +45,10 @@ def run(name: str, arguments: Sequence[str]) -> None:
 
     with atheris.instrument_imports(include=list(INSTRUMENTED.get(name, ("exporter",)))):
         target = Target(name)
-    words = tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="ascii")  # noqa: SIM115 # lives as long as we do
+    words = tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="ascii")  # noqa: SIM115 # needed until the process ends
     words.writelines(f'"{_in_hex(word)}"\n' for word in target.words)
     words.flush()
-    # libFuzzer puts it before its arguments where it starts itself again, to merge and to minimize.
+    # libFuzzer uses this as its command when it restarts itself, to merge and to minimize.
     program = f"{shlex.quote(sys.executable)} -m tests.fuzz one {name}"
     argv = [program, *LIMITS, f"-max_len={target.most_bytes}", f"-dict={words.name}", *arguments]
     if (mutate := target.mutate) is None:
@@ -56,7 +56,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
     else:
 
         def mutated(data: bytes, most_bytes: int, seed: int) -> bytes:
-            # Half of the time as it comes: what is no JSON, YAML or HTTP is to be tried, too.
+            # Half of the inputs are mutated as plain bytes, so that some are not JSON, YAML or HTTP at all.
             random = Random(seed)
             new = atheris.Mutate(data, most_bytes)
             if random.random() < 0.5:
@@ -68,7 +68,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
 
 
 def try_files(name: str, paths: Sequence[Path]) -> None:
-    """Run files through a target without atheris; the first bug's exception leaves here, with the file in a note."""
+    """Run a target on files without atheris; raise the exception of the first bug, with the file in a note."""
     checked = timed(Target(name).check)
     for path in paths:
         try:

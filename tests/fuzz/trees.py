@@ -1,4 +1,4 @@
-"""JSON and YAML values that are changed a little: keys and leaves swapped, copied, wrapped, left out."""
+"""Small changes of JSON and YAML values: keys and leaves are replaced, copied, wrapped and removed."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,14 @@ _Holder = dict[Any, Any] | list[Any]
 
 
 class Gardener:
-    """Changes trees of dicts and lists; `keys` and `leaves` are what is put in."""
+    """Changes trees of dicts and lists; new parts are chosen from `keys` and `leaves`."""
 
     def __init__(self, keys: Sequence[str], leaves: Sequence[Any]) -> None:
         self._keys = keys
         self._leaves = leaves
 
     def changed(self, tree: Any, random: Random) -> Any:
-        """Give a tree like `tree` with one to three changes; the given one stays as it is."""
+        """Return a copy of `tree` with one to three changes."""
         tree = [copy.deepcopy(tree)]
         for _ in range(random.choice((1, 1, 2, 3))):
             holder, key = random.choice(list(_places(tree)))
@@ -24,7 +24,7 @@ class Gardener:
         return tree[0] if tree else None
 
     def spelled(self, name: str, random: Random) -> str:
-        """Give a name in another spelling."""
+        """Return a name in another spelling."""
         letters = (letter.upper() if random.random() < 0.3 else letter for letter in name)
         return random.choice(("", "_", "-", " ")).join(letters) if random.random() < 0.1 else "".join(letters)
 
@@ -68,7 +68,7 @@ class Gardener:
 
 
 def _places(tree: _Holder) -> Iterator[tuple[_Holder, Any]]:
-    """Give every place in a tree as what holds it and its key or index there."""
+    """Yield every position in a tree: the dict or list, and the key or index in it."""
     keys = list(tree) if isinstance(tree, dict) else range(len(tree))
     for key in keys:
         yield tree, key

@@ -1,6 +1,6 @@
-"""The image, built and run for real; its base is a Debian made on the spot, where no registry can be reached."""
+"""The image, built and run. Its base is a Debian that the test creates, so that no image registry is needed."""
 
-# ruff: noqa: S310, S603 # it runs and asks what it has named itself
+# ruff: noqa: S310, S603 # it runs only its own commands, and requests only its own URLs
 
 import json
 import os
@@ -51,7 +51,7 @@ for folder, _, files in os.walk("/"):
 
 
 def ran(*command: str) -> str:
-    """Give what a command wrote; it has to succeed."""
+    """Run a command that has to succeed, and return its output."""
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
     return ended.stdout
@@ -59,7 +59,7 @@ def ran(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Make a base like Debian's official Python image: Python without its compiled library, certificates, no more."""
+    """Create a base like the official Python image: Python without compiled modules, certificates, nothing else."""
     for name in ("buildah", "podman", "runc", "debootstrap"):
         tool(name, name)
     if os.geteuid() != 0:
@@ -81,7 +81,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def built(base: str, form: str, context: Path = ROOT) -> Iterator[str]:
-    """Build the image without any cache; `form` docker has the health check, oci no id of the build's container."""
+    """Build the image without a cache; `form` docker has the health check, oci no id of the build container."""
     image = f"{NAME}:{form}-{'root' if context == ROOT else 'other'}"
     ran(
         *("buildah", "bud", "--quiet", "--no-cache", "--runtime=runc", "--network=host", f"--format={form}"),
@@ -107,7 +107,7 @@ def inspected(image: str) -> dict[str, Any]:
 
 
 def command(image: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
-    """Give the command that runs the image as restricted as can be."""
+    """Return the command that runs the image with as few permissions as possible."""
     return [
         *("podman", "--runtime=runc", "run", "--rm", "--no-healthcheck", *HARDENED),
         *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", *options, image, *arguments),
@@ -116,7 +116,7 @@ def command(image: str, *arguments: str, options: Sequence[str] = ()) -> list[st
 
 @contextmanager
 def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[str]:
-    """Run the image, give the container's name; it has to end with 0, and at once, when it is told to stop."""
+    """Run the image and yield the name of the container; on SIGTERM it has to exit with 0, within seconds."""
     name = f"vspark-exporter-test-{free_port()}"
     words = command(image, *arguments, options=(f"--name={name}", *options))
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -135,11 +135,11 @@ def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[s
             said += process.stdout.read()
     assert process.returncode == 0
     assert re.findall(r"level=(\S+) event=(\S+)", said) == [("info", "listening"), ("info", "stopped")]
-    assert seconds < 10, "killed, after the time it had"
+    assert seconds < 10, "killed after the grace period"
 
 
 def inside(name: str, *arguments: str) -> tuple[int, str]:
-    """Run a command in a container; give its exit code and what it wrote."""
+    """Run a command in a container; return its exit code and its output."""
     words = ("podman", "--runtime=runc", "exec", name, *arguments)
     ended = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return ended.returncode, ended.stdout

@@ -1,4 +1,4 @@
-"""The audit of what we depend on: every package in one version, with hashes, and installed as it is locked.
+"""The dependencies: every package is locked to one version with its hashes, and that version is installed.
 
 pip compares a package with its hashes when it is installed (`--require-hashes` in the Makefile and the Dockerfile).
 """
@@ -17,7 +17,7 @@ from tests.support.lock_files import OURS, entries, locked
 from tests.support.repository import ROOT
 
 LOCKS = ("requirements/run.lock", "requirements/build.lock", "requirements/dev.lock")
-OF_THE_ENVIRONMENT = {"pip", "setuptools", "uv"}  # what python -m venv and make lock put there
+OF_THE_ENVIRONMENT = {"pip", "setuptools", "uv"}  # python -m venv and make lock install them
 
 
 def versions(lock: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def versions(lock: str) -> dict[str, str]:
 
 
 def here(lock: str) -> dict[str, Version]:
-    """Give the versions of those that this machine and this Python need."""
+    """Return the locked versions of the packages that this machine and this Python need."""
     return {
         name: Version(str(requirement.specifier).removeprefix("=="))
         for name, (requirement, _) in locked(lock).items()

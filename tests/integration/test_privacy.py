@@ -1,4 +1,4 @@
-"""Who takes the calls, as far as that leaves the exporter: the program, a V-Spark, and all that the program says."""
+"""Agent ids leave the exporter only as configured: all output of the program, with a simulated V-Spark."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ EVENING = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ANNA, NUMBER, JOERG, EVE = "anna.meyer@example.com", "9018471155", "Jörg Süß", "o'neill"
 AGENTS = (ANNA, NUMBER, JOERG, EVE)
 SITE = Site((Company("Co", "token", (Org("Org", "UTC", (Folder("Test01", 300, AGENTS, absent_share=0),)),)),))
-# Without a time zone the day is the simulator's, whose clock stands.
+# Without a time zone, the day is that of the simulator, whose clock stands still.
 CONFIG = """\
 vspark: {{url: "{url}", token: token}}
 companies: [{{name: Co, orgs: [{{name: Org}}]}}]
@@ -49,7 +49,7 @@ def folder_lines(folded: int) -> list[str]:
 
 
 def agent_lines(*agents: tuple[str, float, float]) -> list[str]:
-    """Give the lines of agents: id, calls, mean duration."""
+    """Return id, calls and mean duration of each agent on a page."""
     return [
         f'{family}{{agent="{agent[0]}",company="Co",folder="Test01",org="Org"}} {agent[index]}'
         for index, family in ((1, "vspark_agent_calls_today"), (2, "vspark_agent_call_duration_average_seconds"))
@@ -58,14 +58,14 @@ def agent_lines(*agents: tuple[str, float, float]) -> list[str]:
 
 
 def parted(page: bytes) -> tuple[list[str], list[str]]:
-    """Give the lines of a page that are about agents, and the others."""
+    """Return the lines of a page that are about agents, and the other lines."""
     lines = page.decode().splitlines()
     about = [line for line in lines if re.match(r"vspark_agent_|vspark_folder_agents_", line)]
     return about, [line for line in lines if line not in about]
 
 
 async def said(exporter: Running) -> tuple[list[str], str]:
-    """Give what the page says of agents, the same in both formats, and everything else that is served."""
+    """Return the lines about agents, which are the same in both formats, and everything else that is served."""
     await exporter.series()
     about, others = parted((await exporter.get("/metrics"))[1])
     async with exporter.session.get("/metrics", headers={"Accept": "application/openmetrics-text"}) as response:
@@ -84,7 +84,7 @@ def assert_nobody(text: str, *agents: str) -> None:
 @pytest.mark.parametrize(
     ("agents", "folded", "expected", "hidden"),
     [
-        ("", 0, [A, N, J, E], ()),  # so that the others can fail
+        ("", 0, [A, N, J, E], ()),  # shows that the other cases can fail
         ("include: '[0-9]+'", 0, [N], (ANNA, JOERG, EVE)),
         ("exclude: '[0-9]+|.*@.*'", 0, [J, E], (ANNA, NUMBER)),
         ("max_per_folder: 2", 2, [A, N, ("_other", 152.0, 285.7368421052632)], (JOERG, EVE)),
@@ -188,7 +188,7 @@ async def test_prometheus_leaves_agents_out_as_the_page_says(tmp_path: Path) -> 
             async with prometheus(url, tmp_path, more) as prom, ClientSession() as session:
                 agents = await query(session, prom, "sum by (folder) (vspark_folder_agents_today)")
                 assert numbers(agents, "folder") == {("Test01",): 4.0}
-                # What is of one scrape is there at once.
+                # All series of a scrape appear at once.
                 every = await query(session, prom, 'count by (__name__) ({__name__=~"vspark_(agent|folder)_.*"})')
                 assert {name for (name,) in numbers(every, "__name__") if "_agent_" in name} == set()
                 async with session.get(f"{prom}/api/v1/label/agent/values") as response:

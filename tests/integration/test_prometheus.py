@@ -18,7 +18,7 @@ EVENING = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 
 
 class EveningClock(SystemClock):
-    """Time goes on, but it is always evening."""
+    """A clock on which time passes, but the Unix time is always that of an evening, when every agent has calls."""
 
     def time(self) -> float:
         return EVENING.timestamp()
@@ -35,7 +35,7 @@ def seconds(clock: str) -> float:
 
 
 async def simulated(session: aiohttp.ClientSession, simulator: Simulator) -> tuple[Numbers, Numbers, Numbers]:
-    """Ask the simulator itself: calls and mean durations by folder, calls by agent."""
+    """Return the simulator's own numbers: calls and mean durations by folder, calls by agent."""
     calls: Numbers = {}
     means: Numbers = {}
     agents: Numbers = {}
@@ -83,7 +83,7 @@ async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None
 
 
 async def test_prometheus_reads_every_series_of_a_page(tmp_path: Path) -> None:
-    """Prometheus asks for OpenMetrics, compressed: what it has stored is what the page says, series by series."""
+    """Prometheus requests compressed OpenMetrics; every series that it stores has the value of the page."""
     async with (
         Simulator(demo_site(), clock=lambda: EVENING) as simulator,
         demo(simulator, EveningClock()) as url,

@@ -25,7 +25,7 @@ USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\nrate_limit: {{interval: 10
 
 
 def scraping(folder: Path, more: str) -> str:
-    """Give the keys of a scrape job with the CA and the password, and more of TLS."""
+    """Return the keys of a scrape job with the CA, the password and more TLS settings."""
     return (
         f", scheme: https, basic_auth: {{username: prometheus, password: '{PASSWORD}'}}"
         f", tls_config: {{ca_file: {folder}/ca.crt{more}}}"
@@ -53,7 +53,7 @@ async def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Pa
             async with session.get(f"{other}/api/v1/targets") as response:
                 (target,) = (await response.json())["data"]["activeTargets"]
             assert "tls: certificate required" in target["lastError"]
-            # A rotation on the way: another version and another name.
+            # In the middle of a rotation: another TLS version and another server name.
             previous = file.config
             changed = REQUIRED.replace("TLS13", "TLS12").replace("prometheus.example", "p@example.com")
             write(tmp_path, TLS.replace("}", changed) + USERS)

@@ -11,7 +11,7 @@ def test_the_bill_of_materials_is_the_lock_and_the_same_every_time() -> None:
     written = []
     for _ in range(2):
         path.unlink(missing_ok=True)
-        # What is installed has been looked at above; make is not to bring it up to date amid the tests.
+        # Keep make from reinstalling the environment while tests run in it.
         subprocess.run(["make", "-o", ".venv/dev.stamp", "sbom"], cwd=ROOT, check=True, capture_output=True)  # noqa: S607
         written.append(path.read_bytes())
     assert written[0] == written[1]

@@ -1,4 +1,4 @@
-"""A token nowhere: not in a log at debug level, not on a page, not in the output of a command or the process list."""
+"""No log at debug level, page, output of a command or process list contains a token."""
 
 import asyncio
 import subprocess
@@ -30,7 +30,7 @@ def config(folder: Path, url: str) -> Path:
 
 
 def assert_no_canary(text: str) -> None:
-    # A piece is enough: what is cut, escaped or encoded is still given away.
+    # Search for a piece: a token that is truncated, escaped or encoded is still a leak.
     for piece in (CANARY, quote(CANARY, safe=""), quote_plus(CANARY), "canary", "7f3a"):
         assert piece.lower() not in text.lower()
 

@@ -1,4 +1,4 @@
-"""What strangers can make the exporter do: those who send it requests, and an upstream that is hostile."""
+"""Hostile clients and a hostile upstream cannot make the exporter do anything but serve its pages."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ REQUESTS = {
 
 
 async def asked(running: Running, line: str, host: str) -> bytes:
-    """Send a request as it is, with every header that names another place; give the answer."""
+    """Send a raw request with every header that names another host or path; return the response."""
     url = urlsplit(str(running.session._base_url))
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     evil = f"http://{host}"
@@ -193,12 +193,12 @@ REASONS = {
     "no http": "disconnected",
     "a broken header": "disconnected",
 }
-"""What each comes to; "a type" is no failure."""
+"""The failure that each body causes; "a type" is not a failure."""
 
 
 @asynccontextmanager
 async def hostile(folder: Path) -> AsyncIterator[Path]:
-    """Run a V-Spark that has each of BODIES in a folder of its own; give a configuration for all of them."""
+    """Run a V-Spark with a folder for each of BODIES, and yield a configuration of all folders."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():

@@ -34,7 +34,7 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 async def get(sim: Simulator, path: str, **query: str) -> tuple[int, bytes]:
-    """Ask with the company's token unless another is given; every answer calls itself text/html."""
+    """Send a request, by default with the token of the company; every response has the type text/html."""
     async with (
         aiohttp.ClientSession(sim.url) as session,
         session.get(path, params={"token": "doc-token", **query}) as response,
@@ -60,7 +60,7 @@ async def days(sim: Simulator, path: str, daterange: str) -> list[str]:
         ("20261122-", ["20261122", "20261123"]),
         ("20261120-20261231", ["20261120", "20261121", "20261122", "20261123"]),
         ("20261120235959-20261121", ["20261121"]),
-        ("20261124-20261125", []),  # still to come
+        ("20261124-20261125", []),  # in the future
         ("20261123-20261120", []),
         ("20260230-20260301", []),
         ("00010101-00010101", []),
@@ -224,6 +224,6 @@ async def test_the_program_says_that_its_address_is_taken(sim: Simulator) -> Non
     async with asyncio.timeout(30):
         out, errors = await process.communicate()
     assert (process.returncode, out) == (1, b"")
-    # the rest is the event loop's wording, which differs between versions of Python
+    # the rest is the wording of the event loop, which depends on the version of Python
     said = f"cannot listen: error while attempting to bind on address ('127.0.0.1', {sim.port}): "
     assert errors.decode().startswith(said)

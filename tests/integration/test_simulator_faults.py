@@ -1,4 +1,4 @@
-"""Every fault of the simulated V-Spark as it is on the wire, and what can be changed while it runs."""
+"""Every fault of the simulated V-Spark on the wire, and the changes that are possible while it runs."""
 
 import asyncio
 import gzip
@@ -25,7 +25,7 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 async def get(sim: Simulator, path: str = PATH) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and the body as it came, gzip left alone."""
+    """Return status, headers and the raw body, without decompressing it."""
     async with (
         aiohttp.ClientSession(sim.url, auto_decompress=False) as session,
         session.get(path, params={"token": "doc-token"}, allow_redirects=False) as response,
@@ -34,7 +34,7 @@ async def get(sim: Simulator, path: str = PATH) -> tuple[int, dict[str, str], by
 
 
 async def raw(sim: Simulator) -> bytes:
-    """Return every byte until the simulator closes; raise ConnectionResetError where it resets."""
+    """Return every byte until the simulator closes the connection; raise ConnectionResetError if it resets it."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         reader, writer = await asyncio.open_connection(sim.host, sim.port)
         try:

@@ -1,4 +1,4 @@
-"""The shapes of the simulated V-Spark's `/stats`, each body whole."""
+"""A complete `/stats` body of each shape of the simulated V-Spark."""
 
 import json
 from collections.abc import AsyncIterator

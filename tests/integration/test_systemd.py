@@ -1,6 +1,6 @@
-"""The unit before systemd's own judges, and run by a systemd of its own."""
+"""The unit, checked by systemd-analyze, and run by a systemd that the test boots."""
 
-# ruff: noqa: S603 # it runs what it has named itself
+# ruff: noqa: S603 # it runs only its own commands
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ DEADLINE_SECONDS = 30.0
 
 
 def judged(*arguments: str | Path) -> tuple[int, str]:
-    """Give the exit code of systemd-analyze, and what it writes."""
+    """Run systemd-analyze; return its exit code and its output."""
     command = [tool("systemd-analyze", "systemd"), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
@@ -77,14 +77,14 @@ SupplementaryGroups=daemon
 
 
 class Machine:
-    """A booted systemd, and what can be told to it."""
+    """A booted systemd."""
 
     def __init__(self, pid: int, port: int) -> None:
         self._pid = pid
         self._url = f"http://127.0.0.1:{port}"
 
     def run(self, *command: str) -> str:
-        """Give what a command on the machine writes."""
+        """Run a command on the machine, and return its output."""
         done = subprocess.run(
             [tool("nsenter", "util-linux"), f"--target={self._pid}", "--all", *command],
             stdout=subprocess.PIPE,
@@ -98,7 +98,7 @@ class Machine:
         return self.run("systemctl", "show", f"--property={what}", "--value", "vspark-exporter")
 
     async def metrics(self) -> dict[str, float]:
-        """Give the series of the page, by name and folder; nothing while there is no page."""
+        """Return the values of the page by name and folder; empty if there is no page yet."""
         with suppress(aiohttp.ClientError):
             async with aiohttp.ClientSession(self._url) as session, session.get("/metrics") as response:
                 series = assert_valid(await response.read(), Format.TEXT)
@@ -110,7 +110,7 @@ class Machine:
 
 
 def prepared(folder: Path, port: int, config: str, token: str, drop_in: str) -> Path:
-    """Put into a folder what boot.sh takes from there; give a cgroup for the machine."""
+    """Write the files that boot.sh needs into a folder; return a cgroup for the machine."""
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("REQUIRE_TOOLS") == "1" else pytest.skip)("namespaces have to be made as root")
     cgroups = [each for each in CGROUPS if (each / "cgroup.procs").exists() and (each / "cgroup.controllers").exists()]
@@ -136,7 +136,7 @@ def prepared(folder: Path, port: int, config: str, token: str, drop_in: str) -> 
 
 @asynccontextmanager
 async def machine(folder: Path, config: str, token: str, drop_in: str = "") -> AsyncIterator[Machine]:
-    """Boot a systemd with the unit; every process of it is gone afterwards, and what it wrote."""
+    """Boot a systemd with the unit; afterwards its processes are killed and its files removed."""
     port = free_port()
     cgroup = prepared(folder, port, config, token, drop_in)
     boot = ["unshare", "-mpuiC", "--fork", "--kill-child", "sh", str(ROOT / "tests/systemd/boot.sh")]
@@ -192,21 +192,21 @@ async def test_systemd_runs_it(tmp_path: Path) -> None:
         assert int(user) > 60000
         assert booted.run("stat", "-c", "%u %a", CREDENTIAL) == f"{user} 400"
 
-        # A token is copied when the service starts.
+        # systemd copies the token when the service starts.
         booted.run("sh", "-c", f"printf '%s' '{CANARY}' > /etc/vspark-exporter/tokens/vspark")
         assert booted.run("cat", CREDENTIAL) == "wrong"
         assert booted.run("systemctl", "restart", "vspark-exporter") == ""
         await until(lambda: booted.is_up(1))
         assert booted.run("cat", CREDENTIAL) == CANARY
 
-        # A changed configuration goes by reload, and the process stays.
+        # A reload loads the changed configuration, in the same process.
         pid = booted.shown("MainPID")
         booted.run("sed", "-i", "s/folders: .good./folders: [good, slow]/", "/etc/vspark-exporter/config.yaml")
         assert booted.run("systemctl", "reload", "vspark-exporter") == ""
         await until(lambda: booted.is_up(1, "slow"))
         assert booted.shown("MainPID") == pid
 
-        # It comes back when it is killed.
+        # systemd restarts the service after a crash.
         booted.run("kill", "-9", booted.shown("MainPID"))
         await until(lambda: booted.shown("NRestarts") == "1")
         await until(lambda: booted.is_up(1))
@@ -220,7 +220,7 @@ async def test_systemd_runs_it(tmp_path: Path) -> None:
         assert booted.run("systemctl", "stop", "vspark-exporter") == ""
         assert (booted.shown("Result"), booted.shown("ExecMainStatus")) == ("success", "0")
 
-        # What is wrong in the configuration does not mend itself.
+        # An error in the configuration is not retried: it would stay.
         booted.run("sh", "-c", "echo 'poll: {}' > /etc/vspark-exporter/config.yaml")
         booted.run("systemctl", "start", "vspark-exporter")
         await until(lambda: booted.shown("ActiveState") == "failed")

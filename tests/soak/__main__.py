@@ -1,7 +1,7 @@
-"""A soak test: days of hurried time with faults, reloads and bad scrapers, after which nothing may have grown.
+"""A soak test: days of accelerated time with faults, reloads and bad scrapers, after which nothing may have grown.
 
-1,000 targets with 100,000 agents in five time zones. Each minute other 5 % of the targets have a fault, and the
-configuration is another one; 50 scrapers, of which some read slowly or never.
+1,000 targets with 100,000 agents in five time zones. Every minute another 5 % of the targets get a fault, and the
+configuration changes. 50 scrapers, some of which read slowly or not at all.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from tests.soak.soaked import TOKEN, ZONES, org_name
 from tools.bench.measure import free_port
 
 ORGS, AGENTS_PER_ORG = 1000, 100
-COMING_AND_GOING = 10
+CHANGING_ORGS = 10
 SCRAPERS, SLOW, SILENT = 40, 5, 5
 FACTOR = 576
 """Four days in ten minutes; a poll of every target in twelve seconds."""
 
 
 class Moment(NamedTuple):
-    """What the exporter held at one time."""
+    """The resources of the exporter at one time."""
 
     resident_megabytes: float
     descriptors: int
@@ -46,14 +46,14 @@ _WINDOW_SECONDS = 100
 _READY_SECONDS = 120.0
 _RELOAD_SECONDS = 60.0
 _MOST_GROWTH = 1.15
-"""Ten minutes end before the last of the targets has met each kind of failure, whose counters and texts are kept."""
+"""Some growth is expected: after ten minutes, targets still fail in new ways, whose texts are kept."""
 _SLACK = Moment(resident_megabytes=0.0, descriptors=10, tasks=20)
-"""Of what is under way at one moment and not at another."""
+"""Allowance for work that is in progress at one moment and not at another."""
 
 
 def configuration(url: str, number: int) -> str:
-    """Give the configuration of the reload `number`: some targets come and go, connections change now and then."""
-    orgs = ORGS - COMING_AND_GOING * (number % 2)
+    """Return the configuration of a reload: every other one has fewer orgs, every third one changes the connections."""
+    orgs = ORGS - CHANGING_ORGS * (number % 2)
     return "\n".join(
         [
             f"vspark: {{url: '{url}', token: {TOKEN}, timeout: 1s}}",
@@ -72,7 +72,7 @@ def _org(number: int) -> str:
 
 
 class Soak:
-    """The processes of a run and what is measured of them."""
+    """The processes of a run and their measurements."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._config = folder / "config.yaml"
@@ -87,7 +87,7 @@ class Soak:
         self.cut_off = 0
 
     async def run(self) -> Scrapers:
-        """Run for so long, and give what the scrapers have seen; raises RuntimeError where a process ends by itself."""
+        """Run, and return the scrapers with their results; raise RuntimeError if a process ends early."""
         self._reload_with(0)
         clock = (f"--origin={time.time()}", f"--factor={FACTOR}")
         with ProcessPoolExecutor(1) as pool:
@@ -96,18 +96,18 @@ class Soak:
                 exporter = await _begin(*clock, f"--port={self._ports[1]}", f"--config={self._config}", log=log)
             try:
                 await self._until_ready()
-                scrapers = Scrapers(f"{self.url}/metrics", range(ORGS - COMING_AND_GOING, ORGS + 1), pool)
+                scrapers = Scrapers(f"{self.url}/metrics", range(ORGS - CHANGING_ORGS, ORGS + 1), pool)
                 await self._soak(exporter, scrapers)
                 await self._count_polls()
                 exporter.send_signal(signal.SIGTERM)
                 if await asyncio.wait_for(exporter.wait(), 30) != 0:
-                    raise RuntimeError("the exporter did not end well")
+                    raise RuntimeError("the exporter did not exit with 0")
                 lines = self._log.read_text().splitlines()
                 self.cut_off = sum(" event=answer_cut_off " in line for line in lines)
                 scrapers.problems += [line for line in lines if " level=error " in line]
                 reloaded = sum(" event=config_reloaded " in line for line in lines)
-                if reloaded < self.reloads - 1:  # the last one may have been under way
-                    scrapers.problems.append(f"{reloaded} reloads where {self.reloads} were asked for")
+                if reloaded < self.reloads - 1:  # the last one may have been in progress
+                    scrapers.problems.append(f"{reloaded} reloads instead of {self.reloads}")
                 return scrapers
             finally:
                 for process in (upstream, exporter):
@@ -129,7 +129,7 @@ class Soak:
             while time.monotonic() < end:
                 await asyncio.sleep(1)
                 if exporter.returncode is not None:
-                    raise RuntimeError(f"the exporter has ended with {exporter.returncode}")
+                    raise RuntimeError(f"the exporter exited with {exporter.returncode}")
                 self.moments.append(Moment(watched.memory_info().rss / 1e6, watched.num_fds(), self._tasks))
                 if time.monotonic() >= reload_at:
                     reload_at += _RELOAD_SECONDS
@@ -173,10 +173,9 @@ async def _begin(*arguments: str, log: BinaryIO | None = None) -> Process:
 
 
 def floors(values: Sequence[float]) -> tuple[float, float] | None:
-    """Give what a tenth of the values, one each second, lie below after the warm-up and at the end.
+    """Return the lowest decile of the values after the warm-up and at the end, or None if there are too few values.
 
-    What is never given back raises the floor; what is under way comes and goes above it. None: it was too short to
-    tell.
+    There is a value for each second. A leak raises the lowest decile; work in progress comes and goes above it.
     """
     if len(values) < _WARM_UP_SECONDS + 2 * _WINDOW_SECONDS:
         return None
@@ -185,39 +184,39 @@ def floors(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def batches(moments: Sequence[Moment], size: int) -> Iterator[Sequence[Moment]]:
-    """Give so many at a time."""
+    """Return the moments in batches of this size."""
     return (moments[start : start + size] for start in range(0, len(moments), size))
 
 
 def report(soak: Soak, scrapers: Scrapers) -> int:
-    """Print the figures; give how many claims were missed."""
-    missed = 0
+    """Print the results; return how many checks failed."""
+    failed = 0
     for place, name in enumerate(Moment._fields):
         values = [moment[place] for moment in soak.moments]
         found = floors(values)
         what = name.replace("_", " ")
         if found is None:
-            print(f"{what}: at most {max(values):.0f}; too short a run to tell whether it grows")
+            print(f"{what}: at most {max(values):.0f}; the run was too short to show growth")
             continue
         first, last = found
-        missed += last > first * _MOST_GROWTH + _SLACK[place]
+        failed += last > first * _MOST_GROWTH + _SLACK[place]
         print(f"{what}: at least {first:.0f} after the warm-up, {last:.0f} at the end, at most {max(values):.0f}")
     by_minute = [max(part).resident_megabytes for part in batches(soak.moments, 60)]
     print(f"resident megabytes by minute: {' '.join(f'{each:.0f}' for each in by_minute)}")
     seconds = scrapers.seconds
     hundredths = quantiles(seconds, n=100)
-    print(f"hours that passed for the exporter: {len(soak.moments) * FACTOR / 3600:.0f}, reloads: {soak.reloads}")
-    print(f"polls: {soak.polls:.0f}, of which failed: {soak.failures:.0f}")
-    print(f"scrapes, each looked through whole: {len(seconds)}")
+    print(f"hours on the clock of the exporter: {len(soak.moments) * FACTOR / 3600:.0f}, reloads: {soak.reloads}")
+    print(f"polls: {soak.polls:.0f}, failures: {soak.failures:.0f}")
+    print(f"scrapes, each checked completely: {len(seconds)}")
     print(f"seconds of a scrape: p50 {hundredths[49]:.3f}, p99 {hundredths[98]:.3f}, longest {max(seconds):.3f}")
-    print(f"slow and silent scrapers that were cut off: {soak.cut_off}")
+    print(f"slow and silent scrapers that were disconnected: {soak.cut_off}")
     for problem in dict.fromkeys(scrapers.problems):
         print(f"PROBLEM: {problem}")
-    return missed + len(scrapers.problems)
+    return failed + len(scrapers.problems)
 
 
 def main() -> int:
-    """Run it; exit with 1 where something has grown or a scrape was wrong."""
+    """Run the soak test; return the exit code, 1 if something grew or a scrape had a problem."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600.0)
     flags = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Scrapers of a soak test: some behave, some read slowly, some never read; what comes is looked at."""
+"""The scrapers of a soak test: most check what they get, some read slowly, some never read."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _UP = re.compile(rb"^vspark_up\{", re.MULTILINE)
 
 
 def problems_of(body: bytes, *, gzip: bool, openmetrics: bool, targets: range) -> list[str]:
-    """Look through a whole page: it ends as it has to, no family is split, no series stands twice, no target lacks."""
+    """Return the problems of a page: a missing end, a split family, a duplicated series, a missing target."""
     text = igzip.decompress(body) if gzip else body
     lines = text.splitlines()
     families = [line for line in lines if line.startswith(b"# TYPE ")]
@@ -27,15 +27,15 @@ def problems_of(body: bytes, *, gzip: bool, openmetrics: bool, targets: range) -
     ups = len(_UP.findall(text))
     checks = {
         "its end is missing": text.endswith(b"# EOF\n") if openmetrics else b"vspark_exporter_build_info{" in text,
-        "a family stands twice": len(set(families)) == len(families),
-        "a series stands twice": len(set(series)) == len(series),
-        f"{ups} targets where {targets} are polled": ups in targets,
+        "a family is duplicated": len(set(families)) == len(families),
+        "a series is duplicated": len(set(series)) == len(series),
+        f"{ups} targets instead of {targets}": ups in targets,
     }
     return [problem for problem, holds in checks.items() if not holds]
 
 
 class Scrapers:
-    """Scrapes `url` until cancelled; `seconds` has how long each whole scrape took, `problems` what was wrong."""
+    """Scrapes `url` until cancelled; `seconds` has the duration of each scrape, `problems` what was wrong."""
 
     def __init__(self, url: str, targets: range, pool: ProcessPoolExecutor) -> None:
         self.seconds: list[float] = []
@@ -45,7 +45,7 @@ class Scrapers:
         self._pool = pool
 
     async def scrape(self, number: int) -> None:
-        """Scrape as Prometheus does, at an interval."""
+        """Scrape at an interval, as Prometheus does."""
         chance = random.Random(number)
         await asyncio.sleep(chance.random() * _EVERY_SECONDS)
         timeout = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
@@ -59,23 +59,23 @@ class Scrapers:
                     async with session.get(self._url, headers=headers) as response:
                         body = await response.read()
                 except (aiohttp.ClientError, TimeoutError) as error:
-                    self.problems.append(f"a scrape ended with {error!r}")
+                    self.problems.append(f"a scrape failed: {error!r}")
                 else:
                     self.seconds.append(time.monotonic() - begun)
                     if response.status != 200:
-                        self.problems.append(f"a scrape was answered {response.status}")
+                        self.problems.append(f"a scrape got status {response.status}")
                     else:
-                        await self._look_at(body, gzip=gzip, openmetrics=openmetrics)
+                        await self._check(body, gzip=gzip, openmetrics=openmetrics)
                 await asyncio.sleep(_EVERY_SECONDS)
 
-    async def _look_at(self, body: bytes, *, gzip: bool, openmetrics: bool) -> None:
-        look = partial(problems_of, body, gzip=gzip, openmetrics=openmetrics, targets=self._targets)
-        self.problems += await asyncio.get_running_loop().run_in_executor(self._pool, look)
+    async def _check(self, body: bytes, *, gzip: bool, openmetrics: bool) -> None:
+        check = partial(problems_of, body, gzip=gzip, openmetrics=openmetrics, targets=self._targets)
+        self.problems += await asyncio.get_running_loop().run_in_executor(self._pool, check)
 
     async def read_slowly(self, *, bytes_per_second: int) -> None:
-        """Ask for the page as text and read hardly any of it, or none; give up and ask again after a while.
+        """Request the page and read little or nothing of it; disconnect after a while, and start again.
 
-        It is longer than the exporter's own patience: what the exporter cuts off, who does not read is not told.
+        The exporter disconnects such a client earlier. A client that does not read does not notice.
         """
         host, _, port = self._url.removeprefix("http://").partition("/")[0].partition(":")
         while True:

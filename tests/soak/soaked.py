@@ -1,6 +1,6 @@
-"""The two processes of a soak test that live in hurried time: the exporter, and a V-Spark whose faults change.
+"""The two processes of a soak test that run in accelerated time: the exporter, and a V-Spark whose faults change.
 
-The exporter prints a line of JSON every second: how many tasks it has.
+The exporter prints its number of tasks every second, as a line of JSON.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from exporter.simulator import Company, Fault, Folder, Org, Simulator, Site
 from exporter.web.endpoints import ListenAddress
 from tests.soak.hurry import HurriedClock
 
-TOKEN = "soak"  # of a V-Spark that is made up
+TOKEN = "soak"  # for the simulator
 ZONES = ("UTC", "US/Eastern", "Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland")
 FAULT_SHARE = 0.05
 FAULT_SECONDS = 60.0
@@ -31,31 +31,31 @@ _FAULTS = (
 
 
 def org_name(number: int) -> str:
-    """Give the name of an org, which has one folder."""
+    """Return the name of an org."""
     return f"SoakCo-Org{number:04}"
 
 
 async def serve(path: Path, clock: HurriedClock, port: int) -> None:
-    """Export until SIGTERM, and load the configuration again on SIGHUP."""
+    """Run the exporter until SIGTERM; SIGHUP reloads the configuration."""
     log = logs.configure("info", "logfmt")
     load = partial(LoadedConfig.load, path)
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    # Slow scrapers beside as many others as would be answered at a time.
+    # No limit: the slow scrapers would take the places of all others.
     serving = ServeOptions((ListenAddress("127.0.0.1", port),), max_requests=0)
     async with running(load(), load, serving, log, clock) as exporter:
         while not stop.is_set():
-            _tell(tasks=len(asyncio.all_tasks()))
+            _print(tasks=len(asyncio.all_tasks()))
             if hang_up.is_set():
                 hang_up.clear()
                 await exporter.reloader.reload()
             await asyncio.sleep(1)
 
 
-async def answer(orgs: int, agents: int, clock: HurriedClock, port: int) -> None:
-    """Be a V-Spark until killed; every minute another share of its orgs has a fault."""
+async def simulate(orgs: int, agents: int, clock: HurriedClock, port: int) -> None:
+    """Run a V-Spark until killed; every minute other orgs get a fault."""
     ids = tuple(f"a{number:04}" for number in range(agents))
     folder = Folder("Calls", 40 * agents, ids, weekend_share=1.0, absent_share=0.0, around_the_clock=True)
     site = Site(
@@ -77,13 +77,13 @@ async def answer(orgs: int, agents: int, clock: HurriedClock, port: int) -> None
             await asyncio.sleep(1)
 
 
-def _tell(**figures: int) -> None:
+def _print(**figures: int) -> None:
     sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Run one of the two until it is told to end."""
+    """Run one of the two processes: the exporter with `--config`, otherwise the V-Spark."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--origin", type=float, required=True)
     parser.add_argument("--factor", type=float, required=True)
@@ -96,7 +96,7 @@ def main() -> None:
     if flags.config is not None:
         asyncio.run(serve(flags.config, clock, flags.port))
     else:
-        asyncio.run(answer(flags.orgs, flags.agents, clock, flags.port))
+        asyncio.run(simulate(flags.orgs, flags.agents, clock, flags.port))
 
 
 if __name__ == "__main__":

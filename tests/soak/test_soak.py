@@ -27,18 +27,18 @@ def test_a_good_page_has_no_problems() -> None:
     ("page", "problem"),
     [
         (GOOD[: GOOD.index(b"# TYPE vspark_exporter")], "its end is missing"),
-        (GOOD + b'vspark_up{org="A"} 0.0\n', "a series stands twice"),
-        (GOOD + b"# TYPE vspark_up gauge\n", "a family stands twice"),
-        (GOOD.replace(b'vspark_up{org="B"} 0.0\n', b""), "1 targets where range(2, 3) are polled"),
+        (GOOD + b'vspark_up{org="A"} 0.0\n', "a series is duplicated"),
+        (GOOD + b"# TYPE vspark_up gauge\n", "a family is duplicated"),
+        (GOOD.replace(b'vspark_up{org="B"} 0.0\n', b""), "1 targets instead of range(2, 3)"),
     ],
 )
-def test_a_bad_page_has_one(page: bytes, problem: str) -> None:
+def test_a_bad_page_has_a_problem(page: bytes, problem: str) -> None:
     found = problems_of(page, gzip=False, openmetrics=False, targets=range(2, 3))
     assert problem in found
     assert problems_of(GOOD, gzip=False, openmetrics=True, targets=range(2, 3)) == ["its end is missing"]
 
 
-def test_what_is_never_given_back_raises_the_floor() -> None:
+def test_a_leak_raises_the_lowest_decile() -> None:
     comes_and_goes = [10.0, 30.0, 20.0, 50.0] * 100
     assert floors(comes_and_goes) == (10.0, 10.0)
     found = floors([value + number / 10 for number, value in enumerate(comes_and_goes)])
@@ -48,7 +48,7 @@ def test_what_is_never_given_back_raises_the_floor() -> None:
 
 
 @pytest.mark.release
-def test_nothing_has_grown_after_days_of_faults_and_reloads() -> None:
+def test_nothing_grows_in_days_of_faults_and_reloads() -> None:
     seconds = os.environ.get("SOAK_SECONDS", "600")
     command = [sys.executable, "-m", "tests.soak", "--seconds", seconds]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # our own

@@ -1,4 +1,4 @@
-"""The program as a user starts it: a process, its flags, its output."""
+"""The exporter as a user runs it: a process with flags and output."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ async def begin(*arguments: str, cwd: Path = ROOT) -> asyncio.subprocess.Process
 
 
 async def run(*arguments: str, cwd: Path = ROOT) -> tuple[int | None, str, str]:
-    """Give the exit code, and what was written to standard output and error."""
+    """Run the program; return its exit code, standard output and standard error."""
     process = await begin(*arguments, cwd=cwd)
     async with asyncio.timeout(30):
         out, errors = await process.communicate()
@@ -51,14 +51,14 @@ class Running:
             return response.status, await response.read()
 
     async def series(self) -> dict[tuple[str, Labels], float]:
-        """Give what is served once every target has been tried."""
+        """Return the page that is served once every target has been polled."""
         async with asyncio.timeout(30):
             while (await self.get("/-/ready"))[0] != 200:
                 await asyncio.sleep(0.01)
         return assert_valid((await self.get("/metrics"))[1], Format.TEXT)
 
     async def read_log(self, wanted: str) -> str:
-        """Read the log on until a line holds `wanted`; give that line without its time."""
+        """Read the log until a line contains `wanted`; return that line without its time."""
         assert self.process.stderr is not None
         async with asyncio.timeout(30):
             while not self.logged or wanted not in self.logged[-1]:
@@ -68,7 +68,7 @@ class Running:
         return self.logged[-1].partition(" ")[2]
 
     async def stop(self, number: signal.Signals) -> tuple[int | None, list[str], float]:
-        """Give the exit code, every line that was logged, and how many seconds it took."""
+        """Stop the program; return its exit code, every line of its log, and how many seconds it took."""
         begun = time.monotonic()
         self.process.send_signal(number)
         async with asyncio.timeout(30):

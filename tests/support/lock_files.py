@@ -1,4 +1,4 @@
-"""The lock files, read."""
+"""The contents of the lock files."""
 
 import re
 
@@ -11,13 +11,13 @@ OURS = "vspark-exporter"
 
 
 def entries(lock: str) -> list[str]:
-    """Give each requirement with its hashes as one line."""
+    """Return each requirement with its hashes as one line."""
     lines = (ROOT / lock).read_text("utf-8").replace("\\\n", " ").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def locked(lock: str) -> dict[str, tuple[Requirement, set[str]]]:
-    """Give each requirement and its hashes, by its normal name."""
+    """Return each requirement and its hashes by its normalized name."""
     found: dict[str, tuple[Requirement, set[str]]] = {}
     for entry in entries(lock):
         text, *hashes = re.split(r"\s+--hash=sha256:", entry.strip())

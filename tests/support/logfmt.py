@@ -1,4 +1,4 @@
-"""logfmt, read as its readers do."""
+"""A parser of logfmt."""
 
 import json
 import re
@@ -7,7 +7,7 @@ PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "=\\]*)(?: |$)')
 
 
 def parse(line: str) -> dict[str, str]:
-    """Read logfmt as its readers do."""
+    """Return the fields of a line of logfmt."""
     fields, end = {}, 0
     while end < len(line):
         match = PAIR.match(line, end)

@@ -1,4 +1,4 @@
-"""Certificates in a folder, web configuration files beside them, and openssl as a client."""
+"""Certificates and web configuration files in a folder, and openssl as a client."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ REQUEST = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 def issue(ca: trustme.CA, folder: Path, name: str, *identities: str, rsa: bool = False) -> trustme.LeafCert:
-    """Write `name`.crt and `name`.key, a certificate of `ca` for these identities."""
+    """Write `name`.crt, a certificate of `ca` for these identities, and `name`.key."""
     kind = trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA
     issued = ca.issue_cert(*identities, key_type=kind)
     issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.crt"))
@@ -27,7 +27,7 @@ def issue(ca: trustme.CA, folder: Path, name: str, *identities: str, rsa: bool =
 
 
 def equip(folder: Path, *, rsa: bool = False) -> trustme.CA:
-    """Write ca.crt, server.crt for loopback and client.crt for prometheus.example, and their keys; give the CA."""
+    """Write ca.crt, server.crt for loopback, client.crt for prometheus.example, and their keys; return the CA."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(folder / "ca.crt"))
     issue(ca, folder, "server", "127.0.0.1", "localhost", rsa=rsa)
@@ -36,7 +36,7 @@ def equip(folder: Path, *, rsa: bool = False) -> trustme.CA:
 
 
 def basic(user: str, password: str, scheme: str = "Basic") -> str:
-    """Give the value of an Authorization header."""
+    """Return the value of an Authorization header."""
     return f"{scheme} {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
@@ -48,7 +48,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 async def s_client(port: int, *arguments: str, request: bytes = REQUEST) -> str:
-    """Ask for /-/healthy; give what openssl says of the connection, and the answer."""
+    """Request /-/healthy with openssl; return its messages about the connection, and the response."""
     process = await asyncio.create_subprocess_exec(
         tool("openssl", "openssl"),
         *("s_client", "-connect", f"127.0.0.1:{port}", "-brief", "-ign_eof", *arguments),

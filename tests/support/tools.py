@@ -1,4 +1,4 @@
-"""Programs that tests run, and what to do where one is missing."""
+"""The programs that tests run."""
 
 import os
 import shutil
@@ -8,9 +8,9 @@ import pytest
 
 
 def tool(name: str, package: str, install: str = "apt-get install") -> str:
-    """Give the path of a program that `install` gets from `package`.
+    """Return the path of a program that the command `install` installs from `package`.
 
-    Where it is missing the test is skipped, or fails in CI.
+    If the program is missing, skip the test, or fail it in CI.
     """
     path = shutil.which(name)
     if path is None:
@@ -19,7 +19,7 @@ def tool(name: str, package: str, install: str = "apt-get install") -> str:
 
 
 def missing(message: str) -> NoReturn:
-    """Skip the test, or fail it in CI; the message names what to install."""
+    """Skip the test, or fail it in CI, with a message that says what to install."""
     if os.environ.get("REQUIRE_TOOLS") == "1":
         pytest.fail(message)
     pytest.skip(message)

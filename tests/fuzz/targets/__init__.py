@@ -1,9 +1,9 @@
-"""What is fuzzed: each module here is a target.
+"""The fuzz targets: each module here is one.
 
-A target has `check(data)`, which raises an exception where the bytes have shown a bug and otherwise returns, and
-`WORDS`, texts that are worth putting in. It may have `mutate(data, most_bytes, random, any_bytes)`, which makes an
-input like `data` of at most so many bytes; `any_bytes` does the same without knowing what the bytes mean. With
-`MOST_BYTES` its inputs become longer than others.
+A target has `check(data)`, which raises an exception if the bytes reveal a bug, and `WORDS`, texts that are worth
+inserting. It may have `mutate(data, most_bytes, random, any_bytes)`, which returns a changed input of at most
+`most_bytes`; `any_bytes` is the mutator of atheris, which does not know what the bytes mean. `MOST_BYTES` is the
+maximum length of its inputs, 4096 by default.
 """
 
 import pkgutil
@@ -16,11 +16,11 @@ AnyBytes = Callable[[bytes, int], bytes]
 Mutate = Callable[[bytes, int, Random, AnyBytes], bytes]
 
 NAMES: Final = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
-"""Every target's name, which is also that of its folder in the corpus."""
+"""The names of all targets; each has a folder of that name in the corpus."""
 
 
 class Target:
-    """A target, loaded."""
+    """A loaded target."""
 
     def __init__(self, name: str) -> None:
         module: Any = import_module(f"{__name__}.{name}")

@@ -1,6 +1,6 @@
-"""Compressed bodies: what comes out is what zlib makes of the whole, or the body is refused.
+"""Compressed bodies: each is decompressed as zlib does it at once, or rejected.
 
-The first byte of an input picks the encoding and the limit, the second the size of the pieces in which the body comes.
+The first byte of an input chooses the encoding and the limit, the second the size of the pieces that arrive.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _LIMITS: Final = (1, 1000, 2**20)
 
 
 def check(data: bytes) -> None:
-    """Unpack the body as it would come from the network, in pieces and in one."""
+    """Decompress the body as it arrives from the network, in pieces and at once."""
     if len(data) < 2:
         return
     encoding, limit_bytes = _ENCODINGS[data[0] % len(_ENCODINGS)], _LIMITS[data[0] // len(_ENCODINGS) % len(_LIMITS)]
@@ -25,7 +25,7 @@ def check(data: bytes) -> None:
     size = data[1] + 1
     found = _unpacked(encoding, limit_bytes, [packed[start : start + size] for start in range(0, len(packed), size)])
     at_once = _unpacked(encoding, limit_bytes, [packed])
-    # What is both damaged and too large may be refused for either.
+    # A body that is both damaged and too large may be rejected for either.
     assert found == at_once or (isinstance(found, str) and isinstance(at_once, str)), (found, at_once)
     if isinstance(found, bytes):
         assert len(found) <= limit_bytes
@@ -37,7 +37,7 @@ def check(data: bytes) -> None:
 
 
 class _Pieces:
-    """A body as aiohttp gives it."""
+    """A body like one of aiohttp."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -68,7 +68,7 @@ _loop: Final = asyncio.new_event_loop()
 
 
 def _by_zlib(encoding: str, packed: bytes) -> bytes | None:
-    """Unpack at once; None where it is damaged or cut off."""
+    """Decompress at once; return None if the body is damaged or truncated."""
     try:
         match encoding:
             case "" | "identity":
@@ -88,7 +88,7 @@ def _by_zlib(encoding: str, packed: bytes) -> bytes | None:
 
 
 def _members(packed: bytes) -> bytes | None:
-    """Unpack members one after the other; gzip.decompress passes over zeros behind them, which no RFC allows."""
+    """Decompress the gzip members one by one, as gzip.decompress ignores zeros behind them, which no RFC allows."""
     text = b""
     while packed:
         stream = zlib.decompressobj(16 + zlib.MAX_WBITS)

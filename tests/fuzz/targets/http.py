@@ -1,8 +1,7 @@
-"""Whatever a socket can carry to the exporter's HTTP server, which is a real one on loopback.
+"""Bytes that are sent to the HTTP server of the exporter, a real one on loopback.
 
-An input is what is sent. A request for the health check follows it on the same connection, so that a head without an
-end gets one. Each input gets an answer that is no failure, or a closed connection, and a good scrape is as good as
-before.
+An input is sent as it is. A health check follows on the same connection, so that an unfinished head gets an end. Each
+input gets a response other than a server error, or a closed connection, and scrapes keep working.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ from tests.fuzz.targets import AnyBytes
 from tests.support.web_server import Served, publish, serving
 
 MOST_BYTES: Final = 3 * 8192
-"""So that a line can be longer than the server takes, 8190 bytes."""
+"""Inputs can have a line longer than the 8190 bytes that the server accepts."""
 WAIT_SECONDS: Final = 5.0
-"""For an answer, on a busy machine; computing has the limit of every target."""
+"""How long to wait for a response on a busy machine; computing has the limit of every target."""
 TAIL: Final = b"\r\n\r\nGET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SCRAPE: Final = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
 FINE: Final = frozenset({*range(200, 500), 503})
@@ -177,7 +176,7 @@ WORDS: Final = tuple(
 
 
 class _Watch(logging.Handler):
-    """Keeps what is logged as an error."""
+    """Records what is logged as an error."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -188,7 +187,7 @@ class _Watch(logging.Handler):
 
 
 class _Server:
-    """The server, running for the whole process, and what is wrong with it."""
+    """The server, which runs as long as the process, and the checks of it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -203,7 +202,7 @@ class _Server:
         self._page += self._served.telemetry.exposition(Format.TEXT)
 
     def check(self, data: bytes) -> None:
-        """Send `data` and look at everything afterwards."""
+        """Send `data`, and check the response, the log, and a scrape."""
         try:
             self._loop.run_until_complete(self._check(data))
             assert not self._watch.records, self._watch.records[0]
@@ -222,7 +221,7 @@ class _Server:
         assert gzip.decompress(body) == self._page
 
     async def _answer(self, data: bytes) -> bytes:
-        """Send, and read until the connection is closed or an answer has come that is no `100 Continue`."""
+        """Send, and read until the connection is closed or a response other than `100 Continue` has arrived."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._served.port)
         answer = b""
         try:
@@ -232,7 +231,7 @@ class _Server:
                     answer += piece
                     if data is not SCRAPE and any(match[1] != b"100" for match in _STATUS.finditer(answer)):
                         break
-        except ConnectionError:  # closed on our side before all was sent
+        except ConnectionError:  # the server closed it before everything was sent
             pass
         except TimeoutError:
             raise AssertionError(f"neither an answer nor a closed connection, only {answer!r}") from None
@@ -245,7 +244,7 @@ _servers: Final[list[_Server]] = []
 
 
 def check(data: bytes) -> None:
-    """Send an input to the server, which is started with the first."""
+    """Send an input to the server, which the first call starts."""
     if not _servers:
         _servers.append(_Server())
     _servers[0].check(data)

@@ -1,7 +1,7 @@
-"""The headers Accept and Accept-Encoding, held against RFC 9110 written a second time.
+"""The headers Accept and Accept-Encoding, compared with a second implementation of RFC 9110.
 
-An input is an Accept, a line feed and an Accept-Encoding. Where a header follows the grammar of RFC 9110, section 12.5,
-the choice has to be that of the RFC; where it does not, there has to be a choice.
+An input is an Accept, a line feed and an Accept-Encoding. If a header follows the grammar of RFC 9110, section 12.5,
+the choice has to be that of the RFC; otherwise there has to be a choice.
 """
 
 import re
@@ -83,7 +83,7 @@ class _Range(NamedTuple):
 
 
 def check(data: bytes) -> None:
-    """Choose, and compare."""
+    """Choose a format and an encoding, and compare them with the choice of the RFC."""
     accept, _, accept_encoding = data.decode("utf-8", "surrogateescape").partition("\n")
     form, packed = choose_format(accept), accepts_gzip(accept_encoding)
     assert form in Format
@@ -97,7 +97,7 @@ def check(data: bytes) -> None:
 
 
 def mutate(data: bytes, most_bytes: int, random: Random, any_bytes: AnyBytes) -> bytes:
-    """Put in, take away or change an element of one of the headers."""
+    """Insert, remove or change an element of one of the headers."""
     headers = [header.split(b",") for header in data.split(b"\n")[:2]]
     elements = random.choice(headers)
     parts = [random.choice(_VALUES), *random.choices(_PARAMETERS, k=random.choice((0, 1, 1, 2)))]
@@ -116,7 +116,7 @@ def mutate(data: bytes, most_bytes: int, random: Random, any_bytes: AnyBytes) ->
 
 
 def _elements(header: str) -> list[str] | None:
-    """Split at the commas outside of quoted strings; None where a quoted string does not end."""
+    """Split at the commas outside of quoted strings; return None if a quoted string does not end."""
     if not re.fullmatch(rf"(?:[^\"]|{_QUOTED})*", header):
         return None
     found = re.findall(rf"(?:[^\",]|{_QUOTED})+", header)
@@ -133,7 +133,7 @@ def _ranges(header: str) -> list[_Range] | None:
         parameters: dict[str, str] = {}
         for name, value in re.findall(_PARAMETER, match[2]):
             if name and parameters.setdefault(name.lower(), _plain(value).lower()) != _plain(value).lower():
-                return None  # twice, and differing
+                return None  # duplicated, with another value
         quality = parameters.pop("q", "1")
         if not re.fullmatch(_QUALITY, quality) or (match[1].startswith("*/") and match[1] != "*/*"):
             return None
@@ -146,9 +146,9 @@ def _plain(value: str) -> str:
 
 
 def _chosen(ranges: list[_Range]) -> Format:
-    """Take what has the highest quality, the more specific range counting, and text among equals.
+    """Return the format with the highest quality, and text if both have the same.
 
-    Of two ranges that are equally specific the better quality counts. `version` alone tells formats apart.
+    The quality is that of the most specific range, and the highest of those. `version` distinguishes the formats.
     """
     qualities = {}
     for form, name, version in _OFFERS:
