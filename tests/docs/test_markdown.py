@@ -124,18 +124,6 @@ def test_every_page_that_other_files_name_exists() -> None:
     assert broken == []
 
 
-def test_every_module_has_a_test_of_its_name_or_a_reason() -> None:
-    page = (DOCS / "development" / "testing.md").read_text("utf-8")
-    reasons = page.partition("## Modules without a test of their name")[2].partition("\n## ")[0]
-    excused = set(re.findall(r"`(exporter/[\w/]+\.py)`", reasons))
-    without = set()
-    for path in (ROOT / "exporter").rglob("[!_]*.py"):
-        test, folder = f"test_{path.name}", path.parent.relative_to(ROOT / "exporter")
-        if not (ROOT / "tests/unit" / folder / test).exists() and not (ROOT / "tests/integration" / test).exists():
-            without.add(str(path.relative_to(ROOT)))
-    assert sorted(without - excused) == []
-
-
 def test_every_alert_is_listed() -> None:
     rules = (ROOT / "helm" / "vspark-exporter" / "rules" / "alerts.yaml").read_text("utf-8")
     listed = re.findall(r"^\| `(VSpark\w+)` \|", (DOCS / "operations.md").read_text("utf-8"), re.MULTILINE)
