@@ -107,7 +107,7 @@ async def test_polls_of_a_target_never_overlap_and_missed_ticks_are_counted() ->
         await clock.pass_time(10)
         await until(lambda: len(server.requests) == 2)
         await clock.pass_time(20)
-        clock.advance(20)  # as one step, as where the event loop was away
+        clock.advance(20)  # in one step, as if the event loop had been blocked
         await until(lambda: len(clock.sleepers) == 1)
         assert (watched.value(polls), watched.value(skipped), len(server.requests)) == (1, 0, 2)
         release.set()
@@ -160,7 +160,7 @@ async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
         polling(clock, client, target_of("US/Eastern", "A")) as watched,
     ):
         await until(lambda: len(server.requests) == 1)
-        clock.set(NOON.timestamp() + 86400)  # the poller sleeps and does not see it, but its answer comes
+        clock.set(NOON.timestamp() + 86400)  # the poller sleeps and does not notice, but the response arrives
         release.set()
         await until(lambda: watched.poller.ready)
         assert (watched.events(), watched.value(calls)) == ([("answer_too_late", "C/O/A", "")], None)
@@ -173,7 +173,7 @@ async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
 
 
 class Routes(dict[str, Upstream]):
-    """An upstream of its own for each folder."""
+    """A separate upstream for each folder."""
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
         return await self[target.folder or ""].fetch(target, day)
@@ -260,7 +260,7 @@ async def test_a_bug_is_logged_with_its_traceback_and_without_the_token() -> Non
         }
 
 
-async def test_what_is_logged_of_failures() -> None:
+async def test_the_log_of_failures() -> None:
     async with watching(target_of("US/Eastern", "A")) as (simulator, _, watched):
         await until(lambda: watched.poller.ready)
         for fault in (Fault.status(500), Fault.status(500), Fault.status(401), Fault.status(401), None, None):
@@ -295,7 +295,7 @@ async def test_what_is_logged_of_failures() -> None:
         ]
 
 
-async def test_what_a_bug_keeps_from_being_published_comes_with_the_next_answer(
+async def test_values_that_a_bug_kept_from_being_published_come_with_the_next_response(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = b'[{"folder":"A","calls":1},{"folder":"B","calls":1}]', b'[{"folder":"B","calls":2}]'
@@ -330,7 +330,7 @@ def broken_once(publish: Callable[[Draft], None]) -> Callable[[Draft], None]:
     return broken
 
 
-async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
+async def test_a_token_in_a_long_key_of_the_response_is_not_cut_in_two() -> None:
     body = b'{"Cannot read /stats/DocTestCo/O?token=%s":{"x":1}}' % CANARY_IN_URL.encode()
     async with (
         serving(answer(body)) as server,
@@ -342,7 +342,7 @@ async def test_a_token_in_a_long_key_of_the_answer_is_not_cut_in_two() -> None:
         watched.assert_secret()
 
 
-async def test_what_fails_while_a_failure_is_told_ends_no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_while_a_failure_is_recorded_does_not_end_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     put_polls = TargetSeries.put_polls
 
     def broken(self: TargetSeries, polls: PollFigures, draft: Draft) -> None:

@@ -41,13 +41,13 @@ def raising(monkeypatch: pytest.MonkeyPatch, method: str) -> Iterator[None]:
 async def test_targets_that_stay_keep_values_schedule_and_connection() -> None:
     async with watching(A, B, start=NOON) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
-        page, asked = watched.page(), len(simulator.requests)
+        page, requests = watched.page(), len(simulator.requests)
         assert await watched.replace(B, A) == "2 targets, 0 new, 0 changed, 0 gone"
         assert watched.page() == page
-        assert (len(simulator.requests), watched.poller.ready) == (asked, True)
+        assert (len(simulator.requests), watched.poller.ready) == (requests, True)
         await clock.pass_time(120, settled=lambda: not watched.upstream.running)
         begun = [(name, round(at - 1000, 2)) for name, at in watched.upstream.begun]
-    async with watching(A, B, start=NOON) as (_, clock, watched):  # as if nothing had been replaced
+    async with watching(A, B, start=NOON) as (_, clock, watched):  # the same without a replacement
         await until(lambda: watched.poller.ready)
         await clock.pass_time(120, settled=lambda: not watched.upstream.running)
         assert [(name, round(at - 1000, 2)) for name, at in watched.upstream.begun] == begun
@@ -164,7 +164,7 @@ async def test_other_rules_for_agents_count_at_once_for_what_is_published() -> N
         assert watched.lines('agent="a') == []
 
 
-async def test_values_whose_answer_is_forgotten_go_where_the_rules_change() -> None:
+async def test_values_whose_response_is_forgotten_are_removed_when_the_rules_change() -> None:
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         watched.poller._states[0].series.read_with(Parser(Layouts()))
@@ -174,7 +174,7 @@ async def test_values_whose_answer_is_forgotten_go_where_the_rules_change() -> N
         assert len(watched.lines("vspark_agent_calls_today")) == 2
 
 
-async def test_another_upstream_is_asked_anew_where_a_poll_is_under_way() -> None:
+async def test_a_running_poll_is_repeated_with_another_upstream() -> None:
     release = asyncio.Event()
 
     async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
@@ -208,7 +208,7 @@ async def test_what_cannot_be_applied_changes_nothing(method: str, monkeypatch: 
         assert watched.value('vspark_agent_calls_today{agent="a1",company="C",folder="A",org="O"}') is not None
 
 
-async def test_a_failure_that_lasts_is_told_once_an_hour() -> None:
+async def test_a_lasting_failure_is_logged_once_an_hour() -> None:
     async with watching(A, start=NOON) as (simulator, _, watched):
         simulator.fail("C", "O", "A", fault=Fault.status(403))
         await until(lambda: watched.poller.ready)
@@ -216,9 +216,9 @@ async def test_a_failure_that_lasts_is_told_once_an_hour() -> None:
             await watched.polled()
         simulator.heal_all()
         await watched.polled()
-        told = [each for each in watched.logged if each["event"].startswith("poll_") and each["log_level"] != "debug"]
+        logged = [each for each in watched.logged if each["event"].startswith("poll_") and each["log_level"] != "debug"]
         fields = ("event", "reason", "for_seconds", "after_seconds")
-        assert [{field: each[field] for field in fields if field in each} for each in told] == [
+        assert [{field: each[field] for field in fields if field in each} for each in logged] == [
             {"event": "poll_failed", "reason": "auth"},
             {"event": "poll_still_failing", "reason": "auth", "for_seconds": 3600.0},
             {"event": "poll_still_failing", "reason": "auth", "for_seconds": 7200.0},
@@ -227,7 +227,7 @@ async def test_a_failure_that_lasts_is_told_once_an_hour() -> None:
 
 
 async def test_what_cannot_be_applied_leaves_the_rules_and_the_polls_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules that failed midway would show up at the next poll, agents' ids that are to be hashed perhaps."""
+    """Otherwise rules that failed midway would apply at the next poll, and agent ids might not be hashed."""
     async with watching(A, B, start=NOON) as (simulator, __, watched):
         simulator.fail("C", "O", "B", fault=Fault.slow(30))
         await until(lambda: watched.upstream.running == ["C/O/B"] and watched.poller._states[0].tried)
@@ -237,14 +237,14 @@ async def test_what_cannot_be_applied_leaves_the_rules_and_the_polls_under_way(m
                 await watched.replace(A, rules=HASHED)
         assert watched.upstream.running == []
         simulator.heal_all()
-        await until(lambda: watched.poller.ready)  # the poll that was broken off begins anew, though it is not due
+        await until(lambda: watched.poller.ready)  # the cancelled poll begins again, though it is not due
         simulator.override("C", "O", "A", body=b'{"A": {"calls": 1, "agents": {"a3": 1}}}')
         await watched.polled()
         assert len(watched.lines('agent="a3"')) == 1
 
 
 async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
-    """As long as the change is being made, what is due is polled as it was before."""
+    """While the change is being made, targets that are due are polled as before."""
     moved = replace(A, token=LiteralToken("of-the-new-one"))
     async with (
         serving(answer()) as old,
@@ -254,7 +254,7 @@ async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
         polling(clock := FakeClock(NOON), client, A) as watched,
     ):
         await until(lambda: watched.poller.ready)
-        async with watched.poller._runner._lock:  # as of a large answer that is being published
+        async with watched.poller._runner._lock:  # as if a large response were being published
             replacing = asyncio.create_task(watched.replace(moved, upstream=other))
             await asyncio.sleep(0)
             clock.advance(60)
@@ -264,7 +264,7 @@ async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
         assert all("token=of-the-new-one" in line for line in new.lines)
 
 
-async def test_it_stays_ready_also_where_nobody_has_asked_before() -> None:
+async def test_it_stays_ready_even_if_ready_was_never_read_before() -> None:
     async with watching(A, start=NOON) as (simulator, _, watched):
         await until(lambda: watched.value('vspark_up{company="C",folder="A",org="O"}') == 1)
         simulator.fail("C", "O", "B", fault=Fault.slow(30))
@@ -272,8 +272,8 @@ async def test_it_stays_ready_also_where_nobody_has_asked_before() -> None:
         assert watched.poller.ready
 
 
-async def test_a_target_whose_values_go_by_other_rules_is_polled_at_once() -> None:
-    """With another reader the last answer is forgotten, so that what other rules make of it is not known."""
+async def test_a_target_whose_values_other_rules_remove_is_polled_at_once() -> None:
+    """With another parser the last response is forgotten, so other rules cannot be applied to it."""
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         await watched.poller.replace(

@@ -1,4 +1,4 @@
-"""Loading the configuration again: by SIGHUP, by HTTP, and when its files have changed."""
+"""Reloading the configuration: by SIGHUP, by HTTP, and when its files have changed."""
 
 import asyncio
 import fcntl
@@ -58,7 +58,7 @@ class Files:
 
 
 class SilentPipe:
-    """A pipe in the place of a file, whose writer has written a byte and then neither writes nor goes."""
+    """A pipe instead of a file; its writer writes one byte and then stays silent, without closing it."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -67,13 +67,13 @@ class SilentPipe:
 
     @property
     def is_read(self) -> bool:
-        """Whether somebody has taken the byte, and so waits for the next."""
+        """Whether the byte has been read, so that the reader waits for the next one."""
         return fcntl.ioctl(self.end, termios.FIONREAD, bytes(4)) == bytes(4)
 
 
 @contextmanager
 def silent_pipe(path: Path) -> Iterator[SilentPipe]:
-    """Put a silent pipe in the place of the file `path`, which is away after the block."""
+    """Replace the file `path` by a silent pipe, and remove it after the block."""
     path.unlink()
     pipe = SilentPipe(path)
     try:
@@ -95,7 +95,7 @@ def files(tmp_path: Path, simulator: Simulator) -> Files:
 
 
 async def page_with(program: Program, *wanted: str) -> str:
-    """Give the page once it holds all of that."""
+    """Return the page once it contains all of `wanted`."""
     async with asyncio.timeout(10):
         while True:
             page = (await program.get("/metrics"))[1].decode()
@@ -169,7 +169,7 @@ async def test_http_loads_it_again_only_where_that_is_on(files: Files) -> None:
         assert (status, "config.yaml" in text) == (500, True)
 
 
-async def test_a_mounted_configmap_is_followed_and_what_is_refused_is_tried_again(
+async def test_a_mounted_configmap_is_followed_and_what_is_rejected_is_tried_again(
     tmp_path: Path, simulator: Simulator
 ) -> None:
     """The kubelet writes a new folder and lets `..data` lead to it; what lies beside it are links through `..data`."""
@@ -200,7 +200,7 @@ async def test_a_mounted_configmap_is_followed_and_what_is_refused_is_tried_agai
     assert events == ["listening", "config_refused", "config_reloaded", "stopped"]
 
 
-async def test_a_file_of_a_terabyte_is_refused_at_once(files: Files) -> None:
+async def test_a_file_of_a_terabyte_is_rejected_at_once(files: Files) -> None:
     async with serving(files.path, "--web.enable-lifecycle") as program:
         with files.path.open("ab") as file:
             file.truncate(1024**4)
@@ -278,7 +278,7 @@ async def test_200_reloads_leave_nothing_behind(files: Files) -> None:
     names = ("Test01", "Test02", "Sales East", "Sales West")
 
     def count() -> tuple[int, int, int]:
-        """Give the numbers of tasks, descriptors and connections."""
+        """Return the numbers of tasks, descriptors and connections."""
         return len(asyncio.all_tasks()), process.num_fds(), len(process.net_connections())
 
     async with exporting(files.path) as (exporter, _, capture):
@@ -313,7 +313,7 @@ async def pass_interval(exporter: Running, clock: FakeClock) -> None:
     await until(lambda: exporter.reloader.last is not tried)
 
 
-async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
+async def test_only_what_is_new_about_a_refusal_is_logged(files: Files) -> None:
     async with exporting(files.path, watched_every=30.0) as (exporter, clock, capture):
         files.write("Test01", more=BAD)
         await pass_interval(exporter, clock)
@@ -332,7 +332,7 @@ async def test_only_what_is_new_about_a_refusal_is_told(files: Files) -> None:
         ]
 
 
-async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> None:
+async def test_a_bug_while_loading_is_logged_without_its_message(files: Files) -> None:
     async def apply(_: LoadedConfig) -> object:
         raise RuntimeError(TOKEN)
 
@@ -352,7 +352,7 @@ async def test_a_bug_while_loading_is_told_without_its_words(files: Files) -> No
         assert TOKEN not in repr(capture.entries)
 
 
-async def test_a_bug_that_is_met_again_each_time_is_told_once(files: Files) -> None:
+async def test_a_bug_that_is_met_again_each_time_is_logged_once(files: Files) -> None:
     async def apply(_: LoadedConfig) -> object:
         raise RuntimeError
 
@@ -363,8 +363,8 @@ async def test_a_bug_that_is_met_again_each_time_is_told_once(files: Files) -> N
             await pass_interval(exporter, clock)
         exporter.reloader._apply = follow
         await pass_interval(exporter, clock)
-        told = [event for event in events(capture) if event != "listening" and not event.startswith("poll_")]
-        assert told == ["reload_failed", "config_refused", "config_reloaded"]
+        logged = [event for event in events(capture) if event != "listening" and not event.startswith("poll_")]
+        assert logged == ["reload_failed", "config_refused", "config_reloaded"]
 
 
 # Files that keep it waiting
@@ -379,7 +379,7 @@ class Hanging:
         self.begun = 0
 
     def before(self, read: Callable[[Path], Read]) -> Callable[[Path], Read]:
-        """Give a function that hangs as long as this is so, and then reads."""
+        """Return a function that hangs until `end`, and then reads."""
 
         def hang(path: Path) -> Read:
             if self.now:
@@ -411,7 +411,7 @@ async def post_in(exporter: Running) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
+async def test_a_pipe_whose_writer_is_silent_is_rejected_after_a_while(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.runtime.files.PIPE_SECONDS", 0.2)
@@ -427,7 +427,7 @@ async def test_a_pipe_whose_writer_is_silent_is_refused_after_a_while(
         assert RELOADED in await page_of(exporter)
 
 
-async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
+async def test_a_file_that_cannot_be_read_in_time_is_rejected_until_it_can(
     files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
     monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 0.1)
@@ -452,7 +452,7 @@ async def test_a_file_that_cannot_be_read_in_time_is_refused_until_it_can(
         assert RELOADED in await page_of(exporter)
 
 
-async def test_a_look_for_changes_that_hangs_is_told(
+async def test_a_look_for_changes_that_hangs_is_logged(
     files: Files, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
     monkeypatch.setattr("exporter.polling.reload.LOAD_SECONDS", 0.1)

@@ -1,4 +1,4 @@
-"""The table of situations of docs/metrics.md, row by row, over real HTTP."""
+"""The table of situations in docs/metrics.md, row by row, over real HTTP."""
 
 from datetime import UTC, date, datetime, timedelta
 from textwrap import dedent
@@ -18,7 +18,7 @@ def expected(text: str) -> str:
     return dedent(text).lstrip("\n")
 
 
-async def test_the_folder_is_in_the_answer() -> None:
+async def test_the_folder_is_in_the_response() -> None:
     async with watching(target_of("US/Eastern", "A")) as (simulator, _, watched):
         simulator.override(
             "C",
@@ -48,7 +48,7 @@ async def test_the_folder_is_in_the_answer() -> None:
         """)
 
 
-async def test_a_configured_folder_is_not_in_the_answer() -> None:
+async def test_a_configured_folder_is_not_in_the_response() -> None:
     async with watching(target_of(None, "A")) as (simulator, _, watched):
         simulator.fail("C", "O", "A", fault=Fault.empty())
         await until(lambda: watched.poller.ready)
@@ -67,7 +67,7 @@ async def test_a_configured_folder_is_not_in_the_answer() -> None:
         """)
 
 
-async def test_a_folder_of_a_whole_org_is_not_in_the_answer() -> None:
+async def test_a_folder_of_a_whole_org_is_not_in_the_response() -> None:
     zeros = expected("""
         vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
         vspark_folder_calls_total{company="C",folder="A",org="O"} %s
@@ -210,8 +210,8 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
         polls = ("vspark_up", "vspark_last", "vspark_polls")
         assert watched.lines('org="O"') == [line for line in before if line.startswith(polls)]
         await until(lambda: watched.value(DAY_START) is not None)
-        asked = [request.query["daterange"] for request in simulator.requests if request.path == "/stats/C/O"]
-        assert asked == [f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (yesterday, day)]
+        requested = [request.query["daterange"] for request in simulator.requests if request.path == "/stats/C/O"]
+        assert requested == [f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (yesterday, day)]
         assert watched.value(DAY_START) == begins.timestamp()
         assert watched.value(total) == 0
         created = watched.value('vspark_folder_calls_created{company="C",folder="A",org="O"}', Format.OPENMETRICS)
@@ -221,7 +221,7 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
 
 
 @pytest.mark.parametrize("shape", [Shape.BARE, Shape.LIST])  # without a date, and with one
-async def test_an_answer_for_the_day_before_comes_late(shape: Shape) -> None:
+async def test_a_late_response_for_the_day_before(shape: Shape) -> None:
     midnight = datetime(2026, 11, 24, 5, tzinfo=UTC)
     async with watching(target_of("US/Eastern", "A"), start=midnight - timedelta(seconds=5)) as (
         simulator,
@@ -257,7 +257,7 @@ async def test_an_answer_for_the_day_before_comes_late(shape: Shape) -> None:
 
 
 async def test_a_machine_that_slept_within_a_day() -> None:
-    """Its values are too old, and are asked for at once."""
+    """Its values are too old, and it is polled at once."""
     async with watching(target_of("US/Eastern", "A")) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
         before = watched.lines("vspark_folder")
@@ -273,7 +273,7 @@ async def test_a_machine_that_slept_within_a_day() -> None:
         assert (len(simulator.requests), watched.value(skipped)) == (3, 0)
 
 
-async def test_values_get_too_old_where_the_clock_was_set_back() -> None:
+async def test_values_get_too_old_although_the_clock_was_set_back() -> None:
     async with watching(target_of("US/Eastern", "A")) as (simulator, clock, watched):
         await until(lambda: watched.poller.ready)
         simulator.fail("C", "O", "A", fault=Fault.status(503))

@@ -1,4 +1,4 @@
-"""The rows of the fault matrix about what stands in an answer with status 200."""
+"""The rows of the fault matrix about the body of a response with status 200."""
 
 from typing import Final
 

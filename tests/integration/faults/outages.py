@@ -71,7 +71,7 @@ async def _stand_in(stack: AsyncExitStack, scene: Scene, context: Any) -> None:
 
 
 def _drop_packets(stack: AsyncExitStack, port: int) -> None:
-    """Listen without taking connections: when so many wait, the kernel drops whoever knocks."""
+    """Listen without accepting: when the queue is full, the kernel drops new connections."""
     listener = stack.enter_context(socket.socket())
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))

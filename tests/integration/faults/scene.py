@@ -1,4 +1,4 @@
-"""A target that meets faults and its neighbour, polled from one simulated V-Spark by one client."""
+"""A target with faults and a healthy neighbour, polled from one simulated V-Spark by one client."""
 
 import asyncio
 import os
@@ -28,9 +28,9 @@ _OF_POLLS = ("vspark_up{", "vspark_last_", "vspark_poll")
 
 @dataclass
 class Scene:
-    """What is asked, what it is asked with, and what comes of it.
+    """The requests, the client that sends them, and their outcome.
 
-    `said` are the calls of a healthy answer, `seen` the log's lines that have been looked at.
+    `said` is the number of calls in a healthy response, `seen` the number of log lines that have been checked.
     """
 
     simulator: Simulator
@@ -43,24 +43,24 @@ class Scene:
     seen: int = 0
 
     def speak(self, *orgs: str) -> None:
-        """Let these orgs have one call more than anybody had before."""
+        """Give these orgs one call more than any org had before."""
         self.said += 1
         for org in orgs:
             self.simulator.override("C", org, body=b'{"A":{"calls":%d,"agents":{"a1":%d}}}' % (self.said, self.said))
 
     async def heal(self) -> None:
-        """Poll both orgs in health."""
+        """Poll both orgs while they are healthy."""
         self.speak(FAULTY, NEIGHBOUR)
         await self.watched.polled()
 
     async def fail(self, fault: Fault, times: int | None = None) -> None:
-        """Poll the neighbour in health, and the other one while it fails."""
+        """Poll the healthy neighbour, and the other org while it fails."""
         self.speak(NEIGHBOUR)
         self.simulator.fail("C", FAULTY, fault=fault, times=times)
         await self.watched.polled()
 
     async def fail_by_token(self, make: Callable[[Path], object]) -> None:
-        """Poll the neighbour in health, and the other one while its token's file is what `make` makes."""
+        """Poll the healthy neighbour, and the other org while `make` has replaced its token file."""
         assert self.token_file is not None
         self.speak(NEIGHBOUR)
         self.token_file.unlink()
@@ -72,7 +72,7 @@ class Scene:
         self.token_file.write_text(CANARY)
 
     async def fail_slowly(self, fault: Fault) -> float:
-        """Do the same where it may take a minute; give the longest time in seconds for which the loop was away."""
+        """Do the same if it may take a minute; return the longest time in seconds for which the loop was blocked."""
         self.speak(NEIGHBOUR)
         self.simulator.fail("C", FAULTY, fault=fault)
         polls = self._polls() + 2
@@ -89,11 +89,11 @@ class Scene:
         return sum(state.series.published.polls.polls for state in self.watched.poller._states)
 
     def values(self, org: str) -> list[str]:
-        """Give the samples that an answer leads to."""
+        """Return the samples that stem from a response."""
         return [line for line in self.watched.lines(f'org="{org}"') if not line.startswith(_OF_POLLS)]
 
     def published(self) -> dict[tuple[str, ...], float]:
-        """Give the calls of the faulty target's folders and agents, as Prometheus's own parser reads them."""
+        """Return the calls of the faulty target's folders and agents, read by Prometheus's own parser."""
         return {
             tuple(sample.labels[name] for name in ("folder", "agent") if name in sample.labels): sample.value
             for family in text_string_to_metric_families(self.watched.page())
@@ -103,12 +103,12 @@ class Scene:
         }
 
     def poll_value(self, name: str, org: str, **labels: str) -> float | None:
-        """Give a poll metric of an org."""
+        """Return a poll metric of an org."""
         more = "".join(f',{label}="{value}"' for label, value in labels.items())
         return self.watched.value(f'{name}{{company="C",folder="",org="{org}"{more}}}')
 
     def is_fresh(self, org: str) -> bool:
-        """Tell whether an org's last poll has just succeeded, with the latest number."""
+        """Return whether an org's last poll has just succeeded, with the latest number."""
         return (
             self.poll_value("vspark_up", org) == 1
             and self.poll_value("vspark_last_success_timestamp_seconds", org) == self.clock.time()
@@ -116,7 +116,7 @@ class Scene:
         )
 
     def warnings(self) -> list[dict[str, object]]:
-        """Give what was logged since the last time but for the debug lines, with HOST:PORT and FILE."""
+        """Return the log lines above debug since the last call, with HOST:PORT and FILE."""
         names = {self.host: "HOST", str(self.simulator.port): "PORT"}
         if self.token_file:
             names = {str(self.token_file): "FILE"} | names

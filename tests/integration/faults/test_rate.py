@@ -67,13 +67,13 @@ class Past:
 
     @property
     def now(self) -> float:
-        """Give the time by the clock of Prometheus and V-Spark, which nobody sets."""
+        """Return the time of Prometheus and V-Spark, whose clock is never set."""
         return self.start + self.clock.monotonic() - 1000
 
     async def live(self, minutes: float, meanwhile: Callable[[float], None] = lambda _: None) -> None:
         """Run an exporter for so long, and scrape it from its first poll on until its end.
 
-        `meanwhile` is told before each scrape but the first how many minutes have passed.
+        `meanwhile` is called before each scrape but the first, with the minutes that have passed.
         """
         begun = self.now
         target = target_of(self.zone.key, "A", interval_seconds=float(POLL_SECONDS))
@@ -98,7 +98,7 @@ class Past:
             self.lines.append(f'{name}{{past="{self.name}",{rest} {self.now}\n')
 
     def count(self, moment: float) -> int:
-        """Give the calls of the day of `moment` until then, by the simulator."""
+        """Return the simulator's calls of the day of `moment` until then."""
         (company,) = self.simulator.site.companies
         (org,) = company.orgs
         instant = datetime.fromtimestamp(moment, UTC)
@@ -108,7 +108,7 @@ class Past:
 
     @property
     def seen(self) -> float:
-        """Give the calls that came between the first scrape and the last, and were there at a poll and a scrape."""
+        """Return the calls between the first and the last scrape that a poll and a scrape could see."""
         total = -self.polled(self.scrapes[0])
         for _, scrapes in groupby(self.scrapes, lambda at: datetime.fromtimestamp(at, self.zone).date()):
             total += self.polled(list(scrapes)[-1])
@@ -119,17 +119,17 @@ class Past:
 
     @property
     def peak(self) -> float:
-        """Give the largest true rate, of calls per second."""
+        """Return the largest true rate, in calls per second."""
         moments = range(int(self.polls[0]), int(self.polls[-1]), POLL_SECONDS)
         return max(max(0, self.count(after) - self.count(before)) for before, after in pairwise(moments)) / POLL_SECONDS
 
     def over(self, function: str) -> str:
-        """Give the expression for `function` over all of this past, which begins just after the range does."""
+        """Return the expression for `function` over all of this past, which begins just after the range does."""
         milliseconds = round((self.scrapes[-1] - self.scrapes[0]) * 1000) + 1
         return f'{function}({CALLS}{{past="{self.name}"}}[{milliseconds}ms] @ {self.scrapes[-1]})'
 
     def rates(self, function: str) -> str:
-        """Give the expression for the largest or the smallest of all rates."""
+        """Return the expression for the largest or the smallest of all rates."""
         seconds = round(self.scrapes[-1] - self.scrapes[0])
         rate = f'rate({CALLS}{{past="{self.name}"}}[{RATE_RANGE_SECONDS}s])'
         return f"{function}({rate}[{seconds}s:{SCRAPE_SECONDS}s] @ {self.scrapes[-1]})"

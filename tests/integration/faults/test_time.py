@@ -43,11 +43,11 @@ class World:
         self._interval_seconds = target.interval_seconds
 
     @property
-    def asked(self) -> list[str | None]:
+    def requested(self) -> list[str | None]:
         return [request.query.get("daterange") for request in self.simulator.requests]
 
     def ticks(self, until_monotonic: float) -> Iterator[float]:
-        """Give when polls are due, by the monotonic clock."""
+        """Return when polls are due, in monotonic seconds."""
         tick = self.first_tick
         while tick < until_monotonic:
             yield tick
@@ -61,19 +61,19 @@ class World:
             await until(lambda: self.watched.value(POLLS) == polls + 1 and self.watched.idle)  # noqa: B023 # awaited in this turn
 
     def calls(self, day: date) -> int:
-        """Give V-Spark's own count of a day until now, by its clock."""
+        """Return V-Spark's own count of a day until now, by its clock."""
         org = self.simulator.site.companies[0].orgs[0]
-        asked = f"{day:%Y%m%d}-{day:%Y%m%d}"
-        found = stats(self.simulator.site, org, FOLDERS, self.simulator.clock(), asked)
+        daterange = f"{day:%Y%m%d}-{day:%Y%m%d}"
+        found = stats(self.simulator.site, org, FOLDERS, self.simulator.clock(), daterange)
         return sum(each.calls for each in found)
 
     def assert_shows(self, day: date, zone: ZoneInfo) -> None:
-        """Compare what is shown with V-Spark's own numbers of the day, which is asked for."""
+        """Compare the page with V-Spark's own numbers of the day that was requested."""
         shown = [self.watched.value(series) for series in (CALLS, TOTAL, UP, SKIPPED)]
         assert shown == [self.calls(day), self.calls(day), 1, 0]
         began = midnight(zone, day).timestamp()
         assert self.watched.value(DAY_START) == self.watched.value(CREATED, Format.OPENMETRICS) == began
-        assert self.asked[-1] == f"{day:%Y%m%d}-{day:%Y%m%d}"
+        assert self.requested[-1] == f"{day:%Y%m%d}-{day:%Y%m%d}"
 
 
 def busy_site(target: Target) -> Site:
@@ -161,16 +161,16 @@ async def test_a_day_from_before_its_midnight_until_after_the_next(zone: str, da
         events = sorted([*ticks, begins, ends])
         assert min(later - earlier for earlier, later in pairwise(events)) > 30
         for event in events:
-            if event in (begins, ends):  # until the moment itself, nothing is asked and the last values stay
+            if event in (begins, ends):  # until that moment, nothing is requested and the last values stay
                 here.clock.advance(event - 0.25 - here.clock.time())
                 await until(lambda: bool(here.clock.sleepers))
                 last = before if event == begins else day
-                assert here.asked[-1] == f"{last:%Y%m%d}-{last:%Y%m%d}"
+                assert here.requested[-1] == f"{last:%Y%m%d}-{last:%Y%m%d}"
             await here.pass_to(event)
             here.assert_shows(before if event < begins else day if event < ends else after, place)
         days = [(event >= begins) + (event >= ends) for event in (start, *events)]
         names = [f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (before, day, after)]
-        assert here.asked == [names[number] for number in days]
+        assert here.requested == [names[number] for number in days]
         assert here.watched.value(POLLS) == len(events) + 1
         assert here.watched.events() == []
 
@@ -192,7 +192,7 @@ async def test_an_answer_that_arrives_after_midnight_and_the_next_one_fails(shap
     start = local("2026-10-24T23:59:50", "Europe/Berlin")
     async with world("Europe/Berlin", start, shape=shape) as here:
         here.simulator.fail("C", "O", "A", fault=Fault.slow(0.1), times=1)
-        await until(lambda: len(here.asked) == 1)
+        await until(lambda: len(here.requested) == 1)
         here.simulator.fail("C", "O", "A", fault=Fault.status(500))
         here.clock.advance(15)
         await until(lambda: here.watched.value(POLLS) == 2)
@@ -208,7 +208,7 @@ async def test_an_answer_that_arrives_after_midnight_and_the_next_one_fails(shap
 
 
 @pytest.mark.parametrize("ahead", [TEN_MINUTES, -TEN_MINUTES])
-@pytest.mark.parametrize("shape", [Shape.LIST, Shape.BARE])  # with a date in the answer, and without
+@pytest.mark.parametrize("shape", [Shape.LIST, Shape.BARE])  # with a date in the response, and without
 async def test_an_upstream_whose_clock_is_ten_minutes_off(ahead: timedelta, shape: Shape) -> None:
     """Values are of the org's day by our clock: a day that V-Spark has not begun yet has no calls."""
     zone = ZoneInfo("Europe/Berlin")
@@ -238,7 +238,7 @@ async def test_without_a_time_zone_the_day_is_that_of_the_upstreams_clock(ahead:
             days.append(here.simulator.clock().astimezone(zone).date())
             assert here.watched.value(CALLS) == here.watched.value(TOTAL) == here.calls(days[-1])
             assert here.watched.value(DAY_START) is None
-        assert set(here.asked) == {None}
+        assert set(here.requested) == {None}
         assert set(days) == {date(2026, 11, 23), date(2026, 11, 24)}
 
 
@@ -269,7 +269,7 @@ async def test_the_clock_goes_forward_to_another_day(start: str, then: str) -> N
         here.clock.set(wakes.timestamp() - 1)
         await here.pass_to(wakes.timestamp())
         here.assert_shows(wakes.date(), zone)
-        assert len(here.asked) == 2
+        assert len(here.requested) == 2
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,9 @@ async def test_the_clock_goes_back_over_midnight(start: str, then: str) -> None:
         next_midnight = midnight(zone, day + timedelta(days=1)).timestamp()
         await here.pass_to(next_midnight)
         here.assert_shows(day + timedelta(days=1), zone)
-        assert here.asked == [f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (begins.date(), day, day + timedelta(days=1))]
+        assert here.requested == [
+            f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (begins.date(), day, day + timedelta(days=1))
+        ]
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
@@ -313,7 +315,7 @@ async def test_the_clock_is_set_by_an_hour_within_a_day(seconds: float) -> None:
         await here.pass_to(here.clock.time() + HOUR)
         assert here.watched.value(CALLS) == here.calls(date(2026, 11, 23))
         assert here.watched.value(TOTAL) == max(here.watched.value(CALLS) or 0, before or 0)
-        assert len(here.asked) == 2
+        assert len(here.requested) == 2
 
 
 async def test_monotonic_time_jumps_and_the_clock_on_the_wall_does_not() -> None:
@@ -326,5 +328,5 @@ async def test_monotonic_time_jumps_and_the_clock_on_the_wall_does_not() -> None
         await until(lambda: here.watched.value(POLLS) == 2)
         here.assert_shows(date(2026, 11, 23), zone)
         await asyncio.sleep(0.05)
-        assert len(here.asked) == 2
+        assert len(here.requested) == 2
         assert here.watched.events() == [("values_expired", "C/O/A", "")]

@@ -1,4 +1,4 @@
-"""Pieces of text that are compressed once and make one gzip stream with whatever stands before and after them."""
+"""Pieces of text that are compressed once and joined to one gzip stream."""
 
 import zlib
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def publish(store: Store, families: Mapping[Family, Series]) -> None:
 
 
 def in_order(family: Family, series: Series) -> list[Sample]:
-    """Give the series as a page has them: blocks by their keys, within a block as they were put."""
+    """Return the series in the order of a page: blocks by their keys, each in the order in which it was put."""
     created = MIDNIGHT if family.created else None
     keys = sorted({labels[:3] for labels in series})
     return [Sample(labels, value, created) for key in keys for labels, value in series.items() if labels[:3] == key]
@@ -133,7 +133,7 @@ def test_a_page() -> None:
     )
 
 
-def test_nobody_sees_a_draft_before_it_is_published() -> None:
+def test_a_draft_is_invisible_until_it_is_published() -> None:
     store = Store()
     publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
     pages, blocks = store.pages, store.blocks
