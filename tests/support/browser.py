@@ -1,4 +1,4 @@
-"""A real headless Chromium, controlled by the Chrome DevTools Protocol over a WebSocket."""
+"""A real Chromium, without a window, driven by the Chrome DevTools Protocol over its WebSocket."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ _PHONE_PIXELS = 600
 
 
 class Tab:
-    """One tab; `messages` are those of its console, including violations of the Content-Security-Policy."""
+    """One tab; `messages` is what its console shows, violations of the Content-Security-Policy among it."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -65,7 +65,7 @@ class Tab:
         self._loaded.clear()
 
     async def look(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page, with the scripts of the page off or on."""
+        """Give the value of an expression of JavaScript in the page, with the page's own scripts off or on."""
         said = await self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in said, said
         return said["result"].get("value")
@@ -87,14 +87,14 @@ class Tab:
         )
 
     async def picture(self) -> bytes:
-        """Return a PNG of the whole page."""
+        """Give a PNG of the whole page."""
         shot = await self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Tab]:
-    """Run a Chromium and open a tab in it."""
+    """Open a tab while the block runs."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             tool("chromium", "chromium"),
@@ -105,7 +105,7 @@ async def browsing() -> AsyncIterator[Tab]:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 port = await _port(process)
-            # Chromium would block on its output if nothing read it.
+            # Chromium goes on saying things, and would wait where nobody reads them.
             async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
                 reading = tasks.create_task(process.stderr.read()) if process.stderr else None
                 async with session.get(f"http://127.0.0.1:{port}/json/list") as response:

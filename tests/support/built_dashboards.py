@@ -1,4 +1,4 @@
-"""The dashboards that the code generates, and their expressions with the variables replaced."""
+"""The dashboards as the code builds them, and expressions with their variables filled in."""
 
 import json
 from typing import Any

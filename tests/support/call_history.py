@@ -1,4 +1,4 @@
-"""Past calls, as an exporter would have exposed them, for a Prometheus that has just started."""
+"""Calls of hours and days ago, as an exporter would have exposed them, for a Prometheus that has just been started."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ AGES = (timedelta(0), timedelta(days=1), timedelta(days=7))
 
 
 def minutes(now: datetime) -> list[datetime]:
-    """Return the minutes of the last three hours, and those around this time a day and a week ago."""
+    """Give the minutes of the last three hours, and those around this time a week and a day ago."""
     last = now.replace(second=0, microsecond=0) - MINUTE
     return [last - age + number * MINUTE for age in AGES[:0:-1] for number in range(-60, 11)] + [
         last + number * MINUTE for number in range(-180, 1)
@@ -24,7 +24,7 @@ def minutes(now: datetime) -> list[datetime]:
 
 
 def at(site: Site, instant: datetime) -> Iterator[tuple[dict[str, str], datetime, FolderCalls]]:
-    """Yield the labels of each folder, the midnight that began its day, and its calls at the instant."""
+    """Give each folder's labels, the midnight that began its day, and its calls at the instant."""
     for company in site.companies:
         for org in company.orgs:
             day = instant.astimezone(org.zone).date()
@@ -35,7 +35,7 @@ def at(site: Site, instant: datetime) -> Iterator[tuple[dict[str, str], datetime
 
 
 def openmetrics(site: Site, instants: Iterable[datetime], scrape: dict[str, str]) -> Iterator[str]:
-    """Write the samples of folders and orgs at each instant; `scrape` are the labels that Prometheus adds."""
+    """Write the samples of folders and orgs at each of the instants; `scrape` are the labels that Prometheus adds."""
     for instant in instants:
         for labels, day_start, calls in at(site, instant):
             of_folder = _labels({**labels, **scrape})
@@ -53,7 +53,7 @@ def openmetrics(site: Site, instants: Iterable[datetime], scrape: dict[str, str]
 
 
 async def load(lines: Iterable[str], storage: Path) -> None:
-    """Import samples into the storage of a Prometheus that is not running."""
+    """Put samples into the storage of a Prometheus that is not running."""
     promtool = tool("promtool", "prometheus")
     source = storage.with_suffix(".openmetrics")
     source.write_text("".join(lines), "utf-8")
