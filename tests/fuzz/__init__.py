@@ -1,1 +1,1 @@
-"""Fuzzers of everything that reads bytes from outside; docs/development/testing.md describes how to use them."""
+"""Fuzzers for everything that reads bytes from outside. See docs/development/testing.md."""

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`, described in docs/development/testing.md; `make fuzz` is `python -m tests.fuzz run`."""
+"""`python -m tests.fuzz`; `make fuzz` is `python -m tests.fuzz run`. See docs/development/testing.md."""
 
 import argparse
 import sys
