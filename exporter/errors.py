@@ -8,6 +8,7 @@ ExporterError
    ├─ ConnectError      dns, connect, tls, timeout, disconnected
    ├─ StatusError       auth, not_found, rate_limited, redirect, client_error, server_error
    ├─ BodyError         too_large, bad_encoding
+   ├─ MappingError      mapping
    └─ DecodeError       not_json, unrecognized; .path, the JSON path
 
 ConfigErrors are raised together in an ExceptionGroup, so that users see all of them at once.
@@ -109,6 +110,15 @@ class BodyError(PollError):
     reasons = ("too_large", "bad_encoding")
 
 
+class MappingError(PollError):
+    """The jq program of `stats_jq` failed on the body."""
+
+    reasons = ("mapping",)
+
+    def __init__(self, message: str) -> None:
+        super().__init__("mapping", f"stats_jq: {message}")
+
+
 class DecodeError(PollError):
     """The body does not follow the rules of docs/stats-format.md; `path` is a JSON path, such as `$[0]["Test01"]`."""
 
@@ -137,6 +147,7 @@ REASONS: Final[Mapping[str, str]] = {
     "server_error": "A 5xx status of V-Spark or a proxy, a 206, or an invalid status. Check V-Spark's own log.",
     "too_large": "The response is larger than vspark.max_response_size after decompression.",
     "bad_encoding": "The response's compression is damaged, or of a kind that was not requested.",
+    "mapping": "The jq program of stats_jq failed. `vspark-exporter probe --raw` prints the body to try it on.",
     "not_json": "The response is not JSON; perhaps a proxy's HTML page or a login. `vspark-exporter probe` shows it.",
     "unrecognized": "JSON that the rules of docs/stats-format.md do not cover. `vspark-exporter probe` shows where.",
     INTERNAL: "A bug of this program. The log has the traceback; please report it.",
