@@ -120,6 +120,26 @@ class Poll(Block, frozen=True):
     ] = field(name="stale_after", default=None)
 
 
+class Discovery(Block, frozen=True):
+    """What is requested from V-Spark itself: time zones always, names only if the file omits them."""
+
+    enabled: Annotated[bool, about("Whether V-Spark is asked for names and time zones.")] = True
+    interval_seconds: Annotated[Duration, about("The time from one discovery to the next.")] = field(
+        name="interval", default_factory=partial(Duration, 600)
+    )
+    include: Annotated[
+        Pattern,
+        about(
+            "A regular expression for discovered names. `company`, `company/org` and `company/org/folder` must each "
+            "match as a whole.",
+            "(DocTestCo|Nordwind)(/.*)?",
+        ),
+    ] = ".*"
+    exclude: Annotated[
+        Pattern, about("A regular expression for discovered names that are left out, likewise.", ".*/.*-Test(/.*)?")
+    ] = ""
+
+
 class Org(Block, frozen=True):
     """An organization of a company: one request for each folder, or one for all folders."""
 
@@ -206,6 +226,7 @@ class Config(Block, frozen=True):
     vspark: Vspark
     companies: Annotated[tuple[Company, ...], about("The companies to poll, at least one.", min_length=1)]
     poll: Poll = field(default_factory=Poll)
+    discovery: Discovery = field(default_factory=Discovery)
     agents: Agents = field(default_factory=Agents)
     stats_fields: StatsFields = field(default_factory=StatsFields)
 
