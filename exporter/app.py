@@ -71,11 +71,13 @@ async def running(
         telemetry,
         StatusRoutes(
             polling.poller.status,
-            lambda: ConfigState(reloader.last.loaded_at, reloader.last.problems),
+            lambda: ConfigState(
+                reloader.last.loaded_at, reloader.last.problems, tuple(polling.discovery_log.failures.values())
+            ),
             clock,
             serving.metrics_path,
         ),
-        ready=lambda: polling.poller.ready,
+        ready=lambda: polling.ready,
         addresses=serving.addresses,
         metrics_path=serving.metrics_path,
         reload=reloader.reload if serving.lifecycle else None,
@@ -85,9 +87,9 @@ async def running(
     )
     try:
         await web.start()
-        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(loaded.targets))
+        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(loaded.targets()))
         async with polling, asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(polling.poller.run(), name="poller")]
+            work = [tasks.create_task(polling.run(), name="polling")]
             if serving.auto_reload_seconds is not None:
                 work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
             if serving.web_file is not None:

@@ -8,12 +8,16 @@ from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
 from exporter.runtime.terminal import printable
+from exporter.vspark.discovery import Outcome
 from exporter.web.toolkit.schema import TlsServer, WebConfig
 
 
-def describe(config: Config, targets: Sequence[Target]) -> str:
-    """Return the output for a configuration: all of its `targets`, by company and organization."""
-    return "".join(f"{printable(line)}\n" for line in _lines(config, targets))
+def describe(config: Config, targets: Sequence[Target], outcome: Outcome | None = None) -> str:
+    """Return the output for a configuration: all of its `targets`, by company and organization.
+
+    Without the `outcome` of a discovery, the output says what would be discovered.
+    """
+    return "".join(f"{printable(line)}\n" for line in _lines(config, targets, outcome))
 
 
 def describe_web(config: WebConfig) -> str:
@@ -21,7 +25,7 @@ def describe_web(config: WebConfig) -> str:
     return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
 
 
-def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
+def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -> Iterator[str]:
     vspark = config.vspark
     yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
     yield (
@@ -29,13 +33,51 @@ def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
         f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
     )
     yield _agents(config.agents)
+    yield from _discovery(config) if outcome is None else _discovered(outcome)
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
         yield f"{company}, token from {token.origin}"
-        for (org, zone), of_org in groupby(of_company, lambda target: (target.org, target.zone)):
-            yield f"  {org}, {zone.key if zone else f'WARNING: {NO_ZONE}'}"
-            for target in of_org:
+        for (org, _), of_org in groupby(of_company, lambda target: (target.org, target.zone)):
+            of_org_listed = list(of_org)
+            yield f"  {org}, {_zone(of_org_listed[0], will_discover=config.discovery.enabled and outcome is None)}"
+            for target in of_org_listed:
                 times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
-                yield f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"
+                yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}"
+
+
+def _zone(target: Target, *, will_discover: bool) -> str:
+    if target.zone is None:
+        return "time zone from V-Spark" if will_discover else f"WARNING: {NO_ZONE}"
+    if target.vspark_zone is not None and target.vspark_zone.key != target.zone.key:
+        return f"{target.zone.key}, WARNING: V-Spark has {target.vspark_zone.key}"
+    return target.zone.key
+
+
+def _folders(target: Target) -> str:
+    if target.folder is not None:
+        return target.folder
+    return "(all folders)" if target.folders is None else f"(all folders, {len(target.folders):,} listed)"
+
+
+def _discovery(config: Config) -> Iterator[str]:
+    if not config.discovery.enabled:
+        yield "no discovery"
+        return
+    every = format_duration(config.discovery.interval_seconds)
+    orgs = [company.name for company in config.companies or () if company.orgs is None]
+    if config.companies is None:
+        what = "companies, their orgs, folders and time zones"
+    elif orgs:
+        what = f"orgs of {', '.join(orgs)}, folders where none are listed, and time zones"
+    else:
+        what = "folders where none are listed, and time zones"
+    yield f"V-Spark is asked every {every} for {what} (--discover does it now)"
+
+
+def _discovered(outcome: Outcome) -> Iterator[str]:
+    for company, error in outcome.failures.items():
+        yield f"WARNING: discovery of {company or 'the list of companies'} failed ({error.reason}): {error}"
+    for text in outcome.left_out:
+        yield f"WARNING: left out: {text}"
 
 
 def _agents(agents: Agents) -> str:

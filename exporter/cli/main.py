@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--shard must be at least 0 and less than --total-shards")
     if flags.command != "serve" and (flags.config_check or flags.total_shards > 1):
         parser.error("--config.check, --shard and --total-shards cannot be combined with a command")
+    if flags.discover and not flags.config_check:
+        parser.error("--discover needs --config.check")
     flags.web_listen_address = flags.web_listen_address or [_DEFAULT_ADDRESS]
     if flags.command == "healthcheck":
         return healthcheck(flags.web_listen_address[0], https=flags.web_config_file is not None)
@@ -74,6 +76,7 @@ def _parser() -> _Parser:
         target=None,
         config_file=Path("config.yaml"),
         config_check=False,
+        discover=False,
         config_enable_auto_reload=False,
         config_auto_reload_interval=30.0,
         web_listen_address=None,
@@ -90,6 +93,7 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"vspark-exporter {__version__}")
     _add_config_file(parser)
     parser.flag("--config.check", "show what would be polled, and exit", action="store_true")
+    parser.flag("--discover", "with --config.check: request names and time zones from V-Spark", action="store_true")
     _add_serving(parser)
     parser.flag("--shard", "the shard of the targets to poll, from 0", type=int, metavar="N")
     parser.flag("--total-shards", "the number of shards", type=int, metavar="N")

@@ -13,6 +13,7 @@ import msgspec
 from exporter.config import checks
 from exporter.config.client_tls import tls_context
 from exporter.config.convert import Document
+from exporter.config.discovered import NOTHING, Discovered
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets, shard
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
@@ -62,19 +63,19 @@ ALL: Final = Share()
 
 
 class LoadedConfig(msgspec.Struct, frozen=True):
-    """A configuration, its targets, and the checksums of its file and of the files that it names.
+    """A configuration, the share of its targets to poll, and the checksums of its file and of the files that it names.
 
     The files of tokens have no checksum: they are read again whenever they change.
     """
 
     config: Config
-    targets: tuple[Target, ...]
+    share: Share
     checksums: Mapping[Path, str]
 
     @classmethod
     def of(cls, config: Config, share: Share = ALL, checksums: Mapping[Path, str] | None = None) -> Self:
-        """Return a configuration with its targets."""
-        return cls(config, shard(make_targets(config), *share), checksums or {})
+        """Return a configuration that was not read from a file, or whose files are not watched."""
+        return cls(config, share, checksums or {})
 
     @classmethod
     def load(cls, path: Path, share: Share = ALL) -> Self:
@@ -84,6 +85,16 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         tls = config.vspark.tls
         named = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
         return cls.of(config, share, {path: before} | {each: checksum(each) for each in named if each is not None})
+
+    def targets(self, discovered: Discovered | None = NOTHING) -> tuple[Target, ...]:
+        """Return the targets of the share, as `make_targets`."""
+        return shard(make_targets(self.config, discovered), *self.share)
+
+    @property
+    def discovery(self) -> tuple[object, ...]:
+        """What decides which requests a discovery sends."""
+        config = self.config
+        return config.discovery, config.vspark, config.companies
 
     @property
     def connection(self) -> tuple[object, ...]:
@@ -115,9 +126,9 @@ def zone_warnings(config: Config) -> tuple[str, ...]:
     """Return a warning for every organization without a time zone."""
     return tuple(
         f"companies[{index}].orgs[{place}]: {company.name}/{org.name} has {NO_ZONE}"
-        for index, company in enumerate(config.companies)
-        for place, org in enumerate(company.orgs)
-        if org.timezone is None
+        for index, company in enumerate(config.companies or ())
+        for place, org in enumerate(company.orgs or ())
+        if org.timezone is None and not config.discovery.enabled
     )
 
 

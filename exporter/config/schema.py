@@ -132,7 +132,7 @@ class Discovery(Block, frozen=True):
         about(
             "A regular expression for discovered names. `company`, `company/org` and `company/org/folder` must each "
             "match as a whole.",
-            "(DocTestCo|Nordwind)(/.*)?",
+            "DocTestCo(/.*)?",
         ),
     ] = ".*"
     exclude: Annotated[
@@ -147,8 +147,8 @@ class Org(Block, frozen=True):
     timezone: Annotated[
         Zone | None,
         about(
-            "The organization's time zone in V-Spark, by its name in the tz database. If omitted, no date is sent and "
-            "the server's today counts.",
+            "The organization's time zone in V-Spark, by its name in the tz database. If omitted, V-Spark is asked for "
+            "it; if it does not say, no date is sent and the server's today counts.",
             "US/Eastern",
         ),
     ] = None
@@ -174,12 +174,15 @@ class Company(WithToken, frozen=True):
     """A company and its organizations to poll. Its token overrides the one under `vspark`."""
 
     name: Annotated[Name, about("The company's short name, as in V-Spark's URLs.", "DocTestCo")]
-    orgs: Annotated[tuple[Org, ...], about("The company's organizations, at least one.", min_length=1)]
+    orgs: Annotated[
+        Annotated[tuple[Org, ...], Meta(min_length=1)] | None,
+        about("The company's organizations, at least one. If omitted, every organization that V-Spark lists."),
+    ] = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the tokens, and the duplicate organizations."""
         yield from super().problems()
-        for index, message in checks.duplicates(org.name for org in self.orgs):
+        for index, message in checks.duplicates(org.name for org in self.orgs or ()):
             yield f"orgs[{index}].name", message
 
 
@@ -224,24 +227,33 @@ class Config(Block, frozen=True):
     """The whole configuration."""
 
     vspark: Vspark
-    companies: Annotated[tuple[Company, ...], about("The companies to poll, at least one.", min_length=1)]
+    companies: Annotated[
+        Annotated[tuple[Company, ...], Meta(min_length=1)] | None,
+        about("The companies to poll, at least one. If omitted, every company that the token under `vspark` can list."),
+    ] = None
     poll: Poll = field(default_factory=Poll)
     discovery: Discovery = field(default_factory=Discovery)
     agents: Agents = field(default_factory=Agents)
     stats_fields: StatsFields = field(default_factory=StatsFields)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield duplicate companies, companies without a token, and a `stale_after` shorter than two polls."""
-        for index, message in checks.duplicates(company.name for company in self.companies):
+        """Yield what is missing, duplicate companies, and a `stale_after` shorter than two polls."""
+        companies = self.companies
+        yield from self._names_to_discover()
+        for index, message in checks.duplicates(company.name for company in companies or ()):
             yield f"companies[{index}].name", message
-        for index, company in enumerate(self.companies):
+        if companies is None and self.vspark.token_source is None:
+            yield "vspark", "has no token; set token_file, token_env or token, or list companies with their own"
+        for index, company in enumerate(companies or ()):
             if company.token_source is None and self.vspark.token_source is None:
                 yield f"companies[{index}]", "has no token; set token_file, token_env or token here or under vspark"
         intervals = {
             f"companies[{index}].orgs[{place}]": org.interval_seconds or self.poll.interval_seconds
-            for index, company in enumerate(self.companies)
-            for place, org in enumerate(company.orgs)
+            for index, company in enumerate(companies or ())
+            for place, org in enumerate(company.orgs or ())
         }
+        if companies is None or any(company.orgs is None for company in companies):
+            intervals["poll"] = self.poll.interval_seconds
         known = {place: seconds for place, seconds in intervals.items() if seconds is not UNREAD}
         slowest = max(known, key=known.__getitem__, default="")
         stale_after_seconds = self.poll.stale_after_seconds or math.inf
@@ -250,3 +262,12 @@ class Config(Block, frozen=True):
                 "poll.stale_after",
                 f"must be at least 2 intervals of {slowest}, {format_duration(known[slowest])} each",
             )
+
+    def _names_to_discover(self) -> Iterator[tuple[str, str]]:
+        if self.discovery.enabled is not False:
+            return
+        if self.companies is None:
+            yield "companies", "is missing; discovery.enabled is false, so list the companies"
+        for index, company in enumerate(self.companies or ()):
+            if company.orgs is None:
+                yield f"companies[{index}].orgs", "is missing; discovery.enabled is false, so list the orgs"

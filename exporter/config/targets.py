@@ -1,10 +1,11 @@
 """The requests to send: one for each named folder, one for each organization without named folders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from exporter.config.discovered import NOTHING, Discovered, DiscoveredOrg, NameFilter
 from exporter.config.schema import Company, Config, Org
 from exporter.config.tokens import TokenSource
 
@@ -19,6 +20,8 @@ class Target:
     """One request that is sent again and again; a `folder` of None requests the whole organization.
 
     Without a `zone`, no date is sent. The series are removed `stale_after_seconds` after the last success.
+    `vspark_zone` is the org's time zone in V-Spark, None if it is unknown. For a whole organization, `folders` are the
+    ones that V-Spark lists, None if they are unknown, and `folder_filter` says which of them count, None if all do.
     """
 
     company: str
@@ -28,6 +31,9 @@ class Target:
     interval_seconds: float
     stale_after_seconds: float
     token: TokenSource
+    vspark_zone: ZoneInfo | None = None
+    folders: frozenset[str] | None = None
+    folder_filter: NameFilter | None = None
 
     @property
     def name(self) -> str:
@@ -35,29 +41,48 @@ class Target:
         return "/".join(filter(None, (self.company, self.org, self.folder)))
 
 
-def make_targets(config: Config) -> tuple[Target, ...]:
-    """Return every target of `config`, in its order."""
+def make_targets(config: Config, discovered: Discovered | None = NOTHING) -> tuple[Target, ...]:
+    """Return every target of `config`, in its order, and then in V-Spark's.
+
+    `discovered` fills in what `config` leaves out. None means that discovery has not been tried yet: then orgs without
+    a time zone in `config` have no target, because they would be polled for the wrong day.
+    """
+    known = discovered or NOTHING
+    companies = config.companies
+    if companies is None:
+        companies = tuple(Company(name=name) for name in known.listed)
     return tuple(
-        _target(config, company, org, folder)
-        for company in config.companies
-        for org in company.orgs
+        _target(config, company, org, folder, known.org(company.name, org.name))
+        for company in companies
+        for org in _orgs(company, known)
+        if discovered is not None or org.timezone is not None
         for folder in org.folders or (None,)
     )
 
 
-def _target(config: Config, company: Company, org: Org, folder: str | None) -> Target:
+def _orgs(company: Company, discovered: Discovered) -> Iterable[Org]:
+    if company.orgs is not None:
+        return company.orgs
+    return (Org(name=name) for name in discovered.companies.get(company.name, ()))
+
+
+def _target(config: Config, company: Company, org: Org, folder: str | None, discovered: DiscoveredOrg) -> Target:
     token = company.token_source or config.vspark.token_source
     if token is None:
         raise ValueError(f"no token for {company.name}: a Config that load_config returns always has one")
     interval_seconds = float(org.interval_seconds or config.poll.interval_seconds)
+    patterns = NameFilter(config.discovery.include, config.discovery.exclude)
     return Target(
         company=company.name,
         org=org.name,
         folder=folder,
-        zone=ZoneInfo(org.timezone) if org.timezone else None,
+        zone=ZoneInfo(org.timezone) if org.timezone else discovered.zone,
         interval_seconds=interval_seconds,
         stale_after_seconds=float(config.poll.stale_after_seconds or _STALE_AFTER_INTERVALS * interval_seconds),
         token=token,
+        vspark_zone=discovered.zone,
+        folders=discovered.folders if folder is None else None,
+        folder_filter=patterns if folder is None and patterns != NameFilter() else None,
     )
 
 

@@ -65,6 +65,14 @@ class PollFigures(Struct, frozen=True):
     failures: Mapping[str, int] = {}
 
 
+class DiscoveryFigures(Struct, frozen=True):
+    """The figures of the discovery of one company; the last success is a Unix time, None before the first."""
+
+    up: bool = False
+    last_success_timestamp_seconds: float | None = None
+    failures: Mapping[str, int] = {}
+
+
 _Figures = TypeVar("_Figures")
 _Values = dict[Family, Callable[[_Figures], float | None]]
 """Families with the value of their sample; None: no sample."""
@@ -167,13 +175,38 @@ POLL_VALUES: Final[_Values[PollFigures]] = {
     ): lambda polls: polls.skipped,
 }
 
+ORG_TIMEZONE_MISMATCH: Final = _gauge(
+    "vspark_org_timezone_mismatch",
+    "1 if the org's configured time zone differs from V-Spark's at any time this year. Absent if V-Spark's is unknown.",
+    _ORG,
+)
+DISCOVERY_FAILURES: Final = Family(
+    "vspark_discovery_failures_total", "counter", "Failed discoveries of a company, by reason.", ("company", "reason")
+)
+DISCOVERY_VALUES: Final[_Values[DiscoveryFigures]] = {
+    _gauge(
+        "vspark_discovery_up",
+        "1 if the last discovery of the company succeeded. The company is empty for the list of companies.",
+        ("company",),
+    ): lambda discovery: discovery.up,
+    _gauge(
+        "vspark_discovery_last_success_timestamp_seconds",
+        "When the last successful discovery of the company ended, as a Unix time.",
+        ("company",),
+        "seconds",
+    ): lambda discovery: discovery.last_success_timestamp_seconds,
+}
+
 FAMILIES: Final[tuple[Family, ...]] = (
     *FOLDER_VALUES,
     AGENT_CALLS,
     AGENT_AVERAGE,
     *ORG_VALUES,
+    ORG_TIMEZONE_MISMATCH,
     *POLL_VALUES,
     POLL_FAILURES,
+    *DISCOVERY_VALUES,
+    DISCOVERY_FAILURES,
 )
 """Every family, in the order of the page."""
 

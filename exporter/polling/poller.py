@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
-from exporter.exposition.store import Store
+from exporter.exposition.store import Draft, Store
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.org_day import OrgSeries, ZoneDays
 from exporter.polling.poll import PollRunner, Upstream
@@ -58,16 +59,18 @@ class Poller:
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
-        self._ready = False
         self._schedule = Schedule()
         self._org_series: defaultdict[_OrgId, OrgSeries] = defaultdict(OrgSeries)
         self._assign([self._new_state(target) for target in targets])
 
     @property
     def ready(self) -> bool:
-        """Whether the first poll of every target has ended and is published. Once true, it stays true."""
-        self._ready = self._ready or all(state.tried for state in self._states)
-        return self._ready
+        """Whether the first poll of every target has ended and is published."""
+        return all(state.tried for state in self._states)
+
+    def draft(self) -> AbstractAsyncContextManager[Draft]:
+        """Return a context that publishes what its block writes, between two other changes."""
+        return self._runner.draft()
 
     def status(self) -> Iterator[TargetStatus]:
         """Return a snapshot of each target. Only its curve still changes."""
@@ -102,7 +105,6 @@ class Poller:
         the values are removed and the target is polled at once. Another parser applies to the next response. Running
         polls of another upstream or of removed targets are cancelled. If this fails, nothing is changed.
         """
-        self._ready = self.ready
         known = {_id(state.target): state for state in self._states}
         leaving = [known[each] for each in known.keys() - {_id(target) for target in targets}]
         staying = {target: known[_id(target)] for target in targets if _id(target) in known}
@@ -152,6 +154,9 @@ class Poller:
     def _update(self, state: TargetState, target: Target) -> bool:
         """Poll it as `target` says from now on; return whether anything about it has changed."""
         before, state.target = state.target, target
+        state.series.target = target
+        if before.folder_filter != target.folder_filter:
+            state.series.read_with(self._parser)
         if before.interval_seconds != target.interval_seconds:
             state.due = self._clock.monotonic() + offset_seconds(target)
         return before != target

@@ -63,7 +63,7 @@ class Reloader:
         self._reading: set[object] = set()
         _warn_of_zones(loaded.config, log)
         self_metrics.config_loaded(now := clock.time())
-        self.last = Loading(now, Replaced(len(loaded.targets), 0, 0, 0))
+        self.last = Loading(now, Replaced(len(loaded.targets()), 0, 0, 0))
 
     async def reload(self) -> Loading:
         """Load the configuration now; return the outcome, log it and set the metrics."""

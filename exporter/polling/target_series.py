@@ -34,6 +34,7 @@ from exporter.stats.parser import Parser, Requested
 _MAX_ABSENT = 10_000
 """How many folders a target keeps that its last response does not contain: V-Spark may name new ones without end."""
 
+_NO_CONTENTS = Contents(None, frozenset())
 _CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
 
@@ -50,7 +51,8 @@ class Published(Struct, frozen=True):
     `folders` has the figures of the org's current day. They stay when the series are removed because of their age:
     within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
     folder counts too. `contents` and `today` are of the last response, `absent` has the folders that earlier responses
-    contained, with the day on which they were last seen, the oldest first. `repeated_day` is a day to which the clock
+    contained, with the day on which they were last seen, the oldest first. `listed` are the folders that V-Spark listed
+    for the target by then. `repeated_day` is a day to which the clock
     was set back. `responses` is the number of the last response whose figures are published.
     """
 
@@ -58,9 +60,10 @@ class Published(Struct, frozen=True):
     polls: PollFigures = PollFigures()
     has_values: bool = False
     folders: Mapping[str, FolderFigures] = {}
-    contents: Contents = Contents(None, frozenset())
+    contents: Contents = _NO_CONTENTS
     today: date = date.min
     absent: Mapping[str, date] = {}
+    listed: frozenset[str] | None = None
     day: date | None = None
     repeated_day: date | None = None
     responses: int = 0
@@ -75,6 +78,7 @@ class TargetSeries:
         self._changes = ChangeTracker(parser)
         self._org_series = org_series
         self._responses = 0
+        self._last_filtered = (_NO_CONTENTS, _NO_CONTENTS)
 
     def read(self, body: bytes, day: date | None, draft: Draft) -> Steps[ResponseFigures]:
         """Read the response to a request for `day` (None: for the server's today), and write its agents to `draft`.
@@ -88,33 +92,51 @@ class TargetSeries:
         figures: dict[str, FolderFigures] = {}
 
         def put(folder_day: FolderDay) -> Steps[None]:
-            figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
+            if self._counts(folder_day.folder):
+                figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
 
         contents = yield from self._changes.read(body, Requested(self.target.folder, day), put)
         self._responses += 1
-        return ResponseFigures(contents, figures)
+        return ResponseFigures(self._filtered(contents), figures)
+
+    def _counts(self, folder: str) -> bool:
+        patterns = self.target.folder_filter
+        return patterns is None or patterns.allows(self.target.company, self.target.org, folder)
+
+    def _filtered(self, contents: Contents) -> Contents:
+        """Return the contents with the folders that count: the same object for the same contents."""
+        if self.target.folder_filter is None:
+            return contents
+        if contents is not self._last_filtered[0]:
+            folders = frozenset(folder for folder in contents.folders if self._counts(folder))
+            self._last_filtered = contents, Contents(contents.day, folders)
+        return self._last_filtered[1]
 
     def settle(self, response: ResponseFigures, day: date | None, now: float, draft: Draft) -> Steps[None]:
         """Make a response that was read for `day` the target's values."""
         before = draft.latest(self)
         contents, today = response.contents, day or datetime.fromtimestamp(now, UTC).date()
-        if before.has_values and contents is before.contents and today == before.today:
+        listed = self.target.folders
+        if before.has_values and contents is before.contents and today == before.today and listed == before.listed:
             draft.replace(self, replace(before, responses=self._responses))
             return
         repeated = before.repeated_day
         if day is not None and before.day is not None and day < before.day:
             repeated = day
         absent = _absent(before, contents.folders, today)
-        without_calls = set(absent)
-        if self.target.folder is not None and self.target.folder not in contents.folders:
-            without_calls.add(self.target.folder)
-        gone = before.folders.keys() - contents.folders - without_calls
+        # A folder that V-Spark no longer lists has been deleted, and one that it lists has 0 calls until it is named.
+        kept = listed if listed is not None else frozenset([*absent, *filter(None, [self.target.folder])])
+        if listed is not None and before.has_values and listed == before.listed and day == before.day:
+            no_longer_named = before.contents.folders - contents.folders  # the others are published as they are
+        else:
+            no_longer_named = frozenset(before.folders.keys() | kept) - contents.folders
+        without_calls, gone = no_longer_named & kept, no_longer_named - kept
         folders = dict(before.folders)
         # In the order of the blocks: to put them in another order costs three times as much.
-        for folder in sorted({*gone, *without_calls, *response.changed}):
+        for folder in sorted({*no_longer_named, *response.changed}):
             known = folders.get(folder, FolderFigures())
             if folder in gone:
-                del folders[folder]
+                folders.pop(folder, None)
                 if before.has_values:
                     self._drop_folder(folder, known, draft)
             else:
@@ -136,6 +158,7 @@ class TargetSeries:
                 contents=contents,
                 today=today,
                 absent=absent,
+                listed=listed,
                 day=day,
                 repeated_day=repeated,
                 responses=self._responses,
@@ -182,6 +205,7 @@ class TargetSeries:
     def read_with(self, parser: Parser) -> None:
         """Read the next response with another parser."""
         self._changes = ChangeTracker(parser)
+        self._last_filtered = (_NO_CONTENTS, _NO_CONTENTS)
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""

@@ -67,6 +67,7 @@ class Simulator:
         self.requests: deque[Request] = deque(maxlen=_REMEMBERED_REQUESTS)
         self._ssl_context = ssl_context
         self._faults: dict[tuple[str, str, str | None], tuple[Fault, int | None]] = {}
+        self._path_faults: dict[str, Fault] = {}
         self._runner: web.AppRunner | None = None
 
     @property
@@ -121,9 +122,14 @@ class Simulator:
         """Respond to this target as usual again."""
         self._faults.pop((company, org, folder), None)
 
+    def fail_path(self, path: str, *, fault: Fault) -> None:
+        """Respond to a path of `/list` or `/config`, such as `/list/Co/orgs`, with the fault until all is healed."""
+        self._path_faults[path] = fault
+
     def heal_all(self) -> None:
-        """Respond to all targets as usual again."""
+        """Respond to all targets and paths as usual again."""
         self._faults.clear()
+        self._path_faults.clear()
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._record])
@@ -182,7 +188,9 @@ class Simulator:
 
     def _with_token(self, respond: _Respond) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return _json(request, respond(access(self.site, request.query.get("token")), request))
+            fault = self._path_faults.get(request.path)
+            response = await faults.respond(fault, request) if fault else None
+            return response or _json(request, respond(access(self.site, request.query.get("token")), request))
 
         return handle
 

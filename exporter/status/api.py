@@ -50,6 +50,12 @@ def _head(overview: Overview) -> dict[str, Any]:
             "last_reload_successful": not config.problems,
             "problems": config.problems,
         },
+        "discovery": {
+            "failures": [
+                {"company": each.company, "reason": each.reason, "text": each.text, "since": rfc3339(each.since)}
+                for each in config.discovery_failures
+            ]
+        },
         "totals": {
             "targets": totals.targets,
             **{health.value: count for health, count in totals.by_health.items()},
@@ -68,6 +74,8 @@ def _target(status: TargetStatus, now: float) -> dict[str, Any]:
         "company": target.company,
         "org": target.org,
         "folder": target.folder,
+        "timezone": target.zone and target.zone.key,
+        "vspark_timezone": target.vspark_zone and target.vspark_zone.key,
         "state": status.health.value,
         "polling": status.polling,
         "interval_seconds": target.interval_seconds,

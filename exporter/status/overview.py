@@ -5,14 +5,16 @@ from typing import Self
 
 from msgspec import Struct
 
+from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import Health, TargetStatus
 
 
 class ConfigState(Struct, frozen=True):
-    """When the configuration in use was loaded, and the problems of a later one that was rejected."""
+    """When the configuration in use was loaded, the problems of a later one that was rejected, and of discovery."""
 
     loaded_at: float
     problems: tuple[str, ...] = ()
+    discovery_failures: tuple[DiscoveryFailure, ...] = ()
 
 
 class Totals(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -10,7 +11,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from exporter.config.targets import Target
 from exporter.exposition.families import FolderFigures
+from exporter.polling.discovery_log import DiscoveryFailure
+from exporter.polling.discovery_series import differ
 from exporter.polling.snapshot import Health, TargetFigures, TargetStatus
 from exporter.status.formatting import call_duration, rfc3339, span, visible
 from exporter.status.overview import Overview, Totals
@@ -75,6 +79,7 @@ class _Row(Struct, frozen=True, gc=False):
     company: str = ""
     org: str = ""
     name: str = ""
+    zone_note: str = ""
     numbers: _Numbers = ("", "", "")
     curve: Sparkline | None = None
     success: str = ""
@@ -132,6 +137,7 @@ class StatusPage:
             uptime=span(overview.uptime_seconds),
             loaded_age=span(overview.now - config.loaded_at),
             config_problems=[visible(problem, _LONGEST_ERROR) for problem in config.problems],
+            discovery_failures=[_discovery_failure(each, overview.now) for each in config.discovery_failures],
             links=self._links | {json_href: "JSON"},
             json_href=json_href,
             filters=[
@@ -224,6 +230,7 @@ def _target_row(status: TargetStatus, now: float) -> _Row:
         company=_name(status.target.company),
         org=_name(status.target.org),
         name=all_folders if folder is None else _name(folder),
+        zone_note=_zone_note(status.target, now),
         curve=sparkline(status.target, status.curve, None, now),
         success="never" if status.success_age_seconds is None else f"{span(status.success_age_seconds)} ago",
         success_at="" if success is None else rfc3339(success),
@@ -231,6 +238,23 @@ def _target_row(status: TargetStatus, now: float) -> _Row:
         error=_error_text(status, now),
         numbers=_numbers(status.figures),
     )
+
+
+def _zone_note(target: Target, now: float) -> str:
+    """Return a note if the configured time zone has other offsets than V-Spark's this year, else nothing."""
+    zone, vspark = target.zone, target.vspark_zone
+    if zone is None or vspark is None or not differ(zone, vspark, datetime.fromtimestamp(now, UTC).year):
+        return ""
+    return f"configured as {zone.key}, but {vspark.key} in V-Spark"
+
+
+def _discovery_failure(failure: DiscoveryFailure, now: float) -> dict[str, str]:
+    return {
+        "company": _name(failure.company) or "list of companies",
+        "reason": failure.reason,
+        "text": visible(failure.text, _LONGEST_ERROR),
+        "since": f"{span(now - failure.since)}",
+    }
 
 
 def _folder_row(status: TargetStatus, folder: str, figures: FolderFigures, now: float) -> _Row:

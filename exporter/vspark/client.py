@@ -3,12 +3,12 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from time import monotonic
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -19,7 +19,7 @@ from exporter import __version__
 from exporter.config.client_tls import tls_context
 from exporter.config.schema import Vspark
 from exporter.config.targets import Target
-from exporter.config.tokens import Token
+from exporter.config.tokens import Token, TokenSource
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
@@ -76,6 +76,14 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
+    async def get(self, path: Sequence[str], token: TokenSource) -> bytes:
+        """Return the body of the response to a request for a path of segments, such as `("list", "Co", "orgs")`.
+
+        Retries and raises as `fetch`.
+        """
+        company = path[1] if len(path) > 1 else ""
+        return await self._retried(_Request(company, tuple(path), "", token))
+
     async def fetch(self, target: Target, day: date | None) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
@@ -83,7 +91,7 @@ class Client:
         for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError.
         """
         try:
-            body = await self._fetch(target, day)
+            body = await self._retried(_Request.for_stats(target, day, slow=target in self._hanging))
         except PollError as error:
             (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
@@ -98,42 +106,43 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                response, token = await self._attempt(target, day, deadline)
+                request = _Request.for_stats(target, day, slow=target in self._hanging)
+                response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
 
-    async def _fetch(self, target: Target, day: date | None) -> bytes:
+    async def _retried(self, request: "_Request") -> bytes:
         failure: PollError | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
                 for longest_pause in _LONGEST_PAUSES_SECONDS:
                     try:
-                        return await self._fetch_once(target, day, deadline)
+                        return await self._send_once(request, deadline)
                     except (ConnectError, StatusError) as error:
                         pause = _pause_seconds(error, longest_pause)
                         if not _is_transient(error) or _ends_after(deadline, pause):
                             raise
                         failure = error
                     await self._sleep(pause)
-                return await self._fetch_once(target, day, deadline)
+                return await self._send_once(request, deadline)
         if isinstance(failure, ConnectError) and failure.reason == "timeout":
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
-    async def _fetch_once(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> bytes:
-        response, token = await self._attempt(target, day, deadline)
+    async def _send_once(self, request: "_Request", deadline: asyncio.Timeout) -> bytes:
+        response, token = await self._attempt(request, deadline)
         if not is_success(response.status):
-            raise status_error(response, token, target.token.origin)
+            raise status_error(response, token, request.token.origin)
         return response.body
 
-    async def _attempt(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> tuple[Response, Token]:
-        async with self._slot(target, deadline):
-            token = target.token.read()
-            return await self._request(target, day, token), token
+    async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
+        async with self._slot(request, deadline):
+            token = request.token.read()
+            return await self._request(request, token), token
 
     @asynccontextmanager
-    async def _slot(self, target: Target, deadline: asyncio.Timeout) -> AsyncIterator[None]:
+    async def _slot(self, request: "_Request", deadline: asyncio.Timeout) -> AsyncIterator[None]:
         """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
 
         Targets that hang hold a slot for long, so they do not get all of them.
@@ -142,22 +151,22 @@ class Client:
         end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
         deadline.reschedule(None)
-        async with self._slots.take(target.company, slow=target in self._hanging):
+        async with self._slots.take(request.company, slow=request.slow):
             deadline.reschedule(now() + left)
             yield
 
-    async def _request(self, target: Target, day: date | None, token: Token) -> Response:
+    async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(target, day, quote(token.reveal(), safe="")), encoded=True),
+                URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
                 allow_redirects=False,
                 server_hostname=self._vspark.tls.server_name,
             ) as response:
                 code = str(response.status)
                 return Response(
-                    url_masked=self._url(target, day, "***"),
+                    url_masked=self._url(request, "***"),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
@@ -179,12 +188,9 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url(self, target: Target, day: date | None, token: str) -> str:
-        names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
-        path = "/".join(quote(name, safe="") for name in names)
-        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-        daterange = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
-        return f"{str(self._base).rstrip('/')}/stats/{path}?token={token}{daterange}"
+    def _url(self, request: "_Request", token: str) -> str:
+        path = "/".join(quote(segment, safe="") for segment in request.path)
+        return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
@@ -192,6 +198,24 @@ class Client:
             f"no complete response from {host_and_port(self._base)} within {self._vspark.timeout_seconds:.3g} s: "
             "check the load of V-Spark, or raise vspark.timeout",
         )
+
+
+class _Request(NamedTuple):
+    """A request without its token: `company` is the one whose slots it uses, `path` has the segments, unquoted."""
+
+    company: str
+    path: tuple[str, ...]
+    query: str
+    token: TokenSource
+    slow: bool = False
+
+    @classmethod
+    def for_stats(cls, target: Target, day: date | None, *, slow: bool) -> Self:
+        """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
+        names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
+        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
+        query = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
+        return cls(target.company, ("stats", *names), query, target.token, slow)
 
 
 def _is_transient(error: ConnectError | StatusError) -> bool:

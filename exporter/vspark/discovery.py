@@ -5,11 +5,10 @@ requested with its own token, and with the token under `vspark` only if it has n
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from exporter.config.discovered import NOTHING_KNOWN, Discovered, DiscoveredOrg
+from exporter.config.discovered import NOTHING_KNOWN, Discovered, DiscoveredOrg, NameFilter
 from exporter.config.schema import Config, Org
 from exporter.config.tokens import TokenSource
 from exporter.errors import PollError, TokenError
@@ -35,19 +34,6 @@ class Outcome(NamedTuple):
     failures: Mapping[str, PollError]
     succeeded: frozenset[str]
     left_out: tuple[str, ...]
-
-
-class NameFilter:
-    """The patterns of `discovery.include` and `discovery.exclude`, each for a whole name such as `company/org`."""
-
-    def __init__(self, include: str, exclude: str) -> None:
-        self._include = re.compile(include)
-        self._exclude = re.compile(exclude) if exclude else None
-
-    def allows(self, *names: str) -> bool:
-        """Return whether the name of these parts is included and not excluded."""
-        name = "/".join(names)
-        return bool(self._include.fullmatch(name)) and not (self._exclude and self._exclude.fullmatch(name))
 
 
 async def discover(config: Config, before: Discovered, get: Get, *, concurrency: int) -> Outcome:

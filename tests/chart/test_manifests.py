@@ -109,7 +109,8 @@ def test_the_exporter_accepts_the_configuration(
     assert main(["--config.file", str(file), "--config.check"]) == 0, capsys.readouterr().err
     expected = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
     assert [
-        (company.name, [(org.name, org.folders) for org in company.orgs]) for company in load_config(file).companies
+        (company.name, [(org.name, org.folders) for org in company.orgs or ()])
+        for company in load_config(file).companies or ()
     ] == [
         (each["name"], [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]])
         for each in expected

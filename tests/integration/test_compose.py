@@ -196,14 +196,14 @@ async def ask(session: aiohttp.ClientSession, url: str, what: str) -> dict[str, 
 
 
 async def recorded(session: aiohttp.ClientSession, url: str, name: str) -> list[dict[str, str]]:
-    """Give the labels of what a rule has recorded, once there is something."""
+    """Return the labels of what a rule has recorded, once there is something."""
     while not (result := (await ask(session, url, f"query?query={name}"))["result"]):
         await asyncio.sleep(0.1)
     return [each["metric"] for each in result]
 
 
 async def evaluated(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
-    """Give the rules once each has been evaluated."""
+    """Return the rules once each has been evaluated."""
     while True:
         rules = [rule for group in (await ask(session, url, "rules"))["groups"] for rule in group["rules"]]
         if rules and all(rule["health"] != "unknown" for rule in rules):

@@ -78,7 +78,7 @@ async def test_prometheus_has_the_simulators_own_numbers(tmp_path: Path) -> None
             if any(key[0] == company.name for key in calls)
         }
         assert numbers(await query(session, prometheus_url, "count(vspark_up == 1)")) == {
-            (): len(LoadedConfig.of(demo_config(simulator.site, simulator.url)).targets)
+            (): len(LoadedConfig.of(demo_config(simulator.site, simulator.url)).targets())
         }
 
 

@@ -90,7 +90,7 @@ class Tab:
         )
 
     async def picture(self) -> bytes:
-        """Give a PNG of the whole page."""
+        """Return a PNG of the whole page."""
         shot = await self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 

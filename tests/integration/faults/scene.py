@@ -43,7 +43,7 @@ class Scene:
     seen: int = 0
 
     def speak(self, *orgs: str) -> None:
-        """Give these orgs one call more than any org had before."""
+        """Let these orgs have one call more than any org had before."""
         self.said += 1
         for org in orgs:
             self.simulator.override("C", org, body=b'{"A":{"calls":%d,"agents":{"a1":%d}}}' % (self.said, self.said))

@@ -22,7 +22,7 @@ def test_a_configuration_from_a_pipe(name: str) -> None:
     os.write(writing, CONFIG.encode())
     os.close(writing)
     try:
-        assert [target.name for target in LoadedConfig.load(Path(name.format(reading))).targets] == ["C/O"]
+        assert [target.name for target in LoadedConfig.load(Path(name.format(reading))).targets()] == ["C/O"]
     finally:
         os.close(reading)
 

@@ -72,7 +72,6 @@ MESSAGES: dict[str, list[str]] = {
     "missing": [
         "1: vspark.url: is missing",
         "3: companies[0].name: is missing",
-        "3: companies[0].orgs: is missing",
         "3: companies[0]: has no token; set token_file, token_env or token here or under vspark",
         "4: companies[1].orgs[0].name: is missing",
         "4: companies[1].name: is missing",
@@ -106,7 +105,6 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "nothing": [
         "1: vspark: expected a mapping, got nothing",
-        "2: companies: expected a list, got nothing",
     ],
     "patterns": [
         "4: agents.include: '[0-9' is not a regular expression: unterminated character set at position 0",
@@ -149,7 +147,6 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "tag": [
         "1: vspark.url: is missing",
-        "1: companies: is missing",
         "2: vspark.token: expected text, got another type; put it in quotes",
     ],
     "tls": [
@@ -310,7 +307,7 @@ def test_every_key(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_merge_keys() -> None:
-    (company,) = load_config(GOOD / "merge.yaml").companies
+    (company,) = load_config(GOOD / "merge.yaml").companies or ()
     assert company.orgs == (
         Org(name="first", timezone="US/Eastern", folders=("x",)),
         Org(name="second", timezone="US/Eastern", folders=("x",)),

@@ -29,6 +29,7 @@ def test_the_table() -> None:
         ("vspark_agent_calls_today", "gauge", f"{FOLDER}, agent", "", False),
         ("vspark_agent_call_duration_average_seconds", "gauge", f"{FOLDER}, agent", "seconds", False),
         ("vspark_day_start_timestamp_seconds", "gauge", "company, org", "seconds", False),
+        ("vspark_org_timezone_mismatch", "gauge", "company, org", "", False),
         ("vspark_up", "gauge", FOLDER, "", False),
         ("vspark_last_poll_timestamp_seconds", "gauge", FOLDER, "seconds", False),
         ("vspark_last_success_timestamp_seconds", "gauge", FOLDER, "seconds", False),
@@ -36,6 +37,9 @@ def test_the_table() -> None:
         ("vspark_polls_total", "counter", FOLDER, "", False),
         ("vspark_polls_skipped_total", "counter", FOLDER, "", False),
         ("vspark_poll_failures_total", "counter", f"{FOLDER}, reason", "", False),
+        ("vspark_discovery_up", "gauge", "company", "", False),
+        ("vspark_discovery_last_success_timestamp_seconds", "gauge", "company", "seconds", False),
+        ("vspark_discovery_failures_total", "counter", "company, reason", "", False),
     ]
 
 

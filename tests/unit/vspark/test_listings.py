@@ -19,11 +19,11 @@ def test_names_that_cannot_be_labels_are_left_out() -> None:
     assert read_names(body) == (
         ("A",),
         (
-            "a name cannot be empty",
-            "a name cannot be '..', which vanishes from a URL",
-            "'a\\nb' holds a control character or half of a character",
+            "a name must not be empty",
+            "a name must not be '..', which is removed from a URL",
+            "'a\\nb' contains a control character or a lone surrogate",
             "a name of 3,000 characters; at most 1,024 are accepted",
-            "'\\x00' holds a control character or half of a character",
+            "'\\x00' contains a control character or a lone surrogate",
         ),
     )
 
