@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -152,14 +153,14 @@ class Poller:
         return TargetState(target, TargetSeries(target, self._parser, self._rules, org_series), day, due)
 
     def _update(self, state: TargetState, target: Target) -> bool:
-        """Poll it as `target` says from now on; return whether anything about it has changed."""
+        """Poll it as `target` says from now on; return whether anything has changed that its next poll depends on."""
         before, state.target = state.target, target
         state.series.target = target
         if before.folder_filter != target.folder_filter:
             state.series.read_with(self._parser)
         if before.interval_seconds != target.interval_seconds:
             state.due = self._clock.monotonic() + offset_seconds(target)
-        return before != target
+        return replace(before, vspark_zone=target.vspark_zone) != target
 
     def _assign(self, states: Sequence[TargetState]) -> None:
         self._states = states

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 import structlog
-from msgspec.structs import replace
 from structlog.testing import LogCapture
 
 from exporter.app import ServeOptions, running, serve
-from exporter.config.loaded import LoadedConfig
-from exporter.config.schema import Company, Config, Org, Vspark
+from exporter.config.loaded import LoadedConfig, Share
+from exporter.config.schema import Company, Config, Discovery, Org, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.exposition.text_format import Format
 from exporter.runtime.clock import Clock
@@ -115,7 +114,11 @@ class Running:
 
 
 def config_of(url: str, *orgs: Org) -> Config:
-    return Config(vspark=Vspark(url=url), companies=(Company(name="Co", token=LiteralToken(TOKEN), orgs=orgs),))
+    return Config(
+        vspark=Vspark(url=url),
+        discovery=Discovery(enabled=False),
+        companies=(Company(name="Co", token=LiteralToken(TOKEN), orgs=orgs),),
+    )
 
 
 @asynccontextmanager
@@ -186,7 +189,8 @@ async def test_it_is_ready_once_every_target_has_been_polled() -> None:
 
 
 async def test_without_any_target_it_is_ready() -> None:
-    loaded = replace(LoadedConfig.of(config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern"))), targets=())
+    loaded = LoadedConfig.of(config_of("http://127.0.0.1:1", Org("Co-East", "US/Eastern")), Share(0, 1000))
+    assert loaded.targets() == ()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
     async with (
         running(loaded, lambda: loaded, SERVING, log) as (web, _),

@@ -323,3 +323,23 @@ async def test_very_many_folders() -> None:
         await running.discovered_again()
         (status,) = running.manager.poller.status()
         assert len(status.folders) == 20_001  # with the one that has calls
+
+
+async def test_a_reload_keeps_it_ready() -> None:
+    async with discovering([Company(name="A", orgs=(Org("A-East"),))]) as running:
+        running.simulator.fail("B", "B-West", fault=Fault.slow(30))
+        await running.manager.follow(LoadedConfig.of(config_of(running.simulator.url)))
+        await until(lambda: [status.target.name for status in running.manager.poller.status()][-1:] == ["B/B-West"])
+        assert not running.manager.poller.ready
+        assert running.manager.ready
+
+
+async def test_another_installation_is_discovered_anew() -> None:
+    async with discovering() as running, Simulator(with_orgs(), clock=running.clock.utc) as other:
+        other.site = replace(other.site, companies=other.site.companies[1:])
+        await running.manager.follow(LoadedConfig.of(config_of(other.url)))
+        await until(lambda: running.samples("up") == ['up{company="B",folder="",org="B-West"} 1.0'])
+        assert running.samples("discovery_up") == [
+            'discovery_up{company=""} 1.0',
+            'discovery_up{company="B"} 1.0',
+        ]

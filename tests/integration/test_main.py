@@ -207,6 +207,7 @@ async def test_it_stops_at_once_even_if_a_target_hangs(number: signal.Signals, t
         simulator.fail("Wide", "Hangs", fault=Fault.slow())
         path.write_text(
             f"vspark: {{url: '{simulator.url}', token: token}}\n"
+            "discovery: {enabled: false}\n"
             "companies: [{name: Wide, orgs: [{name: WideCo-Org001, timezone: UTC}, {name: Hangs, timezone: UTC}]}]\n"
         )
         async with serving(path, "--web.max-requests", "1") as exporter:
@@ -235,6 +236,7 @@ async def test_lines_are_logfmt_or_json(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(
         "vspark: {url: 'http://127.0.0.1:1', timeout: 100ms, token: canary-T0ken}\n"
+        "discovery: {enabled: false}\n"
         "companies: [{name: DocTestCo, orgs: [{name: DocTestCo-Sales}]}]\n"
     )
     async with serving(path, "--log.format", "json") as one, serving(path, "--log.format", "logfmt") as other:

@@ -53,11 +53,10 @@ async def test_targets_that_stay_keep_values_schedule_and_connection() -> None:
         assert [(name, round(at - 1000, 2)) for name, at in watched.upstream.begun] == begun
 
 
-async def test_a_new_target_is_polled_at_once_and_the_exporter_stays_ready() -> None:
+async def test_a_new_target_is_polled_at_once() -> None:
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         assert await watched.replace(A, B) == "2 targets, 1 new, 0 changed, 0 gone"
-        assert watched.poller.ready
         await until(lambda: watched.value('vspark_up{company="C",folder="B",org="O"}') == 1)
         assert names(watched) == ["C/O/A", "C/O/B"]
 
@@ -262,14 +261,6 @@ async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
         await replacing
         await until(lambda: bool(new.requests) and not watched.upstream.running)
         assert all("token=of-the-new-one" in line for line in new.lines)
-
-
-async def test_it_stays_ready_even_if_ready_was_never_read_before() -> None:
-    async with watching(A, start=NOON) as (simulator, _, watched):
-        await until(lambda: watched.value('vspark_up{company="C",folder="A",org="O"}') == 1)
-        simulator.fail("C", "O", "B", fault=Fault.slow(30))
-        await watched.replace(A, B)
-        assert watched.poller.ready
 
 
 async def test_a_target_whose_values_other_rules_remove_is_polled_at_once() -> None:

@@ -27,6 +27,7 @@ SITE = Site((Company("Co", "token", (Org("Org", "UTC", (Folder("Test01", 300, AG
 # Without a time zone, the day is that of the simulator, whose clock stands still.
 CONFIG = """\
 vspark: {{url: "{url}", token: token}}
+discovery: {{enabled: false}}
 companies: [{{name: Co, orgs: [{{name: Org}}]}}]
 agents: {{{agents}}}
 """

@@ -31,12 +31,13 @@ companies:
   - name: DocTestCo
     orgs:
       - {{name: DocTestCo-DocTesting, timezone: US/Eastern, folders: [{folders}]}}
+discovery: {{enabled: false}}
 """
 TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
 PROBLEMS = (
-    "{}:6: poll.interval: expected text, got a whole number; write a unit: '30s'",
-    "{}:6: poll.timeout: unknown key",
+    "{}:7: poll.interval: expected text, got a whole number; write a unit: '30s'",
+    "{}:7: poll.timeout: unknown key",
 )
 Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"

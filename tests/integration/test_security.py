@@ -27,7 +27,7 @@ FORGED = '\nts=2026-11-23T00:00:00Z level=info event=forged\n{"event":"forged"}\
 def config(folder: Path, url: str, orgs: str) -> Path:
     path = folder / "config.yaml"
     path.write_text(
-        f'vspark: {{url: "{url}", token: T0ken, timeout: 2s}}\npoll: {{interval: 1h}}\n'
+        f'vspark: {{url: "{url}", token: T0ken, timeout: 2s}}\npoll: {{interval: 1h}}\ndiscovery: {{enabled: false}}\n'
         f"companies: [{{name: C, orgs: [{orgs}]}}]\n"
     )
     return path

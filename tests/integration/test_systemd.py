@@ -57,6 +57,7 @@ def test_it_is_hardly_exposed(tmp_path: Path) -> None:
 CREDENTIAL = "/run/credentials/vspark-exporter.service/token_vspark"
 CONFIG = """\
 vspark: {{url: "{url}", token_file: {token}}}
+discovery: {{enabled: false}}
 poll: {{interval: 1s}}
 companies: [{{name: Co, orgs: [{{name: Org, timezone: UTC, folders: [good]}}]}}]
 """

@@ -18,11 +18,13 @@ from tools.bench.measure import free_port
 CONFIG = """\
 vspark: {url: "http://127.0.0.1:1", token: canary-T0ken}
 companies: [{name: Co, orgs: [{name: Org, timezone: UTC, folders: [A]}]}]
+discovery: {enabled: false}
 """
 CHECKED = """\
 http://127.0.0.1:1: 1 target
 each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
+no discovery
 Co, token from the configuration file
   Org, UTC
     A, every 1m, stale after 5m

@@ -2,6 +2,7 @@
 
 CONFIG = """\
 vspark: {{url: "{url}", token: canary-T0ken}}
+discovery: {{enabled: false}}
 companies:
   - name: DocTestCo
     orgs:
@@ -14,6 +15,7 @@ CHECKED = """\
 https://vspark.example.com:3000: 3 targets
 each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
+no discovery
 DocTestCo, token from the configuration file
   DocTestCo-DocTesting, US/Eastern
     Test01, every 30s, stale after 2m30s
