@@ -3,7 +3,7 @@
 Every method writes to a `Draft`. What it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.config.targets import Target
+from exporter.errors import REASONS
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import (
     AGENT_AVERAGE,
@@ -47,16 +48,20 @@ class ResponseFigures(Struct, frozen=True):
 class Published(Struct, frozen=True):
     """What a target has published. The mappings are replaced, never changed.
 
-    `folders` has the figures of the org's current day. They stay when the series are removed because of their age:
-    within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
-    folder counts too. `contents` and `today` are of the last response, `absent` has the folders that earlier responses
-    contained, with the day on which they were last seen, the oldest first. `repeated_day` is a day to which the clock
-    was set back. `responses` is the number of the last response whose figures are published.
+    `folders` has the figures of `day`, the org's current day. They stay when the series are removed because of their
+    age: within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
+    folder counts too. `has_counters` is whether only the counters exist, at 0: no response of the day has arrived yet.
+    `new_server` is whether the figures are of another V-Spark than the next response. `contents` and `today` are of the
+    last response, `absent` has the folders that earlier responses contained, with the day on which they were last seen,
+    the oldest first. `repeated_day` is a day to which the clock was set back. `responses` is the number of the last
+    response whose figures are published.
     """
 
     rules: AgentRules
     polls: PollFigures = PollFigures()
     has_values: bool = False
+    has_counters: bool = False
+    new_server: bool = False
     folders: Mapping[str, FolderFigures] = {}
     contents: Contents = Contents(None, frozenset())
     today: date = date.min
@@ -81,6 +86,7 @@ class TargetSeries:
 
         Raises DecodeError.
         """
+        yield from self.begin_day(day, draft)
         published = draft.latest(self)
         if published.responses != self._responses:
             # The last response was read, but not published. Only what differs from it would be read now.
@@ -101,13 +107,8 @@ class TargetSeries:
         if before.has_values and contents is before.contents and today == before.today:
             draft.replace(self, replace(before, responses=self._responses))
             return
-        repeated = before.repeated_day
-        if day is not None and before.day is not None and day < before.day:
-            repeated = day
         absent = _absent(before, contents.folders, today)
-        without_calls = set(absent)
-        if self.target.folder is not None and self.target.folder not in contents.folders:
-            without_calls.add(self.target.folder)
+        without_calls = {*absent, *self._expected} - contents.folders
         gone = before.folders.keys() - contents.folders - without_calls
         folders = dict(before.folders)
         # In the order of the blocks: to put them in another order costs three times as much.
@@ -115,11 +116,11 @@ class TargetSeries:
             known = folders.get(folder, FolderFigures())
             if folder in gone:
                 del folders[folder]
-                if before.has_values:
+                if before.has_values or before.has_counters:
                     self._drop_folder(folder, known, draft)
             else:
                 figures = response.changed.get(folder, FolderFigures())
-                figures = replace(figures, calls_total=self._calls_total(figures.calls, known, day, repeated))
+                figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
                 if figures != folders.get(folder) or not before.has_values:
                     folders[folder] = figures
                     if folder in without_calls:
@@ -132,31 +133,47 @@ class TargetSeries:
             replace(
                 before,
                 has_values=True,
+                has_counters=False,
+                new_server=False,
                 folders=folders,
                 contents=contents,
                 today=today,
                 absent=absent,
-                day=day,
-                repeated_day=repeated,
                 responses=self._responses,
             ),
         )
 
     def drop_values(self, draft: Draft) -> Steps[None]:
-        """Remove the values, because their day is over or they are too old. The poll metrics stay."""
-        published = draft.latest(self)
-        if published.has_values:
-            for folder, figures in sorted(published.folders.items()):
-                self._drop_folder(folder, figures, draft)
-                yield
-        self._org_series.put(self.target, None, None, draft)
-        draft.replace(self, replace(published, has_values=False))
-        self._changes.forget()
+        """Remove the values, because they are too old, and counters without values. The poll metrics stay."""
+        yield from self._drop_values(draft, day=None, counters=frozenset())
 
-    def begin_day(self, draft: Draft) -> Steps[None]:
-        """Remove yesterday's values and restart the counters."""
-        yield from self.drop_values(draft)
-        draft.replace(self, replace(draft.latest(self), folders={}))
+    def begin_day(self, day: date | None, draft: Draft) -> Steps[None]:
+        """Remove yesterday's values, and restart every counter of yesterday at 0, also if it has been removed since.
+
+        Prometheus would take a counter that returns hours later for yesterday's, unless the new number is lower.
+        """
+        before = draft.latest(self)
+        if day == before.day:
+            return
+        repeated = before.repeated_day
+        if day is not None and before.day is not None and day < before.day:
+            repeated = day
+        counters = frozenset(self._continued(before) if day != repeated else ())
+        yield from self._drop_values(draft, day, counters)
+        after = replace(
+            draft.latest(self),
+            has_counters=bool(counters),
+            new_server=False,
+            folders=dict.fromkeys(counters, FolderFigures()),
+            day=day,
+            repeated_day=repeated,
+        )
+        draft.replace(self, after)
+
+    def restart_counters(self, draft: Draft) -> None:
+        """Let the next response, which is another V-Spark's, set the counters, also to lower numbers."""
+        self._changes.forget()
+        draft.replace(self, replace(draft.latest(self), new_server=True))
 
     def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
@@ -185,18 +202,32 @@ class TargetSeries:
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""
-        draft.replace(self, replace(draft.latest(self), polls=polls))
+        before = draft.latest(self)
+        draft.replace(self, replace(before, polls=polls))
         key = self._key(self.target.folder or "")
         labels = dict(zip(("company", "org", "folder"), key, strict=True))
         text = label_text(labels)
-        for family, value_of in POLL_VALUES.items():
+        for family, value_of in POLL_VALUES.items() if polls.polls else ():
             value = value_of(polls)
             draft.put(family, key, "" if value is None else sample(family.name, text, value))
-        failures = [
-            sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
-            for reason, count in sorted(polls.failures.items())
-        ]
-        draft.put(POLL_FAILURES, key, "".join(failures))
+        if not before.polls.polls or polls.failures != before.polls.failures:
+            failures = [
+                sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), polls.failures.get(reason, 0))
+                for reason in sorted(REASONS)
+            ]
+            draft.put(POLL_FAILURES, key, "".join(failures))
+
+    @property
+    def _expected(self) -> frozenset[str]:
+        """The folders that are published even if no response contains them."""
+        return frozenset() if self.target.folder is None else frozenset((self.target.folder,))
+
+    def _continued(self, before: Published) -> Iterator[str]:
+        """Yield the folders with a counter, but those that no response of the last day with responses contained."""
+        for folder, figures in before.folders.items():
+            seen = folder in self._expected or before.absent.get(folder, before.today) >= before.today
+            if seen and figures.calls_total is not None:
+                yield folder
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self.target.company, self.target.org, folder
@@ -216,26 +247,47 @@ class TargetSeries:
             folded=folded,
         )
 
-    def _calls_total(self, calls: int, known: FolderFigures, day: date | None, repeated_day: date | None) -> int | None:
-        if self.target.zone is None or day is None:
+    def _calls_total(self, calls: int, known: FolderFigures, before: Published) -> int | None:
+        if before.day is None:
             return calls
-        # Coming after the next day's small number, the number of a repeated day would look like new calls.
-        return None if day == repeated_day else max(calls, known.calls_total or 0)
+        if before.day == before.repeated_day:
+            # Coming after the next day's small number, the number of a repeated day would look like new calls.
+            return None
+        return calls if before.new_server else max(calls, known.calls_total or 0)
 
     def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        key, labels, zone = self._key(folder), self._labels(folder), self.target.zone
-        created = ""
-        if figures.calls_total is not None and zone is not None and day is not None:
-            created = sample(_CREATED, labels, midnight(zone, day))
+        key, labels = self._key(folder), self._labels(folder)
+        created = "" if figures.calls_total is None else self._created(labels, day)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
             text = "" if value is None else sample(family.name, labels, value)
             draft.put(family, key, text, text + created)
 
-    def _drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
+    def _created(self, labels: str, day: date | None) -> str:
+        zone = self.target.zone
+        return "" if zone is None or day is None else sample(_CREATED, labels, midnight(zone, day))
+
+    def _drop_values(self, draft: Draft, day: date | None, counters: frozenset[str]) -> Steps[None]:
+        """Remove the series of all folders, except that those of `counters` get a counter of `day` at 0."""
+        before = draft.latest(self)
+        shown = before.folders if before.has_values or before.has_counters else {}
+        for folder in sorted(shown.keys() | counters):
+            labels = self._labels(folder)
+            text = sample(FOLDER_CALLS_TOTAL.name, labels, 0) if folder in counters else ""
+            self._drop_folder(folder, before.folders[folder], draft, text, text and text + self._created(labels, day))
+            yield
+        self._org_series.put(self.target, None, None, draft)
+        draft.replace(self, replace(before, has_values=False, has_counters=False))
+        self._changes.forget()
+
+    def _drop_folder(
+        self, folder: str, figures: FolderFigures, draft: Draft, counter: str = "", openmetrics: str = ""
+    ) -> None:
+        """Remove a folder's series; `counter` is what stays of its counter, also in OpenMetrics."""
         self._drop_agents(folder, figures, draft)
         for family in FOLDER_VALUES:
-            draft.put(family, self._key(folder), "")
+            texts = (counter, openmetrics) if family is FOLDER_CALLS_TOTAL else ("", "")
+            draft.put(family, self._key(folder), *texts)
 
     def _drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         if figures.agents:
