@@ -86,7 +86,7 @@ class PollRunner:
         except Exception:  # noqa: BLE001 # a failure that cannot be recorded must not end this target's polling
             trace = state.mask(traceback.format_exc())
             self._log.error("poll_not_recorded", target=state.target.name, traceback=trace)
-            state.tried = True
+            state.tried = state.tried or begun is not None
 
     async def _poll(self, state: TargetState, begun: float) -> None:
         day = state.day
