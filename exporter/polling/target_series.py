@@ -11,22 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.config.targets import Target
-from exporter.errors import REASONS
 from exporter.exposition.agent_rules import AgentRules
-from exporter.exposition.families import (
-    AGENT_AVERAGE,
-    AGENT_CALLS,
-    FOLDER_CALLS_TOTAL,
-    FOLDER_VALUES,
-    POLL_FAILURES,
-    POLL_VALUES,
-    FolderFigures,
-    PollFigures,
-    agent_columns,
-)
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.exposition.store import Draft
-from exporter.exposition.text_format import agent_samples, label_text, sample
-from exporter.polling.org_day import OrgSeries, midnight
+from exporter.polling.org_day import OrgSeries
+from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
 from exporter.stats.model import AgentDays, FolderDay
@@ -34,8 +23,6 @@ from exporter.stats.parser import Parser, Requested
 
 _MAX_ABSENT = 10_000
 """How many folders a target keeps that its last response does not contain: V-Spark may name new ones without end."""
-
-_CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
 
 class ResponseFigures(Struct, frozen=True):
@@ -77,6 +64,7 @@ class TargetSeries:
     def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_series: OrgSeries) -> None:
         self.target = target
         self.published = Published(rules)
+        self._samples = TargetSamples(target)
         self._changes = ChangeTracker(parser)
         self._org_series = org_series
         self._responses = 0
@@ -117,15 +105,15 @@ class TargetSeries:
             if folder in gone:
                 del folders[folder]
                 if before.has_values or before.has_counters:
-                    self._drop_folder(folder, known, draft)
+                    self._samples.drop_folder(folder, known, draft)
             else:
                 figures = response.changed.get(folder, FolderFigures())
                 figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
                 if figures != folders.get(folder) or not before.has_values:
                     folders[folder] = figures
                     if folder in without_calls:
-                        self._drop_agents(folder, known, draft)
-                    self._put_folder(folder, figures, day, draft)
+                        self._samples.drop_agents(folder, known, draft)
+                    self._samples.put_folder(folder, figures, day, draft)
             yield
         self._org_series.put(self.target, day, len(folders), draft)
         draft.replace(
@@ -178,8 +166,7 @@ class TargetSeries:
     def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
         yield from self.drop_values(draft)
-        for family in (*POLL_VALUES, POLL_FAILURES):
-            draft.put(family, self._key(self.target.folder or ""), "")
+        self._samples.drop_polls(draft)
 
     def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last response's agents by other rules."""
@@ -204,18 +191,10 @@ class TargetSeries:
         """Publish figures of the target's polls."""
         before = draft.latest(self)
         draft.replace(self, replace(before, polls=polls))
-        key = self._key(self.target.folder or "")
-        labels = dict(zip(("company", "org", "folder"), key, strict=True))
-        text = label_text(labels)
-        for family, value_of in POLL_VALUES.items() if polls.polls else ():
-            value = value_of(polls)
-            draft.put(family, key, "" if value is None else sample(family.name, text, value))
+        if polls.polls:
+            self._samples.put_polls(polls, draft)
         if not before.polls.polls or polls.failures != before.polls.failures:
-            failures = [
-                sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), polls.failures.get(reason, 0))
-                for reason in sorted(REASONS)
-            ]
-            draft.put(POLL_FAILURES, key, "".join(failures))
+            self._samples.put_failures(polls.failures, draft)
 
     @property
     def _expected(self) -> frozenset[str]:
@@ -229,17 +208,9 @@ class TargetSeries:
             if seen and figures.calls_total is not None:
                 yield folder
 
-    def _key(self, folder: str) -> tuple[str, str, str]:
-        return self.target.company, self.target.org, folder
-
-    def _labels(self, folder: str) -> str:
-        return label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
-
     def _put_agents(self, folder_day: FolderDay, rules: AgentRules, draft: Draft) -> Steps[FolderFigures]:
         shown, folded = yield from rules.apply(AgentDays.of(folder_day.agents))
-        key, labels = self._key(folder_day.folder), self._labels(folder_day.folder)
-        for family, agents, values in agent_columns(shown):
-            draft.put(family, key, agent_samples(family.name, labels, agents, values))
+        self._samples.put_agents(folder_day.folder, shown, draft)
         return FolderFigures(
             calls=folder_day.calls,
             average_seconds=folder_day.average_seconds,
@@ -255,44 +226,18 @@ class TargetSeries:
             return None
         return calls if before.new_server else max(calls, known.calls_total or 0)
 
-    def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        key, labels = self._key(folder), self._labels(folder)
-        created = "" if figures.calls_total is None else self._created(labels, day)
-        for family, value_of in FOLDER_VALUES.items():
-            value = value_of(figures)
-            text = "" if value is None else sample(family.name, labels, value)
-            draft.put(family, key, text, text + created)
-
-    def _created(self, labels: str, day: date | None) -> str:
-        zone = self.target.zone
-        return "" if zone is None or day is None else sample(_CREATED, labels, midnight(zone, day))
-
     def _drop_values(self, draft: Draft, day: date | None, counters: frozenset[str]) -> Steps[None]:
         """Remove the series of all folders, except that those of `counters` get a counter of `day` at 0."""
         before = draft.latest(self)
         shown = before.folders if before.has_values or before.has_counters else {}
         for folder in sorted(shown.keys() | counters):
-            labels = self._labels(folder)
-            text = sample(FOLDER_CALLS_TOTAL.name, labels, 0) if folder in counters else ""
-            self._drop_folder(folder, before.folders[folder], draft, text, text and text + self._created(labels, day))
+            self._samples.drop_folder(folder, before.folders[folder], draft)
+            if folder in counters:
+                self._samples.put_counter(folder, 0, day, draft)
             yield
         self._org_series.put(self.target, None, None, draft)
         draft.replace(self, replace(before, has_values=False, has_counters=False))
         self._changes.forget()
-
-    def _drop_folder(
-        self, folder: str, figures: FolderFigures, draft: Draft, counter: str = "", openmetrics: str = ""
-    ) -> None:
-        """Remove a folder's series; `counter` is what stays of its counter, also in OpenMetrics."""
-        self._drop_agents(folder, figures, draft)
-        for family in FOLDER_VALUES:
-            texts = (counter, openmetrics) if family is FOLDER_CALLS_TOTAL else ("", "")
-            draft.put(family, self._key(folder), *texts)
-
-    def _drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
-        if figures.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
 
 
 def _absent(before: Published, named: frozenset[str], today: date) -> Mapping[str, date]:
