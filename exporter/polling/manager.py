@@ -92,7 +92,13 @@ class PollManager:
             async with AsyncExitStack() as unused:
                 if client is not old:
                     await unused.enter_async_context(client)
-                replaced = await self.poller.replace(targets, client, parser=parser, rules=rules)
+                replaced = await self.poller.replace(
+                    targets,
+                    client,
+                    parser=parser,
+                    rules=rules,
+                    new_server=config.vspark.url != before.config.vspark.url,
+                )
                 if self._stopped:  # meanwhile, or before
                     return replaced
                 unused.pop_all()

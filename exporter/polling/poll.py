@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Protocol
@@ -14,10 +14,9 @@ from exporter.config.targets import Target
 from exporter.errors import INTERNAL, PollError
 from exporter.exposition.store import Draft, Store
 from exporter.polling.org_day import ZoneDays
-from exporter.polling.target_series import ResponseFigures
 from exporter.polling.target_state import LastError, TargetState
 from exporter.runtime.clock import Clock
-from exporter.runtime.steps import paced
+from exporter.runtime.steps import Steps, paced
 
 
 class Upstream(Protocol):
@@ -54,63 +53,92 @@ class PollRunner:
         state.poll_again = True
         while state.poll_again:
             state.poll_again = False
-            try:
-                await self._poll(state)
-            except Exception:  # noqa: BLE001 # a failure that cannot be recorded must not end this target's polling
-                trace = state.mask(traceback.format_exc())
-                self._log.error("poll_not_recorded", target=state.target.name, traceback=trace)
-            state.tried = True
+            async with self._boundary(state, begun := self._clock.monotonic()):
+                await self._poll(state, begun)
+            state.tried = state.tried or state.series.published.polls.polls > 0
         state.task = None
 
-    async def _poll(self, state: TargetState) -> None:
-        begun, day = self._clock.monotonic(), state.day
-        state.remember_token()
+    async def change(self, states: Sequence[TargetState], write: Callable[[TargetState, Draft], Steps[None]]) -> None:
+        """Change the series of targets by `write`, in one page."""
         try:
-            body = await self.upstream.fetch(state.target, day)
-            await self._succeed(state, body, day, begun)
-        except PollError as error:
-            await self._fail(state, begun, error.reason, error=state.mask(str(error)))
-        except Exception:  # noqa: BLE001 # a bug that one target meets must not affect the others
+            async with self.draft() as draft:
+                for state in states:
+                    await paced(write(state, draft))
+        except Exception:  # noqa: BLE001 # in the page of its own, the target that raised this meets it again
+            for state in states:
+                async with self._boundary(state), self.draft() as draft:
+                    await paced(write(state, draft))
+
+    @asynccontextmanager
+    async def _boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
+        """Record what is raised for a target, so that it does not affect the others.
+
+        `begun` is when its poll began, None if it is not a poll that raises.
+        """
+        try:
+            try:
+                yield
+            except PollError as error:
+                await self._fail(state, begun, error.reason, error=state.mask(str(error)))
+            except Exception:  # noqa: BLE001 # a bug that one target meets must not affect the others
+                trace = state.mask(traceback.format_exc())
+                await self._fail(state, begun, INTERNAL, error="a bug of this program", traceback=trace)
+        except Exception:  # noqa: BLE001 # a failure that cannot be recorded must not end this target's polling
             trace = state.mask(traceback.format_exc())
-            await self._fail(state, begun, INTERNAL, error="a bug of this program", traceback=trace)
+            self._log.error("poll_not_recorded", target=state.target.name, traceback=trace)
+            state.tried = state.tried or begun is not None
+
+    async def _poll(self, state: TargetState, begun: float) -> None:
+        day = state.day
+        state.remember_token()
+        body = await self.upstream.fetch(state.target, day)
+        await self._succeed(state, body, day, begun)
 
     async def _succeed(self, state: TargetState, body: bytes, day: date | None, begun: float) -> None:
         """Publish what a response says, unless its day is over."""
-        series, zone = state.series, state.target.zone
+        series = state.series
         async with self._lock:
-            draft, before = self._store.draft(), series.published.folders
-            response: ResponseFigures | None = await paced(series.read(body, day, draft))
-            now = self._clock.time()
-            if zone is not None and day != self._days.today(zone, now):
+            draft, before, response = self._store.draft(), series.published.folders, None
+            if self._is_today(state, day):
+                response = await paced(series.read(body, day, draft))
+            if response is None or not self._is_today(state, day):  # midnight may have passed while it was read
                 self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
-                draft, response = self._store.draft(), None
-            if response is not None:
-                await paced(series.settle(response, day, now, draft))
+                return
+            now = self._clock.time()
+            await paced(series.settle(response, day, now, draft))
             self._publish(state, draft, begun, reason=None)
             state.success_monotonic = self._clock.monotonic()
-            if response is not None:
-                await paced(state.add_to_curve(before, response.changed, now))
+            await paced(state.add_to_curve(before, response.changed, now))
         seconds = round(self._clock.monotonic() - begun, 3)
         self._log.debug("poll_succeeded", target=state.target.name, bytes=len(body), seconds=seconds)
         state.log_success(self._log, self._clock.monotonic())
 
-    async def _fail(self, state: TargetState, begun: float, reason: str, **details: str) -> None:
+    def _is_today(self, state: TargetState, day: date | None) -> bool:
+        zone = state.target.zone
+        return zone is None or day == self._days.today(zone, self._clock.time())
+
+    async def _fail(self, state: TargetState, begun: float | None, reason: str, **details: str) -> None:
         state.last_error = LastError.of(reason, details["error"], self._clock.time())
         async with self._lock:
             self._publish(state, self._store.draft(), begun, reason=reason)
-        state.log_failure(self._log, begun, self._clock.monotonic(), reason, details)
+        now = self._clock.monotonic()
+        state.log_failure(self._log, now if begun is None else begun, now, reason, details)
 
-    def _publish(self, state: TargetState, draft: Draft, begun: float, *, reason: str | None) -> None:
-        """Publish a draft with a poll's outcome: success without a `reason`, failure with one."""
+    def _publish(self, state: TargetState, draft: Draft, begun: float | None, *, reason: str | None) -> None:
+        """Publish a draft with a poll's outcome: success without a `reason`, failure with one.
+
+        Without `begun`, only the failure is counted: it was not a poll that failed.
+        """
         polls, now = state.series.published.polls, self._clock.time()
-        polls = replace(
-            polls,
-            up=reason is None,
-            last_poll_timestamp_seconds=now,
-            last_poll_duration_seconds=self._clock.monotonic() - begun,
-            polls=polls.polls + 1,
-            skipped=state.skipped,
-        )
+        if begun is not None:
+            polls = replace(
+                polls,
+                up=reason is None,
+                last_poll_timestamp_seconds=now,
+                last_poll_duration_seconds=self._clock.monotonic() - begun,
+                polls=polls.polls + 1,
+                skipped=state.skipped,
+            )
         if reason is None:
             polls = replace(polls, last_success_timestamp_seconds=now)
         else:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import date
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from exporter.polling.snapshot import TargetStatus
 from exporter.polling.target_series import TargetSeries
 from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock
-from exporter.runtime.steps import paced
+from exporter.runtime.steps import Steps, paced
 from exporter.stats.parser import Parser
 
 _LONGEST_SLEEP_SECONDS: Final = 1.0
@@ -97,14 +98,21 @@ class Poller:
                 self._tasks = None
 
     async def replace(
-        self, targets: Sequence[Target], upstream: Upstream, *, parser: Parser, rules: AgentRules
+        self,
+        targets: Sequence[Target],
+        upstream: Upstream,
+        *,
+        parser: Parser,
+        rules: AgentRules,
+        new_server: bool = False,
     ) -> Replaced:
         """Poll these targets from now on.
 
         A target that stays keeps its values and its schedule. It is polled at once if its interval or token has
         changed, and so is a new target. Other rules apply at once to the values that are published; if they cannot,
         the values are removed and the target is polled at once. Another parser applies to the next response. Running
-        polls of another upstream or of removed targets are cancelled. If this fails, nothing is changed.
+        polls of another upstream or of removed targets are cancelled. A new server is polled at once; its numbers do
+        not continue the counters. If this fails, nothing is changed.
         """
         known = {_id(state.target): state for state in self._states}
         leaving = [known[each] for each in known.keys() - {_id(target) for target in targets}]
@@ -114,7 +122,7 @@ class Poller:
             state.removed = True
         cancelled = await _cancel_polls(leaving)
         try:
-            await self._publish_change(leaving, [*staying.values()], parser, rules)
+            await self._publish_change(leaving, [*staying.values()], parser, rules, new_server=new_server)
         except BaseException:
             for state in leaving:
                 state.removed = False
@@ -128,12 +136,19 @@ class Poller:
         emptied = [state for state in with_values if not state.series.published.has_values]
         # Only now: polls that began meanwhile use the upstream from before, with its token.
         cancelled = await _cancel_polls(staying.values()) if upstream is not before else []
-        for state in dict.fromkeys([*cancelled, *changed, *added, *emptied]):
+        moved = [*staying.values()] if new_server else []
+        for state in dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]):
             self._begin_poll(state)
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 
     async def _publish_change(
-        self, leaving: Sequence[TargetState], staying: Sequence[TargetState], parser: Parser, rules: AgentRules
+        self,
+        leaving: Sequence[TargetState],
+        staying: Sequence[TargetState],
+        parser: Parser,
+        rules: AgentRules,
+        *,
+        new_server: bool,
     ) -> None:
         """Remove series, and apply other rules to the rest, all in one page."""
         async with self._runner.draft() as draft:
@@ -141,6 +156,10 @@ class Poller:
                 await paced(state.series.remove(draft))
             for state in staying if rules != self._rules else ():
                 await paced(state.series.apply_rules(rules, self._clock.time(), draft))
+            for state in staying if new_server else ():
+                state.series.restart_counters(draft)
+        for state in staying if new_server else ():
+            state.curve = DayCurve()
         if parser != self._parser:
             for state in staying:
                 state.series.read_with(parser)
@@ -194,38 +213,41 @@ class Poller:
     async def _turn_days(self) -> None:
         """Remove the values of targets whose org has begun another day, and poll these targets at once."""
         now = self._clock.time()
-        turned = [
-            (state, today)
+        turned = {
+            state: today
             for state in self._states
             if state.target.zone is not None and (today := self._days.today(state.target.zone, now)) != state.day
-        ]
+        }
         if not turned:
             return
-        async with self._runner.draft() as draft:
-            for state, today in turned:
-                state.day = today
-            for state, _ in turned:
-                await paced(state.series.begin_day(draft))
-        for state, today in turned:
+        await self._runner.change([*turned], lambda state, draft: self._begin_day(state, turned[state], draft))
+        for state, today in turned.items():
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
             self._begin_poll(state)
 
+    def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
+        state.day, state.day_began = today, self._clock.monotonic()
+        yield from state.series.begin_day(today, draft)
+
     async def _expire(self) -> list[TargetState]:
         """Remove the values of targets without a success for too long; return these targets."""
-        expired = [state for state in self._states if self._is_expired(state)]
+        expired = [state for state in self._states if state.is_expired(self._clock)]
         if not expired:
             return []
-        async with self._runner.draft() as draft:
-            for state in expired:
-                if self._is_expired(state):  # a poll may have succeeded while this waited
-                    self._log.warning("values_expired", target=state.target.name)
-                    await paced(state.series.drop_values(draft))
+        with_values = [state for state in expired if state.series.published.has_values]
+        await self._runner.change(expired, self._drop_values)
+        for state in with_values:
+            if not state.series.published.has_values:
+                self._log.warning("values_expired", target=state.target.name)
+        for state in expired:
+            if state.is_expired(self._clock):
+                state.expires_from = self._clock.monotonic() + state.target.interval_seconds
         return expired
 
-    def _is_expired(self, state: TargetState) -> bool:
-        age = state.success_age_seconds(self._clock)
-        return state.series.published.has_values and age is not None and age > state.target.stale_after_seconds
+    def _drop_values(self, state: TargetState, draft: Draft) -> Steps[None]:
+        if state.is_expired(self._clock):  # a poll may have succeeded while this waited
+            yield from state.series.drop_values(draft)
 
 
 def _id(target: Target) -> tuple[_OrgId, str | None]:

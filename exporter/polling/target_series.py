@@ -3,7 +3,7 @@
 Every method writes to a `Draft`. What it writes is the table of situations in docs/metrics.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
@@ -12,20 +12,10 @@ from msgspec.structs import replace
 
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
-from exporter.exposition.families import (
-    AGENT_AVERAGE,
-    AGENT_CALLS,
-    FOLDER_CALLS_TOTAL,
-    FOLDER_VALUES,
-    POLL_FAILURES,
-    POLL_VALUES,
-    FolderFigures,
-    PollFigures,
-    agent_columns,
-)
+from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.exposition.store import Draft
-from exporter.exposition.text_format import agent_samples, label_text, sample
-from exporter.polling.org_day import OrgSeries, midnight
+from exporter.polling.org_day import OrgSeries
+from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
 from exporter.stats.model import AgentDays, FolderDay
@@ -35,7 +25,6 @@ _MAX_ABSENT = 10_000
 """How many folders a target keeps that its last response does not contain: V-Spark may name new ones without end."""
 
 _NO_CONTENTS = Contents(None, frozenset())
-_CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
 
 class ResponseFigures(Struct, frozen=True):
@@ -48,17 +37,20 @@ class ResponseFigures(Struct, frozen=True):
 class Published(Struct, frozen=True):
     """What a target has published. The mappings are replaced, never changed.
 
-    `folders` has the figures of the org's current day. They stay when the series are removed because of their age:
-    within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
-    folder counts too. `contents` and `today` are of the last response, `absent` has the folders that earlier responses
-    contained, with the day on which they were last seen, the oldest first. `listed` are the folders that V-Spark listed
-    for the target by then. `repeated_day` is a day to which the clock
+    `folders` has the figures of `day`, the org's current day. They stay when the series are removed because of their
+    age: within a day the counters must not decrease. `has_values` is whether the series exist; a response without any
+    folder counts too. `has_counters` is whether only the counters exist, at 0: no response of the day has arrived yet.
+    `new_server` is whether the figures are of another V-Spark than the next response. `contents` and `today` are of the
+    last response, `absent` has the folders that earlier responses contained, with the day on which they were last seen,
+    the oldest first. `listed` are the folders that V-Spark listed by then. `repeated_day` is a day to which the clock
     was set back. `responses` is the number of the last response whose figures are published.
     """
 
     rules: AgentRules
     polls: PollFigures = PollFigures()
     has_values: bool = False
+    has_counters: bool = False
+    new_server: bool = False
     folders: Mapping[str, FolderFigures] = {}
     contents: Contents = _NO_CONTENTS
     today: date = date.min
@@ -75,6 +67,7 @@ class TargetSeries:
     def __init__(self, target: Target, parser: Parser, rules: AgentRules, org_series: OrgSeries) -> None:
         self.target = target
         self.published = Published(rules)
+        self._samples = TargetSamples(target)
         self._changes = ChangeTracker(parser)
         self._org_series = org_series
         self._responses = 0
@@ -85,6 +78,7 @@ class TargetSeries:
 
         Raises DecodeError.
         """
+        yield from self.begin_day(day, draft)
         published = draft.latest(self)
         if published.responses != self._responses:
             # The last response was read, but not published. Only what differs from it would be read now.
@@ -120,13 +114,10 @@ class TargetSeries:
         if before.has_values and contents is before.contents and today == before.today and listed == before.listed:
             draft.replace(self, replace(before, responses=self._responses))
             return
-        repeated = before.repeated_day
-        if day is not None and before.day is not None and day < before.day:
-            repeated = day
         absent = _absent(before, contents.folders, today)
         # A folder that V-Spark no longer lists has been deleted, and one that it lists has 0 calls until it is named.
-        kept = listed if listed is not None else frozenset([*absent, *filter(None, [self.target.folder])])
-        if listed is not None and before.has_values and listed == before.listed and day == before.day:
+        kept = listed if listed is not None else frozenset({*absent, *self._expected})
+        if listed is not None and before.has_values and listed == before.listed and today == before.today:
             no_longer_named = before.contents.folders - contents.folders  # the others are published as they are
         else:
             no_longer_named = frozenset(before.folders.keys() | kept) - contents.folders
@@ -137,16 +128,16 @@ class TargetSeries:
             known = folders.get(folder, FolderFigures())
             if folder in gone:
                 folders.pop(folder, None)
-                if before.has_values:
-                    self._drop_folder(folder, known, draft)
+                if before.has_values or before.has_counters:
+                    self._samples.drop_folder(folder, known, draft)
             else:
                 figures = response.changed.get(folder, FolderFigures())
-                figures = replace(figures, calls_total=self._calls_total(figures.calls, known, day, repeated))
+                figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
                 if figures != folders.get(folder) or not before.has_values:
                     folders[folder] = figures
                     if folder in without_calls:
-                        self._drop_agents(folder, known, draft)
-                    self._put_folder(folder, figures, day, draft)
+                        self._samples.drop_agents(folder, known, draft)
+                    self._samples.put_folder(folder, figures, day, draft)
             yield
         self._org_series.put(self.target, day, len(folders), draft)
         draft.replace(
@@ -154,38 +145,53 @@ class TargetSeries:
             replace(
                 before,
                 has_values=True,
+                has_counters=False,
+                new_server=False,
                 folders=folders,
                 contents=contents,
                 today=today,
                 absent=absent,
                 listed=listed,
-                day=day,
-                repeated_day=repeated,
                 responses=self._responses,
             ),
         )
 
     def drop_values(self, draft: Draft) -> Steps[None]:
-        """Remove the values, because their day is over or they are too old. The poll metrics stay."""
-        published = draft.latest(self)
-        if published.has_values:
-            for folder, figures in sorted(published.folders.items()):
-                self._drop_folder(folder, figures, draft)
-                yield
-        self._org_series.put(self.target, None, None, draft)
-        draft.replace(self, replace(published, has_values=False))
-        self._changes.forget()
+        """Remove the values, because they are too old, and counters without values. The poll metrics stay."""
+        yield from self._drop_values(draft, day=None, counters=frozenset())
 
-    def begin_day(self, draft: Draft) -> Steps[None]:
-        """Remove yesterday's values and restart the counters."""
-        yield from self.drop_values(draft)
-        draft.replace(self, replace(draft.latest(self), folders={}))
+    def begin_day(self, day: date | None, draft: Draft) -> Steps[None]:
+        """Remove yesterday's values, and restart every counter of yesterday at 0, also if it has been removed since.
+
+        Prometheus would take a counter that returns hours later for yesterday's, unless the new number is lower.
+        """
+        before = draft.latest(self)
+        if day == before.day:
+            return
+        repeated = before.repeated_day
+        if day is not None and before.day is not None and day < before.day:
+            repeated = day
+        counters = frozenset(self._continued(before) if day != repeated else ())
+        yield from self._drop_values(draft, day, counters)
+        after = replace(
+            draft.latest(self),
+            has_counters=bool(counters),
+            new_server=False,
+            folders=dict.fromkeys(counters, FolderFigures()),
+            day=day,
+            repeated_day=repeated,
+        )
+        draft.replace(self, after)
+
+    def restart_counters(self, draft: Draft) -> None:
+        """Let the next response, which is another V-Spark's, set the counters, also to lower numbers."""
+        self._changes.forget()
+        draft.replace(self, replace(draft.latest(self), new_server=True))
 
     def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
         yield from self.drop_values(draft)
-        for family in (*POLL_VALUES, POLL_FAILURES):
-            draft.put(family, self._key(self.target.folder or ""), "")
+        self._samples.drop_polls(draft)
 
     def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last response's agents by other rules."""
@@ -209,30 +215,28 @@ class TargetSeries:
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""
-        draft.replace(self, replace(draft.latest(self), polls=polls))
-        key = self._key(self.target.folder or "")
-        labels = dict(zip(("company", "org", "folder"), key, strict=True))
-        text = label_text(labels)
-        for family, value_of in POLL_VALUES.items():
-            value = value_of(polls)
-            draft.put(family, key, "" if value is None else sample(family.name, text, value))
-        failures = [
-            sample(POLL_FAILURES.name, label_text({**labels, "reason": reason}), count)
-            for reason, count in sorted(polls.failures.items())
-        ]
-        draft.put(POLL_FAILURES, key, "".join(failures))
+        before = draft.latest(self)
+        draft.replace(self, replace(before, polls=polls))
+        if polls.polls:
+            self._samples.put_polls(polls, draft)
+        if not before.polls.polls or polls.failures != before.polls.failures:
+            self._samples.put_failures(polls.failures, draft)
 
-    def _key(self, folder: str) -> tuple[str, str, str]:
-        return self.target.company, self.target.org, folder
+    @property
+    def _expected(self) -> frozenset[str]:
+        """The folders that are published even if no response contains them."""
+        return frozenset() if self.target.folder is None else frozenset((self.target.folder,))
 
-    def _labels(self, folder: str) -> str:
-        return label_text({"company": self.target.company, "org": self.target.org, "folder": folder})
+    def _continued(self, before: Published) -> Iterator[str]:
+        """Yield the folders with a counter, but those that no response of the last day with responses contained."""
+        for folder, figures in before.folders.items():
+            seen = folder in self._expected or before.absent.get(folder, before.today) >= before.today
+            if seen and figures.calls_total is not None:
+                yield folder
 
     def _put_agents(self, folder_day: FolderDay, rules: AgentRules, draft: Draft) -> Steps[FolderFigures]:
         shown, folded = yield from rules.apply(AgentDays.of(folder_day.agents))
-        key, labels = self._key(folder_day.folder), self._labels(folder_day.folder)
-        for family, agents, values in agent_columns(shown):
-            draft.put(family, key, agent_samples(family.name, labels, agents, values))
+        self._samples.put_agents(folder_day.folder, shown, draft)
         return FolderFigures(
             calls=folder_day.calls,
             average_seconds=folder_day.average_seconds,
@@ -240,31 +244,26 @@ class TargetSeries:
             folded=folded,
         )
 
-    def _calls_total(self, calls: int, known: FolderFigures, day: date | None, repeated_day: date | None) -> int | None:
-        if self.target.zone is None or day is None:
+    def _calls_total(self, calls: int, known: FolderFigures, before: Published) -> int | None:
+        if before.day is None:
             return calls
-        # Coming after the next day's small number, the number of a repeated day would look like new calls.
-        return None if day == repeated_day else max(calls, known.calls_total or 0)
+        if before.day == before.repeated_day:
+            # Coming after the next day's small number, the number of a repeated day would look like new calls.
+            return None
+        return calls if before.new_server else max(calls, known.calls_total or 0)
 
-    def _put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        key, labels, zone = self._key(folder), self._labels(folder), self.target.zone
-        created = ""
-        if figures.calls_total is not None and zone is not None and day is not None:
-            created = sample(_CREATED, labels, midnight(zone, day))
-        for family, value_of in FOLDER_VALUES.items():
-            value = value_of(figures)
-            text = "" if value is None else sample(family.name, labels, value)
-            draft.put(family, key, text, text + created)
-
-    def _drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
-        self._drop_agents(folder, figures, draft)
-        for family in FOLDER_VALUES:
-            draft.put(family, self._key(folder), "")
-
-    def _drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
-        if figures.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
+    def _drop_values(self, draft: Draft, day: date | None, counters: frozenset[str]) -> Steps[None]:
+        """Remove the series of all folders, except that those of `counters` get a counter of `day` at 0."""
+        before = draft.latest(self)
+        shown = before.folders if before.has_values or before.has_counters else {}
+        for folder in sorted(shown.keys() | counters):
+            self._samples.drop_folder(folder, before.folders[folder], draft)
+            if folder in counters:
+                self._samples.put_counter(folder, 0, day, draft)
+            yield
+        self._org_series.put(self.target, None, None, draft)
+        draft.replace(self, replace(before, has_values=False, has_counters=False))
+        self._changes.forget()
 
 
 def _absent(before: Published, named: frozenset[str], today: date) -> Mapping[str, date]:

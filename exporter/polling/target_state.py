@@ -60,6 +60,10 @@ class TargetState:
         """Whether the target has left the configuration."""
         self.skipped = 0
         self.success_monotonic = 0.0
+        self.day_began = 0.0
+        """When the poller noticed that `day` had begun."""
+        self.expires_from = 0.0
+        """Before this, nothing expires: removing the series has failed, which is tried once in each interval."""
         self.last_error: LastError | None = None
         self._tokens: deque[Token] = deque(maxlen=_TOKENS_KEPT)
         self._outage: _Outage | None = None
@@ -85,6 +89,15 @@ class TargetState:
             return None
         # By both clocks: one stands still while the machine sleeps, the other may be set back.
         return max(clock.monotonic() - self.success_monotonic, clock.time() - success)
+
+    def is_expired(self, clock: Clock) -> bool:
+        """Return whether the values, or a new day's counters without values, have waited for a success for too long."""
+        published, now, age = self.series.published, clock.monotonic(), None
+        if published.has_values:
+            age = self.success_age_seconds(clock)
+        elif published.has_counters:
+            age = now - self.day_began
+        return age is not None and age > self.target.stale_after_seconds and now >= self.expires_from
 
     def add_to_curve(self, before: Mapping[str, FolderFigures], changed: Iterable[str], now: float) -> Steps[None]:
         """Add a successful poll to the curve; `before` has the figures that it replaced, `now` is a Unix time."""

@@ -2,22 +2,25 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from exporter.config.targets import Target
 from exporter.config.tokens import FileToken
-from exporter.errors import INTERNAL, REASONS
+from exporter.errors import INTERNAL, REASONS, MappingError
 from exporter.exposition.families import PollFigures
 from exporter.exposition.store import Draft
+from exporter.exposition.text_format import Format
 from exporter.polling.poll import Upstream
 from exporter.polling.schedule import offset_seconds
 from exporter.polling.target_series import TargetSeries
+from exporter.runtime.steps import Steps
 from exporter.simulator import Fault, Simulator
-from tests.support.fake_clock import NOON, FakeClock, polling, site_of, target_of, watching
+from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, site_of, target_of, watching
 from tests.support.raw_servers import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until
+from tests.support.samples import failure_samples
 
 
 def held(release: asyncio.Event, body: bytes = b"[]") -> Conversation:
@@ -162,10 +165,12 @@ async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
         await until(lambda: len(server.requests) == 1)
         clock.set(NOON.timestamp() + 86400)  # the poller sleeps and does not notice, but the response arrives
         release.set()
-        await until(lambda: watched.poller.ready)
-        assert (watched.events(), watched.value(calls)) == ([("answer_too_late", "C/O/A", "")], None)
+        await until(lambda: watched.idle)
+        assert (watched.events(), watched.text()) == ([("answer_too_late", "C/O/A", "")], "")
+        assert not watched.poller.ready
         clock.set(NOON.timestamp())
-        await watched.polled()
+        clock.advance(60)
+        await until(lambda: watched.poller.ready)
         assert watched.value(calls) == 3
 
 
@@ -182,6 +187,11 @@ class Routes(dict[str, Upstream]):
 class Buggy:
     async def fetch(self, target: Target, day: date | None) -> bytes:
         raise RuntimeError(f"{target.name} {day} {CANARY} ?token={CANARY_IN_URL}")
+
+
+class Unmapped:
+    async def fetch(self, target: Target, day: date | None) -> bytes:  # noqa: ARG002 # as the protocol has it
+        raise MappingError(f"no key {CANARY}")
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -203,6 +213,7 @@ URLS: Mapping[str, str] = {
     "connect": "http://127.0.0.1:1",
     "tls": "https://127.0.0.1:{port}",
 }
+RAISING: Mapping[str, Upstream] = {INTERNAL: Buggy(), "mapping": Unmapped()}
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -216,7 +227,7 @@ async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, 
         Simulator(site_of(good, bad), clock=clock.utc) as simulator,
         client_of(simulator.url) as client,
         client_of(url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000) as failing,
-        polling(clock, Routes(A=client, B=Buggy() if reason == INTERNAL else failing), good, bad) as watched,
+        polling(clock, Routes(A=client, B=RAISING.get(reason, failing)), good, bad) as watched,
     ):
         if reason == "no_token":
             token.unlink()
@@ -230,15 +241,16 @@ async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, 
             'vspark_last_poll_duration_seconds{company="C",folder="B",org="O"} 0.0',
             'vspark_polls_total{company="C",folder="B",org="O"} 2.0',
             'vspark_polls_skipped_total{company="C",folder="B",org="O"} 0.0',
-            f'vspark_poll_failures_total{{company="C",folder="B",org="O",reason="{reason}"}} 2.0',
+            *failure_samples({reason: 2}, folder="B"),
         ]
-        assert watched.lines('folder="A"')[-6:] == [
+        assert watched.lines('folder="A"')[-6 - len(REASONS) :] == [
             'vspark_up{company="C",folder="A",org="O"} 1.0',
             'vspark_last_poll_timestamp_seconds{company="C",folder="A",org="O"} 1.79545326e+09',
             'vspark_last_success_timestamp_seconds{company="C",folder="A",org="O"} 1.79545326e+09',
             'vspark_last_poll_duration_seconds{company="C",folder="A",org="O"} 0.0',
             'vspark_polls_total{company="C",folder="A",org="O"} 2.0',
             'vspark_polls_skipped_total{company="C",folder="A",org="O"} 0.0',
+            *failure_samples({}, folder="A"),
         ]
         assert watched.events() == [("poll_failed", "C/O/B", reason)]
         watched.assert_secret()
@@ -363,3 +375,79 @@ async def test_an_error_while_a_failure_is_recorded_does_not_end_polling(monkeyp
         assert watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 3
         assert watched.events() == [("poll_not_recorded", "C/O/B", "")] * 3
         watched.assert_secret()
+
+
+def break_b(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Let a method of the series of folder B raise."""
+    right = getattr(TargetSeries, method)
+
+    def wrong(self: TargetSeries, *arguments: object) -> Steps[object]:
+        yield
+        if self.target.folder == "B":
+            raise RuntimeError(f"no place for {CANARY}")
+        return (yield from right(self, *arguments))
+
+    monkeypatch.setattr(TargetSeries, method, wrong)
+
+
+def assert_only_b_met_a_bug(watched: RunningPoller, *, failures: int) -> None:
+    assert not watched.task.done()
+    internal = 'vspark_poll_failures_total{company="C",folder="%s",org="O",reason="internal"}'
+    assert [watched.value(internal % folder) for folder in ("A", "B")] == [0, failures]
+    (bug,) = (dict(each) for each in watched.logged if each.get("reason") == "internal")
+    assert bug.pop("traceback").endswith("\nRuntimeError: no place for ***\n")
+    assert bug == {
+        "event": "poll_failed",
+        "log_level": "warning",
+        "target": "C/O/B",
+        "reason": "internal",
+        "error": "a bug of this program",
+    }
+    watched.assert_secret()
+
+
+@pytest.mark.parametrize(("method", "failures"), [("read", 2), ("begin_day", 3)])
+async def test_a_bug_in_a_poll_or_at_midnight_does_not_affect_another_target(
+    method: str, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = target_of("US/Eastern", "A"), target_of("US/Eastern", "B")
+    before_midnight = NOON.replace(hour=4, minute=59, second=50)
+    async with watching(good, bad, start=before_midnight) as (_, clock, watched):
+        await until(lambda: watched.poller.ready)
+        with monkeypatch.context() as patch:
+            break_b(patch, method)
+            await clock.pass_time(
+                59, settled=lambda: watched.idle
+            )  # midnight, the polls at once, and those that are due
+            await until(lambda: watched.idle)
+            assert_only_b_met_a_bug(watched, failures=failures)
+            assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
+            assert watched.value('vspark_up{company="C",folder="B",org="O"}') == 0
+        await watched.polled()
+        midnight = datetime(2026, 11, 23, 5, tzinfo=UTC).timestamp()
+        for folder in ("A", "B"):
+            labels = f'{{company="C",folder="{folder}",org="O"}}'
+            assert watched.value(f"vspark_up{labels}") == 1
+            assert watched.value(f"vspark_folder_calls_created{labels}", Format.OPENMETRICS) == midnight
+
+
+async def test_a_bug_while_old_values_are_removed_does_not_affect_another_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with watching(target_of(None, "A"), target_of(None, "B")) as (simulator, clock, watched):
+        await until(lambda: watched.poller.ready)
+        for folder in ("A", "B"):
+            simulator.fail("C", "O", folder, fault=Fault.status(503))
+        with monkeypatch.context() as patch:
+            break_b(patch, "drop_values")
+            await clock.pass_time(302, settled=lambda: watched.idle)
+            await until(lambda: watched.idle and not watched.lines('vspark_folder_calls_today{company="C",folder="A"'))
+            assert_only_b_met_a_bug(watched, failures=1)
+            polls = 'vspark_polls_total{company="C",folder="%s",org="O"}'
+            assert watched.value(polls % "A") == watched.value(polls % "B") == 6
+            await clock.pass_time(60, settled=lambda: watched.idle)  # it is tried again once in an interval
+            await until(lambda: watched.idle)
+            internal = 'vspark_poll_failures_total{company="C",folder="B",org="O",reason="internal"}'
+            assert watched.value(internal) == 2
+        await clock.pass_time(60, settled=lambda: watched.idle)
+        await until(lambda: watched.lines("vspark_folder") == [])

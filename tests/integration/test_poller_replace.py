@@ -294,3 +294,45 @@ async def test_a_change_while_it_stops_begins_nothing() -> None:
         await asyncio.gather(watched.task, return_exceptions=True)
         assert await watched.replace(A, B) == "2 targets, 1 new, 0 changed, 0 gone"
         assert names(watched) == ["C/O/A"]
+
+
+@pytest.mark.parametrize(("new_server", "total"), [(True, 6), (False, 8)])
+async def test_the_counters_do_not_continue_those_of_another_server(new_server: bool, total: int) -> None:  # noqa: FBT001 # a parameter
+    """The new server's numbers may be lower. As the first response is the old one's last, it must be read again."""
+    calls = {name: f'vspark_folder_calls_{name}{{company="C",folder="A",org="O"}}' for name in ("today", "total")}
+    async with (
+        serving(answer(b'{"calls":8}'), answer(b'{"calls":6}')) as old,
+        serving(answer(status="401 Unauthorized"), answer(b'{"calls":6}')) as new,
+        client_of(old.port) as client,
+        client_of(new.port) as other,
+        polling(FakeClock(NOON), client, A) as watched,
+    ):
+        await until(lambda: watched.poller.ready)
+        await watched.polled()
+        assert [watched.value(series) for series in calls.values()] == [6, 8]
+        await watched.replace(A, upstream=other, new_server=new_server)
+        await until(lambda: len(new.requests) == new_server and watched.idle)  # a new server is requested at once
+        (status,) = watched.poller.status()
+        assert (status.curve.midnight is None) == new_server
+        assert [watched.value(series) for series in calls.values()] == [6, 8]  # until the new server has responded
+        for _ in range(2 - new_server):
+            await watched.polled()
+        assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
+        assert [watched.value(series) for series in calls.values()] == [6, total]
+
+
+async def test_a_reload_just_after_midnight_keeps_the_counters_at_0() -> None:
+    async with watching(A, start=NOON.replace(hour=4, minute=59, second=59)) as (simulator, clock, watched):
+        await until(lambda: watched.poller.ready)
+        simulator.fail("C", "O", "A", fault=Fault.status(503))
+        await clock.pass_time(1, settled=lambda: watched.idle)
+        total = 'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0\n'
+        await until(lambda: watched.text("vspark_folder") == total)
+        await watched.replace(replace(A, stale_after_seconds=600.0), rules=HASHED, new_server=True)
+        assert watched.text("vspark_folder") == total
+        await clock.pass_time(600, settled=lambda: watched.idle)
+        assert watched.text("vspark_folder") == total
+        await clock.pass_time(1, settled=lambda: watched.idle)
+        await until(lambda: watched.text("vspark_folder") == "")
+        await watched.replace(B)
+        assert watched.lines('folder="A"') == []

@@ -1,6 +1,8 @@
 """The table of situations in docs/metrics.md, row by row, over real HTTP."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from textwrap import dedent
 
 import pytest
@@ -9,13 +11,16 @@ from exporter.exposition.text_format import Format
 from exporter.simulator import Fault, Shape
 from tests.support.fake_clock import target_of, watching
 from tests.support.raw_servers import until
+from tests.support.samples import failure_samples
 
 DAY_SECONDS = 86400.0
 DAY_START = 'vspark_day_start_timestamp_seconds{company="C",org="O"}'
 
 
-def expected(text: str) -> str:
-    return dedent(text).lstrip("\n")
+def expected(text: str, failures: Mapping[str, int] | None = None, *, folder: str = "A") -> str:
+    """Return the lines of `text` and, if they are given, those of the target's failures."""
+    lines = [] if failures is None else failure_samples(failures, folder=folder)
+    return dedent(text).lstrip("\n") + "".join(f"{line}\n" for line in lines)
 
 
 async def test_the_folder_is_in_the_response() -> None:
@@ -28,7 +33,8 @@ async def test_the_folder_is_in_the_response() -> None:
             b'"agents":{"a1":{"calls":7,"avgduration":"0:04:10"},"a2":{"calls":5}}}]',
         )
         await until(lambda: watched.poller.ready)
-        assert watched.text() == expected("""
+        assert watched.text() == expected(
+            """
             vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0
             vspark_folder_calls_total{company="C",folder="A",org="O"} 12.0
             vspark_folder_call_duration_average_seconds{company="C",folder="A",org="O"} 312.0
@@ -45,14 +51,17 @@ async def test_the_folder_is_in_the_response() -> None:
             vspark_last_poll_duration_seconds{company="C",folder="A",org="O"} 0.0
             vspark_polls_total{company="C",folder="A",org="O"} 1.0
             vspark_polls_skipped_total{company="C",folder="A",org="O"} 0.0
-        """)
+        """,
+            {},
+        )
 
 
 async def test_a_configured_folder_is_not_in_the_response() -> None:
     async with watching(target_of(None, "A")) as (simulator, _, watched):
         simulator.fail("C", "O", "A", fault=Fault.empty())
         await until(lambda: watched.poller.ready)
-        assert watched.text() == expected("""
+        assert watched.text() == expected(
+            """
             vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
             vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
             vspark_folder_call_seconds_today{company="C",folder="A",org="O"} 0.0
@@ -64,7 +73,9 @@ async def test_a_configured_folder_is_not_in_the_response() -> None:
             vspark_last_poll_duration_seconds{company="C",folder="A",org="O"} 0.0
             vspark_polls_total{company="C",folder="A",org="O"} 1.0
             vspark_polls_skipped_total{company="C",folder="A",org="O"} 0.0
-        """)
+        """,
+            {},
+        )
 
 
 async def test_a_folder_of_a_whole_org_is_not_in_the_response() -> None:
@@ -100,15 +111,18 @@ async def test_a_poll_that_fails_keeps_the_values_until_they_are_too_old() -> No
         vspark_agent_calls_today{agent="a1",company="C",folder="A",org="O"} 12.0
         vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09
     """)
-    polls = expected("""
+    polls = expected(
+        """
         vspark_up{company="C",folder="",org="O"} 0.0
         vspark_last_poll_timestamp_seconds{company="C",folder="",org="O"} 1.7954535e+09
         vspark_last_success_timestamp_seconds{company="C",folder="",org="O"} 1.7954532e+09
         vspark_last_poll_duration_seconds{company="C",folder="",org="O"} 0.0
         vspark_polls_total{company="C",folder="",org="O"} 6.0
         vspark_polls_skipped_total{company="C",folder="",org="O"} 0.0
-        vspark_poll_failures_total{company="C",folder="",org="O",reason="server_error"} 5.0
-    """)
+    """,
+        {"server_error": 5},
+        folder="",
+    )
     body = b'[{"folder":"A","calls":12,"agents":{"a1":12}}]'
     async with watching(target_of("US/Eastern")) as (simulator, clock, watched):
         simulator.override("C", "O", body=body)
@@ -122,15 +136,18 @@ async def test_a_poll_that_fails_keeps_the_values_until_they_are_too_old() -> No
         assert watched.text() == polls
         simulator.override("C", "O", body=body)
         await watched.polled(59)
-        assert watched.text() == values + expected("""
+        assert watched.text() == values + expected(
+            """
             vspark_up{company="C",folder="",org="O"} 1.0
             vspark_last_poll_timestamp_seconds{company="C",folder="",org="O"} 1.79545356e+09
             vspark_last_success_timestamp_seconds{company="C",folder="",org="O"} 1.79545356e+09
             vspark_last_poll_duration_seconds{company="C",folder="",org="O"} 0.0
             vspark_polls_total{company="C",folder="",org="O"} 7.0
             vspark_polls_skipped_total{company="C",folder="",org="O"} 0.0
-            vspark_poll_failures_total{company="C",folder="",org="O",reason="server_error"} 5.0
-        """)
+        """,
+            {"server_error": 5},
+            folder="",
+        )
         assert watched.events() == [
             ("poll_failed", "C/O", "server_error"),
             ("values_expired", "C/O", ""),
@@ -199,6 +216,8 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
         await until(lambda: watched.poller.ready)
         before, tokyo = watched.lines('org="O"'), watched.text('org="Tokyo"')
         total = 'vspark_folder_calls_total{company="C",folder="A",org="O"}'
+        series = 'vspark_folder_calls_created{company="C",folder="A",org="O"}'
+        created = partial(watched.value, series, Format.OPENMETRICS)
         yesterday = day - timedelta(days=1)
         assert begins.timestamp() - 25 * 3600 <= (watched.value(DAY_START) or 0.0) <= begins.timestamp() - 23 * 3600
         assert (watched.value(total) or 0.0) > 0
@@ -207,15 +226,16 @@ async def test_midnight_has_passed(zone: str, midnight: str, day: date) -> None:
         assert watched.lines('org="O"') == before
         clock.advance(0.25)
         await until(lambda: watched.lines('org="O"') != before)
-        polls = ("vspark_up", "vspark_last", "vspark_polls")
-        assert watched.lines('org="O"') == [line for line in before if line.startswith(polls)]
+        counters = [f'vspark_folder_calls_total{{company="C",folder="{each}",org="O"}} 0.0' for each in ("A", "B")]
+        polls = [line for line in before if line.startswith(("vspark_up", "vspark_last", "vspark_poll"))]
+        assert watched.lines('org="O"') == [*counters, *polls]
+        assert created() == begins.timestamp()
         await until(lambda: watched.value(DAY_START) is not None)
         requested = [request.query["daterange"] for request in simulator.requests if request.path == "/stats/C/O"]
         assert requested == [f"{each:%Y%m%d}-{each:%Y%m%d}" for each in (yesterday, day)]
         assert watched.value(DAY_START) == begins.timestamp()
         assert watched.value(total) == 0
-        created = watched.value('vspark_folder_calls_created{company="C",folder="A",org="O"}', Format.OPENMETRICS)
-        assert created == begins.timestamp()
+        assert created() == begins.timestamp()
         assert watched.text('org="Tokyo"') == tokyo
         assert watched.events() == []
 
@@ -232,16 +252,10 @@ async def test_a_late_response_for_the_day_before(shape: Shape) -> None:
         simulator.fail("C", "O", "A", fault=Fault.slow(0.1))
         await until(lambda: len(simulator.requests) == 1)
         clock.advance(5)
-        await until(lambda: watched.text() != "")
-        assert watched.text() == expected("""
-            vspark_up{company="C",folder="A",org="O"} 1.0
-            vspark_last_poll_timestamp_seconds{company="C",folder="A",org="O"} 1.7954964e+09
-            vspark_last_success_timestamp_seconds{company="C",folder="A",org="O"} 1.7954964e+09
-            vspark_last_poll_duration_seconds{company="C",folder="A",org="O"} 5.0
-            vspark_polls_total{company="C",folder="A",org="O"} 1.0
-            vspark_polls_skipped_total{company="C",folder="A",org="O"} 0.0
-        """)
-        await until(lambda: watched.lines("vspark_folder") != [])
+        await until(lambda: watched.events() != [])
+        assert (watched.text(), watched.poller.ready) == ("", False)
+        await until(lambda: watched.poller.ready)
+        assert watched.lines("vspark_polls_total") == ['vspark_polls_total{company="C",folder="A",org="O"} 1.0']
         assert watched.lines("vspark_folder_calls") == [
             'vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0',
             'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0',
@@ -251,6 +265,57 @@ async def test_a_late_response_for_the_day_before(shape: Shape) -> None:
             "20261124-20261124",
         ]
         assert watched.events() == [("answer_too_late", "C/O/A", "")]
+
+
+async def test_a_late_answer_changes_nothing_of_what_is_known() -> None:
+    midnight = datetime(2026, 11, 24, 5, tzinfo=UTC)
+    target = target_of("US/Eastern", "A")
+    async with watching(target, start=midnight - timedelta(seconds=65)) as (simulator, clock, watched):
+        await until(lambda: watched.poller.ready)
+        simulator.fail("C", "O", "A", fault=Fault.status(503))
+        await watched.polled()
+        polls = watched.text("vspark_up") + watched.text("vspark_last") + watched.text("vspark_poll")
+        assert 'vspark_up{company="C",folder="A",org="O"} 0.0' in polls
+        simulator.heal_all()
+        simulator.fail("C", "O", "A", fault=Fault.slow(0.1), times=1)
+        requests = len(simulator.requests)
+        watched.poller._begin_poll(watched.poller._states[0])
+        await until(lambda: len(simulator.requests) > requests)
+        simulator.fail("C", "O", "A", fault=Fault.slow())
+        clock.advance(5)
+        await until(lambda: ("answer_too_late", "C/O/A", "") in watched.events())
+        counter = 'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0\n'
+        assert watched.text() == counter + polls
+        assert [event for event, _, _ in watched.events()] == ["poll_failed", "answer_too_late"]
+
+
+# An outage over midnight
+
+
+@pytest.mark.parametrize("minutes", [7, 2])  # the values expire before midnight, or not
+async def test_an_outage_over_midnight_keeps_the_counters_at_0_for_a_time(minutes: int) -> None:
+    midnight = datetime(2026, 11, 24, 5, tzinfo=UTC)
+    target = target_of("US/Eastern", "A")
+    async with watching(target, start=midnight - timedelta(minutes=minutes)) as (simulator, clock, watched):
+        simulator.override("C", "O", "A", body=b'{"calls":2538}')
+        await until(lambda: watched.poller.ready)
+        simulator.fail("C", "O", "A", fault=Fault.status(503))
+        await clock.pass_time(60.0 * minutes - 1, settled=lambda: watched.idle)
+        total = 'vspark_folder_calls_total{company="C",folder="A",org="O"} '
+        assert watched.text("vspark_folder_calls_total") == ("" if minutes == 7 else f"{total}2538.0\n")
+        await clock.pass_time(1, settled=lambda: watched.idle)
+        await until(lambda: watched.text("vspark_folder") == f"{total}0.0\n")
+        await clock.pass_time(300, settled=lambda: watched.idle)
+        assert watched.text("vspark_folder") == f"{total}0.0\n"
+        await clock.pass_time(1, settled=lambda: watched.idle)
+        await until(lambda: watched.text("vspark_folder") == "")
+        simulator.override("C", "O", "A", body=b'{"calls":263}')
+        await watched.polled()
+        assert watched.text("vspark_folder_calls_total") == f"{total}263.0\n"
+        events = (
+            ["poll_failed", "values_expired", "poll_recovered"] if minutes == 7 else ["poll_failed", "poll_recovered"]
+        )
+        assert [event for event, _, _ in watched.events()] == events
 
 
 # When the clock is set

@@ -24,6 +24,7 @@ from exporter.simulator import Company, Folder, Org, Simulator, Site
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.raw_servers import CANARY, client_of, until
+from tests.support.samples import compared_samples
 
 NOON = datetime(2026, 11, 23, 17, tzinfo=UTC)
 """In US/Eastern."""
@@ -128,14 +129,15 @@ class RunningPoller:
 
     def lines(self, labels: str = "", form: Format = Format.TEXT) -> list[str]:
         """Return the samples that contain `labels`, such as `org="O"`."""
-        return [line for line in self.page(form).splitlines() if not line.startswith("#") and labels in line]
+        return [line for line in compared_samples(self.page(form)) if labels in line]
 
     def text(self, labels: str = "", form: Format = Format.TEXT) -> str:
         return "".join(f"{line}\n" for line in self.lines(labels, form))
 
     def value(self, series: str, form: Format = Format.TEXT) -> float | None:
         """Return the value of a series by its name and labels in braces; None if it does not exist."""
-        values = [line.removeprefix(f"{series} ") for line in self.lines(form=form) if line.startswith(f"{series} ")]
+        lines = self.page(form).splitlines()
+        values = [line.removeprefix(f"{series} ") for line in lines if line.startswith(f"{series} ")]
         return float(values[0]) if values else None
 
     @property
@@ -157,13 +159,20 @@ class RunningPoller:
             if each["log_level"] != "debug"
         ]
 
-    async def replace(self, *targets: Target, upstream: Upstream | None = None, rules: AgentRules | None = None) -> str:
+    async def replace(
+        self,
+        *targets: Target,
+        upstream: Upstream | None = None,
+        rules: AgentRules | None = None,
+        new_server: bool = False,
+    ) -> str:
         """Replace the targets; return what has changed."""
         replaced = await self.poller.replace(
             targets,
             self.upstream if upstream is None else upstream,
             parser=self.poller._parser,
             rules=rules or self.poller._rules,
+            new_server=new_server,
         )
         return f"{replaced.targets} targets, {replaced.added} new, {replaced.changed} changed, {replaced.removed} gone"
 

@@ -121,8 +121,8 @@ def _rows() -> Rows:
             .height(8),
             stacked_panel(
                 "Failed polls by reason",
-                "docs/metrics.md explains each reason. A reason's first failure starts its series and is not shown.",
-                range_query(f"sum by (reason) (increase({FAILURES}[$__rate_interval]))", "{{reason}}"),
+                "docs/metrics.md explains each reason.",
+                range_query(f"sum by (reason) (increase({FAILURES}[$__rate_interval])) > 0", "{{reason}}"),
                 unit=units.Short,
             )
             .span(12)
@@ -132,7 +132,7 @@ def _rows() -> Rows:
                 "Failed polls of targets that are failing now, since the exporter started. Its log has the errors.",
                 {
                     "Failed polls": table_query(
-                        f"label_replace(sum by (company, org, folder, reason) ({FAILURES})"
+                        f"label_replace(sum by (company, org, folder, reason) ({FAILURES}) > 0"
                         f" and on (company, org, folder) {UP} == 0, {WHOLE_ORG})"
                     )
                 },

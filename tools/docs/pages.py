@@ -81,7 +81,7 @@ org's midnight; it is missing if the time zone is unknown.
 | the poll succeeded, a configured folder is not in the response | 0 calls, no mean, no agents |
 | whole org: a folder seen earlier today or yesterday is not in the response | 0 calls. The folder is removed at the midnight that ends a whole day without it. At most 10,000 such folders are kept, those seen last |
 | the poll failed | the last values stay and `vspark_up` is 0. `poll.stale_after` after the last success the values are removed, and only the poll metrics remain |
-| the org's midnight has passed | yesterday's series are removed at once and the target is polled at once. A late response for the previous day is dropped |
+| the org's midnight has passed | yesterday's gauges are removed at once and the target is polled at once. The counter of every folder that had one yesterday, even if it has been removed since, restarts at 0 with the new `_created`. It stays until the first success, or for `poll.stale_after`. A late response for the previous day is dropped and changes nothing |
 | the target is no longer configured | none |
 
 Without a time zone there is no midnight to act on. The values are those of the latest date in the response or, if it has no
@@ -98,12 +98,12 @@ date, of V-Spark's own today. The days of the third row are then UTC days.
     topk(10, vspark_agent_calls_today)                                          busiest agents
     vspark_up == 0                                                              targets that fail now
     time() - vspark_last_success_timestamp_seconds > 300                        old values
+    increase(vspark_poll_failures_total[15m]) > 0                               failures by reason
 
 ## Reasons of `vspark_poll_failures_total`
 
-A reason has a series from its first failure on, and starts at 1. `increase()` alone misses that first failure, so use
-
-    increase(vspark_poll_failures_total[15m]) > 0 or (vspark_poll_failures_total unless vspark_poll_failures_total offset 15m)
+Every reason has a series for every target, at 0 until it occurs, so `increase()` counts the first failure too. The series exist from
+the end of the target's first poll.
 
 The log states the target, the reason and the error. Successive failures with the same reason are logged
 [once, and then hourly](status.md#the-log).

@@ -7,7 +7,7 @@ history. What it has to count is V-Spark's own count at the polls, calculated by
 import asyncio
 import io
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from exporter.config.units import Duration
 from exporter.exposition.text_format import Format
 from exporter.runtime.clock import SystemClock
 from exporter.simulator import Company as SimulatedCompany
-from exporter.simulator import Folder, Simulator, Site
+from exporter.simulator import Fault, Folder, Simulator, Site
 from exporter.simulator import Org as SimulatedOrg
 from exporter.simulator.calls import folder_calls, midnight, share_of_day
 from exporter.web.endpoints import ListenAddress
@@ -70,7 +70,9 @@ class Past:
         """Return the time of Prometheus and V-Spark, whose clock is never set."""
         return self.start + self.clock.monotonic() - 1000
 
-    async def live(self, minutes: float, meanwhile: Callable[[float], None] = lambda _: None) -> None:
+    async def live(
+        self, minutes: float, meanwhile: Callable[[float], None] = lambda _: None, *, events: Sequence[str] = ()
+    ) -> None:
         """Run an exporter for so long, and scrape it from its first poll on until its end.
 
         `meanwhile` is called before each scrape but the first, with the minutes that have passed.
@@ -86,7 +88,7 @@ class Past:
                 meanwhile((self.now - begun) / 60)
                 self.clock.advance(SCRAPE_SECONDS)
             watched.assert_secret()
-            assert watched.events() == []
+            assert [event for event, _, _ in watched.events()] == [*events]
 
     async def scrape(self, watched: RunningPoller) -> None:
         await until(lambda: bool(self.clock.sleepers) and watched.idle)
@@ -241,6 +243,34 @@ async def test_a_count_that_is_revised_downwards_is_no_reset(tmp_path: Path) -> 
         assert await ask(found.over("increase")) == pytest.approx(50, rel=1e-5)
         assert await ask(found.over("resets")) == 0
         assert await ask(found.rates("min_over_time")) >= 0
+
+
+@pytest.mark.parametrize("begins_at", [8, 17], ids=["values expire before midnight", "and after it"])
+@pytest.mark.parametrize("midnights", [1, 2])
+async def test_an_outage_over_midnight_loses_no_call(begins_at: int, midnights: int, tmp_path: Path) -> None:
+    """V-Spark is away from `begins_at` on, until its count exceeds that of the day before."""
+    more_minutes = (midnights - 1) * 24 * 60
+
+    async def away(past: Past) -> None:
+        def script(minutes: float) -> None:
+            if minutes in (0, 5):
+                past.simulator.override("C", "O", "A", body=b'{"calls":%d}' % (2275 if minutes else 2100))
+            if minutes == begins_at:
+                past.simulator.fail("C", "O", "A", fault=Fault.status(401))
+            if minutes == 40:
+                past.clock.advance(more_minutes * 60)
+            if minutes == 60 + more_minutes:
+                past.simulator.override("C", "O", "A", body=b'{"calls":2538}')
+
+        script(0)
+        expired = ["values_expired"] if begins_at == 8 else []
+        still = ["poll_still_failing"] * (midnights - 1)
+        await past.live(70 + more_minutes, script, events=["poll_failed", *expired, *still, "poll_recovered"])
+
+    found = await past("outage", "Europe/Berlin", datetime(2026, 11, 23, 22, 40, tzinfo=UTC), away)
+    async with prometheus_of(tmp_path, found) as ask:
+        assert await ask(found.over("increase")) == pytest.approx(2275 - 2100 + 2538, rel=1e-5)
+        assert await ask(found.over("resets")) == 1
 
 
 async def test_a_clock_that_is_ahead_over_midnight_for_a_moment_makes_no_call_count_twice(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from exporter.exposition.families import (
     AGENT_CALLS,
     FAMILIES,
     FOLDER_VALUES,
+    ORG_VALUES,
     POLL_VALUES,
     Family,
     FolderFigures,
+    OrgFigures,
     PollFigures,
     agent_columns,
 )
@@ -64,6 +66,11 @@ def test_names_and_texts_are_as_prometheus_wants_them(family: Family) -> None:
 )
 def test_what_is_said_of_a_folder(figures: FolderFigures, expected: list[float | None]) -> None:
     assert [value_of(figures) for value_of in FOLDER_VALUES.values()] == expected
+
+
+def test_what_is_said_of_an_org() -> None:
+    assert [value_of(OrgFigures()) for value_of in ORG_VALUES.values()] == [None]
+    assert [value_of(OrgFigures(day_start=12.0, folders=3)) for value_of in ORG_VALUES.values()] == [12.0]
 
 
 def test_what_is_said_of_polls() -> None:

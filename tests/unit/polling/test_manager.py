@@ -11,6 +11,7 @@ from exporter.config.schema import Agents
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.manager import PollManager, make_rules
+from exporter.polling.poller import Replaced
 from exporter.stats.model import AgentDay, AgentDays
 from exporter.vspark.client import Client
 from tests.support.fake_clock import NOON, FakeClock
@@ -30,6 +31,39 @@ def test_rules(tmp_path: Path) -> None:
     )
     hashed = finished(make_rules(Agents(include="a1", hash_key_file=key)).apply(agents))
     assert hashed == (AgentDays.of([AgentDay("0d558d0621d53ba4", 3)]), 0)
+
+
+@pytest.mark.parametrize(
+    ("vspark", "new_server"),
+    [
+        ('{url: "http://127.0.0.1:1", token: a-token}', False),
+        ('{url: "http://127.0.0.1:1", token: another-token, timeout: 5s}', False),
+        ('{url: "http://127.0.0.1:2", token: a-token}', True),
+    ],
+)
+async def test_another_url_is_another_server(
+    vspark: str,
+    new_server: bool,  # noqa: FBT001 # a parameter
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def plan(vspark: str) -> LoadedConfig:
+        path = tmp_path / "config.yaml"
+        path.write_text(f"vspark: {vspark}\ncompanies: [{{name: C, orgs: [{{name: O, timezone: UTC}}]}}]\n")
+        return LoadedConfig.load(path)
+
+    told: list[object] = []
+
+    async def replace(*_: object, **options: object) -> Replaced:
+        told.append(options["new_server"])
+        return Replaced(1, 0, 0, 0)
+
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
+    before = plan('{url: "http://127.0.0.1:1", token: a-token}')
+    async with PollManager(before, Store(), SelfMetrics(process=False), FakeClock(NOON), log) as manager:
+        monkeypatch.setattr(manager.poller, "replace", replace)
+        await manager.follow(plan(vspark))
+    assert told == [new_server]
 
 
 async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.polling.org_day import ZoneDays, midnight
+from exporter.exposition.families import ORG_VALUES, Family
+from exporter.exposition.store import Store
+from exporter.polling.org_day import OrgSeries, ZoneDays, midnight
+from tests.support.fake_clock import target_of
 from tests.support.zone_changes import ZONES, check_changes
 
 MOMENTS = st.integers(
@@ -89,3 +92,21 @@ def test_each_zone_has_its_own_day() -> None:
     now = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
     zones = ("Pacific/Auckland", "US/Eastern", "Pacific/Auckland", "US/Eastern")
     assert [days.today(ZoneInfo(zone), now) for zone in zones] == 2 * [date(2026, 11, 24), date(2026, 11, 23)]
+
+
+@pytest.mark.parametrize("zone", ["US/Eastern", None])
+def test_the_figures_of_an_org_are_published_whenever_they_change(
+    zone: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = Family("folders", "gauge", "Folders of an org.", ("company", "org"))
+    monkeypatch.setitem(ORG_VALUES, family, lambda org: org.folders)
+    store, series, day = Store(), OrgSeries(), date(2026, 11, 23) if zone else None
+    published = []
+    for folder, folders in (("A", 1), ("A", 1), (None, 40), ("A", None), (None, 41), (None, None)):
+        draft = store.draft()
+        series.put(target_of(zone, folder), day if folders else None, folders, draft)
+        draft.publish()
+        blocks = store.blocks[family.name, None]
+        published.append("".join(text.decode() for group in blocks for _, text in group.blocks()))
+    sample = 'folders{company="C",org="O"} '
+    assert published == [*(f"{sample}{number}.0\n" for number in (1, 1, 41, 40, 41)), ""]

@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from textwrap import dedent
 
 import pytest
@@ -17,8 +17,9 @@ from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.fake_clock import target_of
 from tests.support.finished_steps import finished
+from tests.support.samples import compared_samples
 
-MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25)
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (date(2026, 11, day) for day in (23, 24, 25, 26))
 RULES = AgentRules(enabled=True, max_per_folder=2, include=".*", exclude="")
 NO_AGENTS = AgentRules(enabled=False, max_per_folder=2, include=".*", exclude="")
 NOW = datetime(2026, 11, 23, 17, tzinfo=UTC).timestamp()
@@ -50,9 +51,14 @@ class Book:
         finished(self.series.drop_values(draft))
         draft.publish()
 
-    def begin_day(self) -> None:
+    def begin_day(self, day: date) -> None:
         draft = self.store.draft()
-        finished(self.series.begin_day(draft))
+        finished(self.series.begin_day(day, draft))
+        draft.publish()
+
+    def restart_counters(self) -> None:
+        draft = self.store.draft()
+        self.series.restart_counters(draft)
         draft.publish()
 
     def apply_rules(self, rules: AgentRules) -> None:
@@ -61,9 +67,10 @@ class Book:
         draft.publish()
 
     def samples(self, *names: str, form: Format = Format.TEXT) -> str:
-        """Return the samples whose names begin with one of `names`, or all samples."""
-        lines = b"".join(self.store.pages[form].text()[1]).decode().splitlines()
-        return "".join(f"{line}\n" for line in lines if not line.startswith("#") and line.startswith(names or ("",)))
+        """Return the samples whose names begin with one of `names`, or all that are compared."""
+        page = b"".join(self.store.pages[form].text()[1]).decode()
+        lines = [line for line in page.splitlines() if line.startswith(names)] if names else compared_samples(page)
+        return "".join(f"{line}\n" for line in lines)
 
 
 def expected(text: str) -> str:
@@ -189,11 +196,138 @@ def test_values_go_when_they_are_too_old_and_come_back_with_the_same_bytes() -> 
     """)
 
 
-def test_a_new_day_begins_with_nothing_then_zeros_and_the_day_after_without_who_was_not_named() -> None:
+TUESDAYS_COUNTERS = """
+    vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
+    vspark_folder_calls_created{company="C",folder="A",org="O"} 1.7954964e+09
+    vspark_folder_calls_total{company="C",folder="B",org="O"} 0.0
+    vspark_folder_calls_created{company="C",folder="B",org="O"} 1.7954964e+09
+"""
+WEDNESDAYS_COUNTERS = TUESDAYS_COUNTERS.replace("1.7954964e+09", "1.7955828e+09")
+
+
+@pytest.mark.parametrize("expire_at", ["before midnight", "after midnight", "never"])
+def test_at_midnight_every_counter_restarts_at_0(expire_at: str) -> None:
     book = Book(target_of("US/Eastern"))
     book.take(FULL)
-    book.begin_day()
+    if expire_at == "before midnight":
+        book.drop_values()
+    for _ in range(2):  # the second time, the day has begun already
+        book.begin_day(TUESDAY)
+        assert book.samples(form=Format.OPENMETRICS) == expected(TUESDAYS_COUNTERS)
+        assert not book.has_values
+    if expire_at == "after midnight":
+        book.drop_values()
+        assert book.samples() == ""
+    book.take(b'[{"folder":"B","calls":1}]', TUESDAY)
+    assert book.samples("vspark_folder_calls", form=Format.OPENMETRICS) == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 1.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_created{company="C",folder="A",org="O"} 1.7954964e+09
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 1.0
+        vspark_folder_calls_created{company="C",folder="B",org="O"} 1.7954964e+09
+    """)
+
+
+def test_at_each_midnight_of_an_outage_the_counters_restart() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.begin_day(TUESDAY)
+    book.drop_values()
+    book.begin_day(WEDNESDAY)
+    assert book.samples(form=Format.OPENMETRICS) == expected(WEDNESDAYS_COUNTERS)
+    book.take(b'[{"folder":"B","calls":1}]', WEDNESDAY)  # nothing is known of A yesterday or today
+    assert book.samples("vspark_folder_calls") == expected("""
+        vspark_folder_calls_today{company="C",folder="B",org="O"} 1.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 1.0
+    """)
+
+
+def test_at_midnight_a_folder_that_no_response_of_the_day_named_is_removed() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.take(b'[{"folder":"B","calls":1}]', TUESDAY)
+    book.begin_day(WEDNESDAY)
+    assert book.samples() == 'vspark_folder_calls_total{company="C",folder="B",org="O"} 0.0\n'
+    book.begin_day(THURSDAY)  # no response in between
+    assert book.samples() == 'vspark_folder_calls_total{company="C",folder="B",org="O"} 0.0\n'
+
+
+def test_at_midnight_the_counter_of_a_configured_folder_restarts_even_if_no_response_names_it() -> None:
+    book = Book(target_of("US/Eastern", "A"))
+    for day in (MONDAY, TUESDAY, WEDNESDAY):
+        book.begin_day(day)
+        assert book.samples() == (
+            "" if day == MONDAY else 'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0\n'
+        )
+        book.take(b"[]" if day > MONDAY else b'[{"folder":"A","calls":1}]', day)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "created"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29), "1.7747388e+09"),  # 23 hours
+        ("Europe/Berlin", date(2026, 3, 30), "1.7748216e+09"),
+        ("Europe/Berlin", date(2026, 10, 26), "1.7929692e+09"),  # after 25 hours
+        ("Africa/Cairo", date(2026, 4, 24), "1.7769816e+09"),  # begins at 1:00
+    ],
+)
+def test_when_a_counter_restarts_on_days_with_a_change_of_the_clocks(zone: str, day: date, created: str) -> None:
+    book = Book(target_of(zone, "A"))
+    book.take(b'{"calls":5}', day - timedelta(days=1))
+    book.begin_day(day)
+    assert book.samples(form=Format.OPENMETRICS) == expected(f"""
+        vspark_folder_calls_total{{company="C",folder="A",org="O"}} 0.0
+        vspark_folder_calls_created{{company="C",folder="A",org="O"}} {created}
+    """)
+
+
+def test_a_target_that_leaves_just_after_midnight_takes_its_counters_with_it() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.begin_day(TUESDAY)
+    book.apply_rules(NO_AGENTS)
+    assert book.samples(form=Format.OPENMETRICS) == expected(TUESDAYS_COUNTERS)
+    draft = book.store.draft()
+    finished(book.series.remove(draft))
+    draft.publish()
     assert book.samples() == ""
+
+
+def test_a_day_that_was_not_begun_begins_with_its_first_response() -> None:
+    book = Book(target_of("US/Eastern", "A"))
+    book.take(b'{"calls":5,"agents":{"a1":5}}')
+    book.take(b'{"calls":2}', TUESDAY)
+    assert book.samples("vspark_folder_calls", "vspark_agent", form=Format.OPENMETRICS) == expected("""
+        vspark_folder_calls_today{company="C",folder="A",org="O"} 2.0
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 2.0
+        vspark_folder_calls_created{company="C",folder="A",org="O"} 1.7954964e+09
+    """)
+
+
+@pytest.mark.parametrize("body", [b'{"A":{"calls":6},"B":{"calls":1}}', b'{"A":{"calls":7}}'])
+def test_the_counters_of_another_server_continue_nothing(body: bytes) -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(b'{"A":{"calls":8},"B":{"calls":4}}')
+    book.take(b'{"A":{"calls":6},"B":{"calls":1}}')
+    kept = 'vspark_folder_calls_total{company="C",folder="A",org="O"} 8.0\n'
+    book.restart_counters()
+    assert book.samples("vspark_folder_calls_total").startswith(kept)
+    book.take(body)
+    calls = book.samples("vspark_folder_calls_today")
+    assert book.samples("vspark_folder_calls_total") == calls.replace("_today", "_total")
+    book.take(b'{"A":{"calls":5},"B":{"calls":0}}')
+    assert book.samples("vspark_folder_calls_total") == calls.replace("_today", "_total")
+
+
+def test_a_new_day_begins_without_values_then_zeros_and_the_day_after_without_who_was_not_named() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(FULL)
+    book.begin_day(TUESDAY)
+    assert book.samples("vspark_folder_calls", "vspark_day") == expected("""
+        vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0
+        vspark_folder_calls_total{company="C",folder="B",org="O"} 0.0
+    """)
     book.take(b'[{"folder":"B","calls":1}]', TUESDAY)
     assert book.samples("vspark_folder_calls", "vspark_day") == expected("""
         vspark_folder_calls_today{company="C",folder="A",org="O"} 0.0
@@ -202,7 +336,7 @@ def test_a_new_day_begins_with_nothing_then_zeros_and_the_day_after_without_who_
         vspark_folder_calls_total{company="C",folder="B",org="O"} 1.0
         vspark_day_start_timestamp_seconds{company="C",org="O"} 1.7954964e+09
     """)
-    book.begin_day()
+    book.begin_day(WEDNESDAY)
     book.take(b"[]", WEDNESDAY)
     assert book.samples() == expected("""
         vspark_folder_calls_today{company="C",folder="B",org="O"} 0.0
@@ -302,17 +436,30 @@ def test_other_rules_show_the_last_response_anew_or_remove_it() -> None:
 def test_a_day_that_comes_again_has_no_counter() -> None:
     book = Book(target_of("US/Eastern"))
     book.take(b'{"A": {"calls": 3}}', TUESDAY)
+    book.drop_values()
     for calls in (12, 13):
-        book.begin_day()
+        book.begin_day(MONDAY)
         book.take(b'{"A": {"calls": %d}}' % calls, MONDAY)
         assert book.samples("vspark_folder_calls") == (
             f'vspark_folder_calls_today{{company="C",folder="A",org="O"}} {calls}.0\n'
         )
-    book.begin_day()
+    book.begin_day(TUESDAY)
+    assert book.samples() == ""  # a 0 would look like a reset, and Tuesday's calls so far like new ones
     book.take(b'{"A": {"calls": 4}}', TUESDAY)
     assert book.samples("vspark_folder_calls_total") == (
         'vspark_folder_calls_total{company="C",folder="A",org="O"} 4.0\n'
     )
+
+
+def test_a_day_that_comes_again_without_a_response_in_between_has_no_counter() -> None:
+    book = Book(target_of("US/Eastern"))
+    book.take(b'{"A": {"calls": 12}}', MONDAY)
+    book.begin_day(TUESDAY)
+    assert book.samples() == 'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0\n'
+    book.begin_day(MONDAY)
+    assert book.samples() == ""
+    book.take(b'{"A": {"calls": 12}}', MONDAY)
+    assert book.samples("vspark_folder_calls") == 'vspark_folder_calls_today{company="C",folder="A",org="O"} 12.0\n'
 
 
 def test_polls() -> None:
@@ -329,15 +476,49 @@ def test_polls() -> None:
     assert book.series.published.polls == PollFigures()
     draft.publish()
     assert book.series.published.polls == polls
-    assert book.samples() == expected("""
+    assert book.samples("vspark_up", "vspark_last", "vspark_polls") == expected("""
         vspark_up{company="C",folder="",org="O"} 0.0
         vspark_last_poll_timestamp_seconds{company="C",folder="",org="O"} 1.7954532e+09
         vspark_last_poll_duration_seconds{company="C",folder="",org="O"} 0.25
         vspark_polls_total{company="C",folder="",org="O"} 7.0
         vspark_polls_skipped_total{company="C",folder="",org="O"} 2.0
-        vspark_poll_failures_total{company="C",folder="",org="O",reason="auth"} 1.0
-        vspark_poll_failures_total{company="C",folder="",org="O",reason="timeout"} 3.0
     """)
+    assert book.samples("vspark_poll_failures") == expected("""
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="auth"} 1.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="bad_encoding"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="client_error"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="connect"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="disconnected"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="dns"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="internal"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="mapping"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="no_token"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="not_found"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="not_json"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="rate_limited"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="redirect"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="server_error"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="timeout"} 3.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="tls"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="too_large"} 0.0
+        vspark_poll_failures_total{company="C",folder="",org="O",reason="unrecognized"} 0.0
+    """)
+
+
+def test_failures_before_the_first_poll_has_ended_and_a_poll_that_adds_none() -> None:
+    book = Book(target_of("US/Eastern", "A"))
+    draft = book.store.draft()
+    book.series.put_polls(PollFigures(failures={"internal": 1}), draft)
+    draft.publish()
+    assert book.samples("vspark_up", "vspark_last", "vspark_polls") == ""
+    reason = 'vspark_poll_failures_total{company="C",folder="A",org="O",reason='
+    assert book.samples(f'{reason}"internal"', f'{reason}"tls"') == f'{reason}"internal"}} 1.0\n{reason}"tls"}} 0.0\n'
+    failures = book.samples("vspark_poll_failures")
+    for polls in (1, 2):
+        draft = book.store.draft()
+        book.series.put_polls(PollFigures(polls=polls, failures={"internal": 1}), draft)
+        draft.publish()
+        assert book.samples("vspark_poll_failures") == failures
 
 
 def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end() -> None:

@@ -1,0 +1,98 @@
+"""The samples of one target as text: of its folders, their agents, and its polls. Every method writes to a `Draft`."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from exporter.config.targets import Target
+from exporter.errors import REASONS
+from exporter.exposition.families import (
+    AGENT_AVERAGE,
+    AGENT_CALLS,
+    FOLDER_CALLS_TOTAL,
+    FOLDER_VALUES,
+    POLL_FAILURES,
+    POLL_VALUES,
+    FolderFigures,
+    PollFigures,
+    agent_columns,
+)
+from exporter.exposition.store import Draft
+from exporter.exposition.text_format import agent_samples, label_text, sample
+from exporter.polling.org_day import midnight
+from exporter.stats.model import AgentDays
+
+_CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
+
+
+class TargetSamples:
+    """Writes and removes the samples of a target."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
+        """Write the samples of a folder's `day`, except those of its agents."""
+        key, labels = self._key(folder), self._labels(folder)
+        for family, value_of in FOLDER_VALUES.items():
+            value = value_of(figures)
+            text = "" if value is None else sample(family.name, labels, value)
+            created = self._created(labels, day) if family.created and text else ""
+            draft.put(family, key, text, text + created)
+
+    def put_counter(self, folder: str, calls: int, day: date | None, draft: Draft) -> None:
+        """Write the counter of a folder's `day` only."""
+        labels = self._labels(folder)
+        text = sample(FOLDER_CALLS_TOTAL.name, labels, calls)
+        draft.put(FOLDER_CALLS_TOTAL, self._key(folder), text, text + self._created(labels, day))
+
+    def drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
+        """Remove the samples of a folder, with those of its agents."""
+        self.drop_agents(folder, figures, draft)
+        for family in FOLDER_VALUES:
+            draft.put(family, self._key(folder), "")
+
+    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
+        """Write the samples of a folder's agents."""
+        key, labels = self._key(folder), self._labels(folder)
+        for family, names, values in agent_columns(agents):
+            draft.put(family, key, agent_samples(family.name, labels, names, values))
+
+    def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
+        """Remove the samples of a folder's agents, if its figures had any."""
+        if figures.agents:
+            for family in (AGENT_CALLS, AGENT_AVERAGE):
+                draft.put(family, self._key(folder), "")
+
+    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
+        """Write the samples of the target's polls, except those of its failures."""
+        folder = self._target.folder or ""
+        key, labels = self._key(folder), self._labels(folder)
+        for family, value_of in POLL_VALUES.items():
+            value = value_of(polls)
+            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+
+    def put_failures(self, failures: Mapping[str, int], draft: Draft) -> None:
+        """Write a sample for every reason; a reason that is not in `failures` has 0."""
+        folder = self._target.folder or ""
+        # Sorted by name, `reason` comes last.
+        start = f"{self._labels(folder)},"
+        lines = [
+            sample(POLL_FAILURES.name, start + label_text({"reason": reason}), failures.get(reason, 0))
+            for reason in sorted(REASONS)
+        ]
+        draft.put(POLL_FAILURES, self._key(folder), "".join(lines))
+
+    def drop_polls(self, draft: Draft) -> None:
+        """Remove the samples of the target's polls."""
+        for family in (*POLL_VALUES, POLL_FAILURES):
+            draft.put(family, self._key(self._target.folder or ""), "")
+
+    def _key(self, folder: str) -> tuple[str, str, str]:
+        return self._target.company, self._target.org, folder
+
+    def _labels(self, folder: str) -> str:
+        return label_text({"company": self._target.company, "org": self._target.org, "folder": folder})
+
+    def _created(self, labels: str, day: date | None) -> str:
+        zone = self._target.zone
+        return "" if zone is None or day is None else sample(_CREATED, labels, midnight(zone, day))

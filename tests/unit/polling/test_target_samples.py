@@ -1,0 +1,69 @@
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from exporter.exposition.families import FolderFigures, PollFigures
+from exporter.exposition.store import Store
+from exporter.exposition.text_format import Format
+from exporter.polling.target_samples import TargetSamples
+from exporter.stats.model import AgentDay, AgentDays
+from tests.support.exposition_oracle import assert_valid
+from tests.support.fake_clock import target_of
+from tests.support.samples import failure_samples
+
+MONDAY = date(2026, 11, 23)
+BUSY = FolderFigures(calls=3, calls_total=4, average_seconds=2.5, agents=1)
+
+
+def page(store: Store, form: Format = Format.TEXT) -> str:
+    return b"".join(store.pages[form].text()[1]).decode()
+
+
+def samples(store: Store, form: Format = Format.TEXT) -> list[str]:
+    return [line for line in page(store, form).splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("zone", ["US/Eastern", None])
+def test_a_counter_alone(zone: str | None) -> None:
+    store = Store()
+    draft = store.draft()
+    TargetSamples(target_of(zone)).put_counter("A", 0, MONDAY if zone else None, draft)
+    draft.publish()
+    created = ['vspark_folder_calls_created{company="C",folder="A",org="O"} 1.79541e+09'] if zone else []
+    counter = 'vspark_folder_calls_total{company="C",folder="A",org="O"} 0.0'
+    assert samples(store) == [counter]
+    assert samples(store, Format.OPENMETRICS) == [counter, *created]
+
+
+@pytest.mark.parametrize("folder", ["A", None])
+def test_every_reason_has_a_sample(folder: str | None) -> None:
+    store = Store()
+    draft = store.draft()
+    TargetSamples(target_of(None, folder)).put_failures({"timeout": 3, "auth": 1}, draft)
+    draft.publish()
+    assert samples(store) == failure_samples({"timeout": 3, "auth": 1}, folder=folder or "")
+
+
+def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
+    store = Store()
+    target = replace(target_of("US/Eastern", 'F"\n'), company="C\\o", org='O"')
+    text = TargetSamples(target)
+    draft = store.draft()
+    text.put_folder('F"\n', BUSY, MONDAY, draft)
+    text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
+    text.put_polls(PollFigures(polls=1), draft)
+    text.put_failures({}, draft)
+    draft.publish()
+    for form in Format:
+        end = "# EOF\n" if form is Format.OPENMETRICS else ""
+        series = assert_valid((page(store, form) + end).encode(), form)
+        labels = [dict(labels) for _, labels in series]
+        assert {each["company"] for each in labels} == {"C\\o"}
+        assert {each["org"] for each in labels} == {'O"'}
+        assert {each["folder"] for each in labels} == {'F"\n'}
+    draft = store.draft()
+    text.drop_folder('F"\n', BUSY, draft)
+    text.drop_polls(draft)
+    draft.publish()
+    assert (samples(store), samples(store, Format.OPENMETRICS)) == ([], [])
