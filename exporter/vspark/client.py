@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from time import monotonic
 from typing import Final, Self
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, host_and_port
+from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
 from exporter.vspark.response import Response, is_success, status_error
 
@@ -68,13 +70,16 @@ class Client:
             headers={"User-Agent": f"vspark-exporter/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
             auto_decompress=False,
-            trust_env=True,
             middlewares=(send_once,),
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+
+    @cached_property
+    def _proxy(self) -> URL | None:
+        return environment_proxy(self._base)
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
@@ -153,6 +158,7 @@ class Client:
             async with self._session.get(
                 URL(self._url(target, day, quote(token.reveal(), safe="")), encoded=True),
                 allow_redirects=False,
+                proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
             ) as response:
                 code = str(response.status)

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.support.raw_servers import (
     then_hang,
 )
 
+ANSWER = answer()
 PROXY = "the proxy from the environment (HTTP_PROXY, HTTPS_PROXY)"
 NO_HOST = ".".join(["a" * 60] * 5)  # too long for a name: rejected without a name server
 
@@ -104,17 +106,35 @@ async def test_a_connection_that_is_reset_within_the_body() -> None:
 
 
 async def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serving(answer(b"[1]")) as server, proxying() as proxy:
+    async with serving(ANSWER) as server, proxying() as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
         async with client_of(server.port) as client:
-            assert await client.fetch(TARGET, None) == b"[1]"
+            assert await client.fetch(TARGET, None) == b"[]"
         assert proxy.requests[0].line.startswith(f"GET http://127.0.0.1:{server.port}/stats/Co/Co-Org?token=")
         assert proxy.requests[0].headers["Proxy-Authorization"] == "Basic dXNlcjpwYXNz"
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         async with client_of(server.port) as client:
-            assert await client.fetch(TARGET, None) == b"[1]"
+            assert await client.fetch(TARGET, None) == b"[]"
         assert (len(proxy.requests), len(server.requests)) == (1, 2)
         assert "Proxy-Authorization" not in server.requests[1].headers
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+async def test_the_passwords_of_netrc_are_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, through_proxy: bool
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login admin password s3cret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with serving(ANSWER) as server, proxying() as proxy:
+        if through_proxy:
+            monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        async with client_of(server.port) as client:
+            await client.fetch(TARGET, None)
+    assert len(proxy.requests) == through_proxy
+    for request in (*server.requests, *proxy.requests):
+        assert request.headers.keys() & {"Authorization", "Proxy-Authorization"} == set()
 
 
 async def test_a_proxy_that_rejects_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +160,7 @@ async def test_a_proxy_that_rejects_the_tunnel(monkeypatch: pytest.MonkeyPatch) 
             "ConnectError dns",
             f"cannot resolve the name of {PROXY}: check vspark.url and the resolver",
         ),
+        ("https://user:pass@127.0.0.1:{port}", "ConnectError connect", f"vspark.url, or {PROXY}, is not a usable URL"),
         ("proxy.example:3128", "ConnectError connect", f"vspark.url, or {PROXY}, is not a usable URL"),
         ("http://user:pass@[bad", "ConnectError connect", f"vspark.url, or {PROXY}, is not a usable URL"),
     ],
