@@ -32,7 +32,10 @@ from exporter.vspark.response import Response, is_success, status_error
 _LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
 """One for each retry. A pause is a random part of it, so that targets that failed together do not retry together."""
 _CONNECT_SHARE: Final = 1 / 3
-"""The part of a poll's time that connecting may take, so that after a lost packet there is time for a retry."""
+"""The part of a poll's time that connecting may take, so that after a lost packet there is time for a retry.
+
+Reading the token may take as long.
+"""
 _ERROR_PAGE_BYTES: Final = 256 * 1024
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
@@ -133,8 +136,8 @@ class Client:
         return response.body
 
     async def _attempt(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> tuple[Response, Token]:
+        token = await target.token.current(self._connect_seconds)  # before a slot is taken: it may hang
         async with self._slot(target, deadline):
-            token = target.token.read()
             return await self._request(target, day, token), token
 
     @asynccontextmanager

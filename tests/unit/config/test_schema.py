@@ -55,8 +55,8 @@ MESSAGES: dict[str, list[str]] = {
             "white space or control characters"
         ),
         "8: companies[2].token_file: cannot read '{folder}/../bad': Is a directory",
-        "9: companies[3].token_env: the environment variable is not set",
-        "10: companies[4].token_env: the environment variable contains no token: a token must not be empty",
+        "9: companies[3].token_env: the environment variable ABSENT_TOKEN is not set",
+        "10: companies[4].token_env: the environment variable EMPTY_TOKEN contains no token: a token must not be empty",
         "11: companies[5].token: a token must not contain white space or control characters",
         (
             "12: agents.hash_key_file: '{folder}/empty-file' contains 0 bytes, but a key needs 16; create "
