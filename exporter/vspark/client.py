@@ -27,7 +27,7 @@ from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
-from exporter.vspark.response import Response, is_success, status_error
+from exporter.vspark.response import Response, is_about_token, is_success, status_error
 
 _LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
 """One for each retry. A pause is a random part of it, so that targets that failed together do not retry together."""
@@ -165,14 +165,16 @@ class Client:
                 server_hostname=self._vspark.tls.server_name,
             ) as response:
                 code = str(response.status)
+                body = await self._body(response)
                 return Response(
                     url_masked=self._url(target, day, "***"),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
                     },
-                    body=await self._body(response),
+                    body=body,
                     seconds=monotonic() - begun,
+                    about_token=not is_success(response.status) and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
             failure = connect_error(error, self._base, self._connect_seconds)

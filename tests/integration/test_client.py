@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.config.tokens import FileToken
+from exporter.config.tokens import FileToken, LiteralToken, Token
 from exporter.errors import PollError, TokenError
-from exporter.vspark.response import Response
+from exporter.vspark.response import Response, status_error
 from tests.support.raw_servers import (
     CANARY,
     CANARY_IN_URL,
@@ -250,6 +250,15 @@ async def test_one_request_returns_any_response_without_the_token() -> None:
     )
     assert 0 < given.seconds < 1
     assert observed.codes == ["503"]
+
+
+@pytest.mark.parametrize("token", ["token", "s3cret"])
+async def test_one_request_says_whether_a_response_is_about_the_token(token: str) -> None:
+    reply = answer(b"Invalid token was provided", status="400 Bad Request")
+    async with serving(reply) as server, client_of(server.port) as client:
+        response = await client.request_once(replace(TARGET, token=LiteralToken(token)), None)
+    assert response.about_token
+    assert status_error(response, Token(token), "a file").reason == "auth"
 
 
 @pytest.mark.parametrize(
