@@ -24,9 +24,10 @@ from exporter.config.tokens import Token
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
-from exporter.vspark.connect_errors import connect_error, host_and_port
+from exporter.vspark.connect_errors import connect_error, dns_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.resolver import Resolver
 from exporter.vspark.response import Response, is_about_token, is_success, status_error
 
 _LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
@@ -67,8 +68,9 @@ class Client:
         self._hanging: WeakSet[Target] = WeakSet()
 
     async def __aenter__(self) -> Self:
+        self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
-            connector=Connector(limit=self._concurrency, ssl=self._tls or True),
+            connector=Connector(limit=self._concurrency, ssl=self._tls or True, resolver=self._resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"vspark-exporter/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
@@ -120,12 +122,12 @@ class Client:
                         return await self._fetch_once(target, day, deadline)
                     except (ConnectError, StatusError) as error:
                         pause = _pause_seconds(error, longest_pause)
-                        if not _is_transient(error) or _ends_after(deadline, pause):
+                        if not _is_transient(error, resolving=self._resolver.pending) or _ends_after(deadline, pause):
                             raise
                         failure = error
                     await self._sleep(pause)
                 return await self._fetch_once(target, day, deadline)
-        if isinstance(failure, ConnectError) and failure.reason == "timeout":
+        if isinstance(failure, ConnectError) and failure.reason == "timeout" and not self._resolver.unresolved:
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
@@ -177,7 +179,7 @@ class Client:
                     about_token=not is_success(response.status) and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
-            failure = connect_error(error, self._base, self._connect_seconds)
+            failure = connect_error(error, self._base, self._connect_seconds, self._resolver.unresolved)
         finally:
             self._observe(code, monotonic() - begun)
         # Raised outside of the handler: no chain of exceptions may lead to those of aiohttp, which contain the URL.
@@ -198,6 +200,8 @@ class Client:
         return f"{str(self._base).rstrip('/')}/stats/{path}?token={token}{daterange}"
 
     def _timeout(self) -> ConnectError:
+        if self._resolver.unresolved:
+            return dns_error(self._resolver.unresolved, self._base, self._vspark.timeout_seconds)
         return ConnectError(
             "timeout",
             f"no complete response from {host_and_port(self._base)} within {self._vspark.timeout_seconds:.3g} s: "
@@ -205,8 +209,10 @@ class Client:
         )
 
 
-def _is_transient(error: ConnectError | StatusError) -> bool:
+def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:
     match error:
+        case ConnectError(reason="dns"):
+            return resolving  # a retry waits for the same lookup
         case StatusError(reason="rate_limited"):
             return error.retry_after_seconds is not None
         case _:

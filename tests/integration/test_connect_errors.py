@@ -1,8 +1,14 @@
 import asyncio
+import socket
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from exporter.errors import ConnectError
+from exporter.vspark.client import Client
 from tests.support.raw_servers import (
     TARGET,
     Pauses,
@@ -37,6 +43,67 @@ async def test_a_name_that_is_not_known() -> None:
         f"cannot resolve the name of {NO_HOST}: check vspark.url and the resolver",
     )
     assert pauses == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 2.0])
+async def test_a_name_server_that_is_slow_fails_every_target_alike(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The 12 targets begin one after the other, and share the lookups."""
+    end = threading.Event()
+
+    def resolve(*_: object, **__: object) -> None:
+        end.wait(seconds)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    async def poll(client: Client, index: int) -> str:
+        await asyncio.sleep(index * 0.05)
+        with pytest.raises(ConnectError) as caught:
+            await client.fetch(replace(TARGET, company=str(index)), None)
+        return f"{caught.value.reason}: {caught.value}"
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    failed = "dns: cannot resolve the name of v-spark.example{}: check vspark.url and the resolver"
+    url = "http://v-spark.example:3000"
+    async with client_of(url, timeout_seconds=0.6, concurrency=6, sleep=asyncio.sleep) as client:
+        failures = set(await asyncio.gather(*(poll(client, index) for index in range(12))))
+    end.set()
+    assert failures <= {failed.format(limit) for limit in ("", " within 0.2 s", " within 0.6 s")}
+    assert (failures == {failed.format("")}) == (seconds < 0.2)
+
+
+async def test_a_slow_name_server_that_succeeds_fails_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups: list[object] = []
+
+    def resolve(host: object, port: int, *_: object, **__: object) -> list[object]:
+        lookups.append(host)
+        time.sleep(0.5)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    async with serving(ANSWER) as server:
+        url = f"http://v-spark.example:{server.port}"
+        async with client_of(url, timeout_seconds=0.9, sleep=asyncio.sleep) as client:
+            assert await client.fetch(TARGET, None) == b"[]"
+    assert lookups == ["v-spark.example"]
+
+
+async def test_the_name_of_a_proxy_that_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+
+    def resolve(*_: object, **__: object) -> None:
+        end.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    async with client_of("http://v-spark.example:3000", timeout_seconds=0.3) as client:
+        with pytest.raises(ConnectError) as caught:
+            await client.request_once(TARGET, None)
+    end.set()
+    assert f"{caught.value.reason}: {caught.value}" == (
+        f"dns: cannot resolve the name of {PROXY} within 0.1 s: check vspark.url and the resolver"
+    )
 
 
 async def test_a_port_that_is_not_listened_on() -> None:
