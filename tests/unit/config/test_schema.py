@@ -126,6 +126,15 @@ MESSAGES: dict[str, list[str]] = {
         "2: poll.concurrency: must be at least 1",
         "6: agents.max_per_folder: must be at least 1",
     ],
+    "interval": [
+        "2: poll.interval: 'fast' is not a duration such as '500ms', '30s' or '1h30m'",
+        "6: companies[0].orgs[0].interval: expected text, got a whole number; write a unit: '30s'",
+    ],
+    "interval_key": [
+        "1: vspark.token_flie: unknown key; did you mean 'token_file'?",
+        "2: poll.intervall: unknown key; did you mean 'interval'?",
+        "6: companies[0].orgs[0].intervl: unknown key; did you mean 'interval'?",
+    ],
     "stale_after": [
         "2: poll.stale_after: must be at least 2 intervals of companies[1].orgs[0], 1h each",
     ],
