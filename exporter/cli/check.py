@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from exporter.config.loaded import NO_ZONE
+from exporter.config.loaded import LONG_TIMEOUT, NO_ZONE
 from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
@@ -35,7 +35,11 @@ def _lines(config: Config, targets: Sequence[Target]) -> Iterator[str]:
             yield f"  {org}, {zone.key if zone else f'WARNING: {NO_ZONE}'}"
             for target in of_org:
                 times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
-                yield f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"
+                warning = f", WARNING: the interval is {LONG_TIMEOUT}"
+                yield (
+                    f"    {target.folder or '(all folders)'}, every {times[0]}, stale after {times[1]}"
+                    f"{warning if target.interval_seconds < vspark.timeout_seconds else ''}"
+                )
 
 
 def _agents(agents: Agents) -> str:
