@@ -52,7 +52,10 @@ def connect_error(error: Exception, base: URL, connect_seconds: float, unresolve
         case aiohttp.ClientPayloadError():
             reason, message = "disconnected", f"{place} closed the connection in the middle of the response"
         case _:
-            reason, message = "disconnected", f"{place} closed the connection without a complete response"
+            problem = f"{place} closed the connection without a complete response"
+            # Some servers close without a word if they are spoken to without TLS.
+            hint = "check its log, and whether vspark.url needs https://" if base.scheme == "http" else "check its log"
+            reason, message = "disconnected", f"{problem}: {hint}"
     return ConnectError(reason, message)
 
 

@@ -25,6 +25,7 @@ from tests.support.raw_servers import (
 
 ANSWER = answer()
 PROXY = "the proxy from the environment (HTTP_PROXY, HTTPS_PROXY)"
+CLOSED = "{} closed the connection without a complete response: check its log, and whether vspark.url needs https://"
 NO_HOST = ".".join(["a" * 60] * 5)  # too long for a name: rejected without a name server
 
 
@@ -118,11 +119,11 @@ async def test_a_port_that_is_not_listened_on() -> None:
 @pytest.mark.parametrize(
     ("reply", "what"),
     [
-        pytest.param(then_close(b""), "{} closed the connection without a complete response", id="closed"),
-        pytest.param(reset, "{} closed the connection without a complete response", id="reset"),
+        pytest.param(then_close(b""), CLOSED, id="closed"),
+        pytest.param(reset, CLOSED, id="reset"),
         pytest.param(
             then_close(b"HTTP/1.1 200 OK\r\nContent-Len"),
-            "{} closed the connection without a complete response",
+            CLOSED,
             id="closed within the headers",
         ),
         pytest.param(
