@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from exporter.config.loaded import NO_ZONE
+from exporter.config.loaded import LONG_TIMEOUT, NO_ZONE
 from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
@@ -41,7 +41,12 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
             yield f"  {org}, {_zone(of_org_listed[0], will_discover=config.discovery.enabled and outcome is None)}"
             for target in of_org_listed:
                 times = (format_duration(target.interval_seconds), format_duration(target.stale_after_seconds))
-                yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}"
+                long = (
+                    f", WARNING: the interval is {LONG_TIMEOUT}"
+                    if target.interval_seconds < vspark.timeout_seconds
+                    else ""
+                )
+                yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}{long}"
 
 
 def _zone(target: Target, *, will_discover: bool) -> str:

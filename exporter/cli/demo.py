@@ -20,7 +20,7 @@ def demo_config(site: Site, url: str) -> Config:
     """Return a configuration with every org of a simulated site; the first one lists its folders."""
     first = site.companies[0].orgs[0]
     return Config(
-        vspark=Vspark(url=url),
+        vspark=Vspark(url=url, timeout_seconds=Duration(_INTERVAL_SECONDS)),
         poll=Poll(interval_seconds=Duration(_INTERVAL_SECONDS)),
         companies=tuple(
             Company(

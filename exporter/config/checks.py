@@ -19,6 +19,29 @@ from exporter.stats import field_names
 _Source = TypeVar("_Source", bound=TokenSource)
 _SHORTEST_KEY: Final = 16
 
+_OFFSET: Final = re.compile(r"(?:GMT|UTC)?[+-]?\d{1,2}(?::?\d\d)?", re.IGNORECASE)
+_ABBREVIATION: Final = re.compile(r"([a-z]+)(?:[+-]?\d.*|(?: standard| daylight)?(?: time)?)", re.IGNORECASE)
+"""A word as in `EST`, in POSIX's `EST5`, or in Windows' `Eastern Standard Time`."""
+_ZONES: Final = {
+    word: zone
+    for zone, words in {
+        "US/Eastern": "ET EST EDT EASTERN",
+        "US/Central": "CT CST CDT CENTRAL",
+        "US/Mountain": "MT MST MDT MOUNTAIN",
+        "US/Pacific": "PT PST PDT PACIFIC",
+        "US/Alaska": "AKST AKDT ALASKA ALASKAN",
+        "US/Hawaii": "HST HAST HAWAII HAWAIIAN",
+        "Europe/London": "BST",
+        "Europe/Berlin": "CET CEST MEZ MESZ",
+        "Asia/Kolkata": "IST INDIA",
+        "Asia/Tokyo": "JST TOKYO",
+        "Australia/Sydney": "AEST AEDT",
+        "UTC": "UTC Z",
+    }.items()
+    for word in words.split()
+}
+"""What people mean by words that are not in the tz database, or are there for a zone without summer time."""
+
 
 def check_url(url: str) -> None:
     """Accept a URL with scheme, host, optional port and optional path prefix.
@@ -61,8 +84,17 @@ def check_zone(key: str) -> None:
     try:
         zoneinfo.ZoneInfo(key)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # the latter two for '../x' and for a directory
-        hint = suggestion(key, sorted(zoneinfo.available_timezones()))
-        raise ValueError(f"unknown time zone {key!r}{hint}") from None
+        raise ValueError(f"unknown time zone {key!r}{_zone_hint(key)}") from None
+
+
+def _zone_hint(key: str) -> str:
+    if _OFFSET.fullmatch(key):
+        return "; an offset has no summer time: use the name of a place, such as 'Europe/Berlin'"
+    if (found := _ABBREVIATION.fullmatch(key)) and found[1].upper() in _ZONES:
+        return f"; did you mean {_ZONES[found[1].upper()]!r}?"
+    # Not the likes of EST and GB: one letter makes another zone of them.
+    places = [zone for zone in zoneinfo.available_timezones() if "/" in zone or not zone.isupper() or zone == "UTC"]
+    return suggestion(key, sorted(places))
 
 
 def check_pattern(pattern: str) -> None:

@@ -26,7 +26,7 @@ Such a type can have a `hint`, which says how to write a value that is not text.
 """
 
 UNREAD: Final[Any] = object()
-"""Takes the place of a rejected value while `Block.problems` runs. It is equal to nothing else."""
+"""Takes the place of a value that is unknown while `Block.problems` runs. It is equal to nothing else."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _WORDS: Final = {
@@ -57,7 +57,8 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong between the keys, as a path below this block and a message.
 
-        In place of a rejected value is UNREAD, () for a list, {} for a mapping, and a block of these for a block.
+        In place of a rejected value, and of the value of a misspelt key, is UNREAD, () for a list, {} for a mapping,
+        and a block of these for a block.
         """
         yield from ()
 
@@ -182,17 +183,20 @@ class Document:
     def _block(self, kind: inspect.StructType, node: yaml.Node, path: str) -> Any:
         fields = {field.encode_name: field for field in kind.fields}
         values: dict[str, Any] = {}
+        misspelt: set[str] = set()
         for key, value, line in self._entries(node, path):
             if key in fields:
                 values[fields[key].name] = self._value(fields[key].type, value, _below(path, key), line)
             elif _WORD.fullmatch(key) or (_PLAIN.fullmatch(key) and suggestion(key, fields)):
                 self._reject(_below(path, key), f"unknown key{suggestion(key, fields)}", line)
+                misspelt.update(_closest(key, fields))
             else:  # as in `token:s3cret`, which is all key
                 hint = "is a space missing after a colon?"
                 self._reject(path, f"unknown key, not shown because it may be a token; {hint}", line)
         for key, field in fields.items():
-            if field.required and field.name not in values:
-                self._reject(_below(path, key), "is missing")
+            if field.name not in values and (field.required or key in misspelt):
+                if key not in misspelt:
+                    self._reject(_below(path, key), "is missing")
                 values[field.name] = Shape.of(field.type).unread
         block: Any = kind.cls(**values)
         for place, message in block.problems():
@@ -229,10 +233,11 @@ class Document:
 
 def suggestion(text: str, known: Iterable[str]) -> str:
     """Return `; did you mean '…'?` with the one of `known` that is most like `text`; empty if none is like it."""
-    if len(text) > _LONGEST_SUGGESTED:
-        return ""
-    close = difflib.get_close_matches(text, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return "".join(f"; did you mean {each!r}?" for each in _closest(text, known))
+
+
+def _closest(text: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(text, known, n=1) if len(text) <= _LONGEST_SUGGESTED else []
 
 
 def _word(node: yaml.Node) -> str:

@@ -17,7 +17,7 @@ from exporter.config.discovered import NOTHING, Discovered
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets, shard
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size
+from exporter.config.units import Duration, Size, format_duration
 from exporter.errors import ConfigError
 from exporter.runtime.files import LARGEST_CONFIG
 
@@ -25,6 +25,7 @@ _CHECKSUM_KEY: Final = secrets.token_bytes(16)
 """A new one for each process, so that a checksum reveals nothing about the file of a key."""
 
 NO_ZONE: Final = "no time zone, so no date is sent and the server's today counts"
+LONG_TIMEOUT: Final = "shorter than vspark.timeout, so a slow poll skips the next one"
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -129,6 +130,20 @@ def zone_warnings(config: Config) -> tuple[str, ...]:
         for index, company in enumerate(config.companies or ())
         for place, org in enumerate(company.orgs or ())
         if org.timezone is None and not config.discovery.enabled
+    )
+
+
+def timeout_warnings(config: Config) -> tuple[str, ...]:
+    """Return a warning for every interval that is shorter than the time for one poll."""
+    of_orgs = (
+        (f"companies[{index}].orgs[{place}].interval", org.interval_seconds)
+        for index, company in enumerate(config.companies or ())
+        for place, org in enumerate(company.orgs or ())
+    )
+    return tuple(
+        f"{path}: {format_duration(seconds)} is {LONG_TIMEOUT}"
+        for path, seconds in (("poll.interval", config.poll.interval_seconds), *of_orgs)
+        if seconds is not None and seconds < config.vspark.timeout_seconds
     )
 
 

@@ -88,9 +88,13 @@ class Vspark(WithToken, frozen=True):
         ),
         check(checks.check_url),
     ]
-    timeout_seconds: Annotated[Duration, about("The time for one poll of one target, including all retries.")] = field(
-        name="timeout", default_factory=partial(Duration, 10)
-    )
+    timeout_seconds: Annotated[
+        Duration,
+        about(
+            "The time for one poll of one target, including all retries. If it is longer than the target's interval, a "
+            "slow poll skips the next one."
+        ),
+    ] = field(name="timeout", default_factory=partial(Duration, 10))
     max_response_bytes: Annotated[Size, about("The largest accepted response, after decompression.")] = field(
         name="max_response_size", default_factory=partial(Size, 64 * 1024**2)
     )

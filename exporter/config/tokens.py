@@ -1,16 +1,19 @@
 """Secrets that do not show themselves: the tokens of V-Spark, and the places that tokens are read from."""
 
+import asyncio
 import os
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
 from html.entities import html5
 from pathlib import Path
 from typing import Final, final
 
 from exporter.errors import TokenError
 from exporter.runtime.files import read_secret
+from exporter.runtime.threads import DaemonThreads
 
 _INVISIBLE: Final = (
     r"(?:[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
@@ -25,6 +28,13 @@ _ENTITIES: Final[defaultdict[str, set[str]]] = defaultdict(set)
 """The names that HTML has for characters."""
 for _name, _characters in html5.items():
     _ENTITIES[_characters].add(_name.removesuffix(";").lower())  # any case matches, so each name is needed once only
+
+
+_THREADS: Final = DaemonThreads(most=8, name="token")
+"""They read the files of tokens, so that files that hang use up no others. None is started before it is needed."""
+
+_VARIABLE: Final = re.compile("[A-Z_][A-Z0-9_]{0,63}")
+"""What is shown as the name of an environment variable. Any other text may be a token under the wrong key."""
 
 
 class Secret:
@@ -56,7 +66,7 @@ class Token(Secret):
     Raises ValueError, which does not quote the text, if it is empty or contains white space or unprintable characters.
     """
 
-    __slots__ = ("_patterns",)
+    __slots__ = ("_pattern",)
 
     def __init__(self, text: str) -> None:
         text = text.strip()
@@ -66,7 +76,9 @@ class Token(Secret):
             raise ValueError("a token must not contain white space or control characters")
         super().__init__(text)
         characters = [*map(_any_encoding, text)]
-        self._patterns = [re.compile(between.join(characters)) for between in ("", _INVISIBLE)]
+        # In this order: what may be between the characters of a short token may itself contain the token. The second
+        # finds a token that is partly like what may be between.
+        self._pattern = re.compile("|".join(between.join(characters) for between in (_INVISIBLE, "")))
 
     def mask(self, text: str) -> str:
         """Return `text` with `***` in place of the token.
@@ -74,9 +86,7 @@ class Token(Secret):
         The token may be percent-encoded, once or several times, or escaped as in JSON or HTML. Its characters may have
         space, control characters or tags between them, as when UTF-16 is read in another encoding.
         """
-        for pattern in self._patterns:
-            text = pattern.sub("***", text)
-        return text
+        return self._pattern.sub("***", text)
 
 
 def _any_encoding(character: str) -> str:
@@ -90,15 +100,24 @@ def _any_encoding(character: str) -> str:
 
 
 class TokenSource(ABC):
-    """A place that a token comes from: `origin`, in words. Sources of the same place are equal."""
+    """A place that a token comes from. Sources of the same place are equal.
 
-    def __init__(self, place: Hashable, origin: str) -> None:
+    `origin` is the place in words, `known` the token that was read last, None before the first. A configuration that
+    is loaded has read every token.
+    """
+
+    def __init__(self, place: Hashable, origin: str, known: Token | None = None) -> None:
         self.origin = origin
+        self.known = known
         self._place = place
 
     @abstractmethod
     def read(self) -> Token:
-        """Return the current token; TokenError, which does not quote it, if there is none."""
+        """Return the current token; TokenError, which does not quote it, if there is none. May hang."""
+
+    async def current(self, limit_seconds: float) -> Token:  # noqa: ARG002 # only a file may hang
+        """Return the current token, as `read`, but never block; TokenError also after `limit_seconds`."""
+        return self.read()
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, TokenSource) and self._place == other._place
@@ -115,7 +134,7 @@ class LiteralToken(TokenSource):
 
     def __init__(self, text: str) -> None:
         self._token = Token(text)
-        super().__init__(self._token, "the configuration file")
+        super().__init__(self._token, "the configuration file", self._token)
 
     def read(self) -> Token:
         """Return the token."""
@@ -129,16 +148,22 @@ class EnvToken(TokenSource):
         super().__init__(name, f"the environment variable {name}")
         self._name = name
         self._environ = environ
+        self._text = ""
 
     def read(self) -> Token:
         """Return the token; TokenError if the variable is not set or contains no token."""
-        # The messages do not name the variable: a name that is not set may be a token under the wrong key.
-        try:
-            return Token(self._environ[self._name])
-        except KeyError:
-            raise TokenError("the environment variable is not set") from None
-        except ValueError as error:
-            raise TokenError(f"the environment variable contains no token: {error}") from None
+        text = self._environ.get(self._name)
+        if text is None and not _VARIABLE.fullmatch(self._name):
+            hint = "its name is not shown because it may be the token itself"
+            raise TokenError(f"the environment variable is not set; {hint}")
+        if text is None:
+            raise TokenError(f"{self.origin} is not set")
+        if self.known is None or text != self._text:
+            try:
+                self.known, self._text = Token(text), text
+            except ValueError as error:
+                raise TokenError(f"{self.origin} contains no token: {error}") from None
+        return self.known
 
 
 class FileToken(TokenSource):
@@ -151,7 +176,8 @@ class FileToken(TokenSource):
         super().__init__(str(path), str(path))
         self._path = path
         self._signature: tuple[int, int, int] | None = None
-        self._token: Token | None = None
+        self._reading: Future[Token] | None = None
+        self._hanging: Future[Token] | None = None
 
     def read(self) -> Token:
         """Return the token; TokenError if the file cannot be read or contains no token."""
@@ -159,8 +185,8 @@ class FileToken(TokenSource):
             status = self._path.stat()
             # Taken before the file is read, so that the next call finds a change in between.
             signature = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if self._token is None or signature != self._signature:
-                self._token = Token(read_secret(self._path).decode("utf-8-sig"))
+            if self.known is None or signature != self._signature:
+                self.known = Token(read_secret(self._path).decode("utf-8-sig"))
                 self._signature = signature
         except OSError as error:
             raise TokenError(f"cannot read {self.origin!r}: {error.strerror}") from None
@@ -168,4 +194,22 @@ class FileToken(TokenSource):
             raise TokenError(f"{self.origin!r} is not UTF-8") from None
         except ValueError as error:
             raise TokenError(f"{self.origin!r} contains no token: {error}") from None
-        return self._token
+        return self.known
+
+    async def current(self, limit_seconds: float) -> Token:
+        """Return the current token, as `read`, but in a thread; TokenError also after `limit_seconds`.
+
+        Calls at the same time share one thread. Once a call has waited in vain, others fail at once while it hangs.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = _THREADS.submit(self.read)
+        reading = self._reading
+        if reading is self._hanging:
+            raise TokenError(f"cannot read {self.origin!r}: an earlier attempt still hangs; check its file system")
+        try:
+            async with asyncio.timeout(limit_seconds):
+                return await asyncio.shield(asyncio.wrap_future(reading))  # others may wait for it
+        except TimeoutError:
+            self._hanging = reading
+            late = f"cannot read {self.origin!r} within {limit_seconds:.3g} s; check its file system"
+            raise TokenError(late) from None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config.loaded import LoadedConfig, checksum, differences, zone_warnings
+from exporter.config.loaded import LoadedConfig, checksum, differences, timeout_warnings, zone_warnings
 from exporter.config.schema import Config
 from exporter.errors import ConfigError, config_errors
 from exporter.exposition.self_metrics import SelfMetrics
@@ -61,7 +61,7 @@ class Reloader:
         self._log = log
         self._one_at_a_time = asyncio.Lock()
         self._reading: set[object] = set()
-        _warn_of_zones(loaded.config, log)
+        _log_warnings(loaded.config, log)
         self_metrics.config_loaded(now := clock.time())
         self.last = Loading(now, Replaced(len(loaded.targets()), 0, 0, 0))
 
@@ -111,7 +111,7 @@ class Reloader:
             return self._reject(problems, logged)
         found = differences(self._loaded, loaded)
         self._loaded = loaded
-        _warn_of_zones(loaded.config, self._log)
+        _log_warnings(loaded.config, self._log)
         self._self_metrics.config_loaded(now := self._clock.time())
         self.last = Loading(now, replaced, found)
         self._log.info("config_reloaded", **replaced._asdict(), differs=" ".join(found))
@@ -154,6 +154,8 @@ class Reloader:
         return " ".join([*named, "or a file that it names" if named else "the configuration"])
 
 
-def _warn_of_zones(config: Config, log: FilteringBoundLogger) -> None:
+def _log_warnings(config: Config, log: FilteringBoundLogger) -> None:
     for warning in zone_warnings(config):
         log.warning("no_time_zone", place=warning)
+    for warning in timeout_warnings(config):
+        log.warning("long_timeout", place=warning)

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import date
 from typing import Final, Self
 
@@ -12,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config.targets import Target
 from exporter.config.tokens import Token
-from exporter.errors import REASONS, TokenError
+from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.org_day import midnight
@@ -69,11 +68,10 @@ class TargetState:
         self._outage: _Outage | None = None
 
     def remember_token(self) -> None:
-        """Remember the current token, so that it is still masked after another one has replaced it."""
-        with suppress(TokenError):
-            token = self.target.token.read()
-            if token not in self._tokens:
-                self._tokens.append(token)
+        """Remember the token that was read last, so that it is still masked after another one has replaced it."""
+        token = self.target.token.known
+        if token is not None and token not in self._tokens:
+            self._tokens.append(token)
 
     def mask(self, text: str) -> str:
         """Return a text in which every known token is masked."""

@@ -38,14 +38,17 @@ class _Job(NamedTuple):
 
 
 class DaemonThreads(ThreadPoolExecutor):
-    """A pool of at most `most` daemon threads. A thread is started when a job finds none idle, and then reused.
+    """A pool of at most `most` daemon threads called `name`.
+
+    A thread is started when a job finds none idle, and then reused.
 
     It is a ThreadPoolExecutor in name only, because asyncio accepts no other executor. asyncio and Python wait at exit
     for the threads of a real one, so a name server or a file system that hangs would keep the process from exiting.
     """
 
-    def __init__(self, most: int = _MOST_THREADS) -> None:
+    def __init__(self, most: int = _MOST_THREADS, name: str = "work") -> None:
         super().__init__()
+        self._name = name
         self._most = most
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._idle = Semaphore(0)
@@ -59,7 +62,7 @@ class DaemonThreads(ThreadPoolExecutor):
             self._jobs.put(job)
             if not self._idle.acquire(blocking=False) and self._started < self._most:
                 self._started += 1
-                Thread(target=self._work, name="work", daemon=True).start()
+                Thread(target=self._work, name=self._name, daemon=True).start()
         return job.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 # the signature of the base class

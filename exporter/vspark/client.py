@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from time import monotonic
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
@@ -23,14 +24,19 @@ from exporter.config.tokens import Token, TokenSource
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
-from exporter.vspark.connect_errors import connect_error, host_and_port
+from exporter.vspark.connect_errors import connect_error, dns_error, host_and_port
+from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
-from exporter.vspark.response import Response, is_success, status_error
+from exporter.vspark.resolver import Resolver
+from exporter.vspark.response import Response, is_about_token, is_success, status_error
 
 _LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
 """One for each retry. A pause is a random part of it, so that targets that failed together do not retry together."""
 _CONNECT_SHARE: Final = 1 / 3
-"""The part of a poll's time that connecting may take, so that after a lost packet there is time for a retry."""
+"""The part of a poll's time that connecting may take, so that after a lost packet there is time for a retry.
+
+Reading the token may take as long.
+"""
 _ERROR_PAGE_BYTES: Final = 256 * 1024
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
@@ -62,13 +68,13 @@ class Client:
         self._hanging: WeakSet[Target] = WeakSet()
 
     async def __aenter__(self) -> Self:
+        self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
-            connector=Connector(limit=self._concurrency, ssl=self._tls or True),
+            connector=Connector(limit=self._concurrency, ssl=self._tls or True, resolver=self._resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"vspark-exporter/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
             auto_decompress=False,
-            trust_env=True,
             middlewares=(send_once,),
         )
         return self
@@ -83,6 +89,10 @@ class Client:
         """
         company = path[1] if len(path) > 1 else ""
         return await self._retried(_Request(company, tuple(path), "", token))
+
+    @cached_property
+    def _proxy(self) -> URL | None:
+        return environment_proxy(self._base)
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
@@ -121,12 +131,12 @@ class Client:
                         return await self._send_once(request, deadline)
                     except (ConnectError, StatusError) as error:
                         pause = _pause_seconds(error, longest_pause)
-                        if not _is_transient(error) or _ends_after(deadline, pause):
+                        if not _is_transient(error, resolving=self._resolver.pending) or _ends_after(deadline, pause):
                             raise
                         failure = error
                     await self._sleep(pause)
                 return await self._send_once(request, deadline)
-        if isinstance(failure, ConnectError) and failure.reason == "timeout":
+        if isinstance(failure, ConnectError) and failure.reason == "timeout" and not self._resolver.unresolved:
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
@@ -137,8 +147,8 @@ class Client:
         return response.body
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
+        token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
         async with self._slot(request, deadline):
-            token = request.token.read()
             return await self._request(request, token), token
 
     @asynccontextmanager
@@ -162,20 +172,23 @@ class Client:
             async with self._session.get(
                 URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
                 allow_redirects=False,
+                proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
             ) as response:
                 code = str(response.status)
+                body = await self._body(response)
                 return Response(
                     url_masked=self._url(request, "***"),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
                     },
-                    body=await self._body(response),
+                    body=body,
                     seconds=monotonic() - begun,
+                    about_token=not is_success(response.status) and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
-            failure = connect_error(error, self._base, self._connect_seconds)
+            failure = connect_error(error, self._base, self._connect_seconds, self._resolver.unresolved)
         finally:
             self._observe(code, monotonic() - begun)
         # Raised outside of the handler: no chain of exceptions may lead to those of aiohttp, which contain the URL.
@@ -193,6 +206,8 @@ class Client:
         return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
 
     def _timeout(self) -> ConnectError:
+        if self._resolver.unresolved:
+            return dns_error(self._resolver.unresolved, self._base, self._vspark.timeout_seconds)
         return ConnectError(
             "timeout",
             f"no complete response from {host_and_port(self._base)} within {self._vspark.timeout_seconds:.3g} s: "
@@ -218,8 +233,10 @@ class _Request(NamedTuple):
         return cls(target.company, ("stats", *names), query, target.token, slow)
 
 
-def _is_transient(error: ConnectError | StatusError) -> bool:
+def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:
     match error:
+        case ConnectError(reason="dns"):
+            return resolving  # a retry waits for the same lookup
         case StatusError(reason="rate_limited"):
             return error.retry_after_seconds is not None
         case _:

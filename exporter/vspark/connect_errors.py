@@ -20,18 +20,20 @@ _OTHER_HOST: Final = (62, 64)
 _UNKNOWN_CA: Final = (2, 18, 19, 20, 21)
 
 
-def connect_error(error: Exception, base: URL, connect_seconds: float) -> ConnectError:
+def connect_error(error: Exception, base: URL, connect_seconds: float, unresolved: str = "") -> ConnectError:
     """Return what `error`, one of aiohttp's, an OSError or a ValueError, means for the V-Spark at `base`.
 
-    `connect_seconds` is the time that connecting was allowed to take. The result has no reference to `error`.
+    `connect_seconds` is the time that connecting was allowed to take, `unresolved` the name that has no address so far.
+    The result has no reference to `error`.
     """
     place = host_and_port(base)
     match error:
         case _ if tls_error := _tls_error(error):
             reason, message = "tls", _tls_message(tls_error, place)
         case aiohttp.ClientConnectorDNSError():
-            host = base.host if error.host == base.raw_host else _PROXY
-            reason, message = "dns", f"cannot resolve the name of {host}: check vspark.url and the resolver"
+            return dns_error(error.host, base)
+        case TimeoutError() if unresolved:
+            return dns_error(unresolved, base, connect_seconds)
         case TimeoutError():
             problem = f"no connection to {place} within {connect_seconds:.3g} s"
             reason, message = "timeout", f"{problem}: the host is down, or a firewall drops the packets"
@@ -50,8 +52,18 @@ def connect_error(error: Exception, base: URL, connect_seconds: float) -> Connec
         case aiohttp.ClientPayloadError():
             reason, message = "disconnected", f"{place} closed the connection in the middle of the response"
         case _:
-            reason, message = "disconnected", f"{place} closed the connection without a complete response"
+            problem = f"{place} closed the connection without a complete response"
+            # Some servers close without a word if they are spoken to without TLS.
+            hint = "check its log, and whether vspark.url needs https://" if base.scheme == "http" else "check its log"
+            reason, message = "disconnected", f"{problem}: {hint}"
     return ConnectError(reason, message)
+
+
+def dns_error(name: str, base: URL, seconds: float | None = None) -> ConnectError:
+    """Return the error for a name that has no address, or none after so many seconds."""
+    host = base.host if name == base.raw_host else _PROXY
+    limit = "" if seconds is None else f" within {seconds:.3g} s"
+    return ConnectError("dns", f"cannot resolve the name of {host}{limit}: check vspark.url and the resolver")
 
 
 def host_and_port(base: URL) -> str:

@@ -15,6 +15,9 @@ from exporter.config.tokens import Token
 from exporter.errors import StatusError
 
 _EXCERPT_CHARACTERS: Final = 200
+_WORD: Final = "token"
+_ABOUT_TOKEN: Final = re.compile(f"(?<![?&]){_WORD}", re.IGNORECASE)
+"""Does not match the query of a URL that a page quotes."""
 _PROXY: Final = "check the proxy in front of V-Spark"
 _MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     206: ("server_error", f"the response is only a part of what was requested: {_PROXY}"),
@@ -33,7 +36,8 @@ class Response:
     """A response to one request, without the token.
 
     `url_masked` is the requested URL. `headers` has Content-Type, Location and Retry-After, by these names, if they
-    were sent. `body` is decompressed; `seconds` is the time from the request to the last byte.
+    were sent. `body` is decompressed; `seconds` is the time from the request to the last byte. `about_token` is what
+    `is_about_token` says of an unsuccessful response.
     """
 
     url_masked: str
@@ -41,6 +45,7 @@ class Response:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     seconds: float
+    about_token: bool = False
 
 
 def is_success(status: int) -> bool:
@@ -54,7 +59,7 @@ def status_error(response: Response, token: Token, origin: str) -> StatusError:
     The error does not contain `token`, even if the response quotes it, but may contain `origin`, the token's source.
     """
     text = excerpt(response.body, token)
-    reason, message = _meaning(response.status, text, response.headers.get("Location", ""), origin)
+    reason, message = _meaning(response, origin)
     message = token.mask(message)  # again: URL writes a host in lower case, which may turn it into the token
     quoted = f"; it says: {text}" if text else ""
     return StatusError(
@@ -65,13 +70,24 @@ def status_error(response: Response, token: Token, origin: str) -> StatusError:
     )
 
 
-def _meaning(status: int, text: str, location: str, origin: str) -> tuple[str, str]:
-    if status in (401, 403) or (status == HTTPStatus.BAD_REQUEST and "token" in text.lower()):
+def is_about_token(body: bytes, token: Token) -> bool:
+    """Return whether the beginning of a page is about the token, whatever the token is."""
+    text = body.decode("utf-8", "replace")
+    # A short token may be a part of the word, so the mask would hide it. A long one may contain the word.
+    return bool(
+        _ABOUT_TOKEN.search(excerpt(body, token) if len(token.reveal()) > len(_WORD) else _line(_visible(text)))
+    )
+
+
+def _meaning(response: Response, origin: str) -> tuple[str, str]:
+    status = response.status
+    if status in (401, 403) or (status == HTTPStatus.BAD_REQUEST and response.about_token):
         return "auth", f"the token from {origin} is rejected: check that it belongs to this company"
     if status in _MEANINGS:
         return _MEANINGS[status]
     if status // 100 == 3:  # noqa: PLR2004 # 3xx
-        problem = f"the response redirects to {_origin(location)}, which is not followed"
+        where = _origin(response.headers.get("Location", ""))
+        problem = f"the response redirects to {where}, which is not followed"
         return "redirect", f"{problem}: set vspark.url to the address of V-Spark itself"
     if status // 100 == 4:  # noqa: PLR2004 # 4xx
         return "client_error", "V-Spark, or a proxy in front of it, rejects the request"
@@ -99,7 +115,14 @@ def _origin(location: str) -> str:
 def excerpt(body: bytes, token: Token) -> str:
     """Return the beginning of a page as one line of text, without tags, control characters and the token."""
     text = token.mask(body.decode("utf-8", "replace"))
-    text = token.mask(html.unescape(re.sub(r"<[^<>]*>", " ", text)))
+    return _line(token.mask(_visible(text)))
+
+
+def _visible(page: str) -> str:
+    return html.unescape(re.sub(r"<[^<>]*>", " ", page))
+
+
+def _line(text: str) -> str:
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return line if len(line) <= _EXCERPT_CHARACTERS else line[: _EXCERPT_CHARACTERS - 1] + "…"
 

@@ -1,9 +1,11 @@
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,7 +15,8 @@ from structlog.testing import LogCapture
 from exporter.app import ServeOptions, running, serve
 from exporter.config.loaded import LoadedConfig, Share
 from exporter.config.schema import Company, Config, Discovery, Org, Vspark
-from exporter.config.tokens import LiteralToken
+from exporter.config.tokens import FileToken, LiteralToken
+from exporter.config.units import Duration
 from exporter.exposition.text_format import Format
 from exporter.runtime.clock import Clock
 from exporter.simulator import Company as SimulatedCompany
@@ -187,6 +190,36 @@ async def test_it_is_ready_once_every_target_has_been_polled() -> None:
             assert await exporter.get("/-/healthy") == (200, "Healthy.\n")
             begun = time.monotonic()
         assert time.monotonic() - begun < 1.0
+
+
+async def test_a_token_file_that_hangs_does_not_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, begun, end = tmp_path / "token", threading.Event(), threading.Event()
+    path.write_text(TOKEN)
+
+    def read(_: Path) -> bytes:
+        begun.set()
+        end.wait()
+        return TOKEN.encode()
+
+    monkeypatch.setattr("exporter.config.tokens.read_secret", read)
+    company = Company(name="Co", token_file=FileToken(path), orgs=(Org("Co-East", "US/Eastern"),))
+    vspark = Vspark(url="http://127.0.0.1:1", timeout_seconds=Duration(1.5))
+    loaded, capture = LoadedConfig.of(Config(vspark=vspark, companies=(company,))), LogCapture()
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
+    async with (
+        running(loaded, lambda: loaded, SERVING, log) as (web, _),
+        aiohttp.ClientSession(web.urls[0]) as session,
+    ):
+        exporter = Running(web, session, capture)
+        await until(begun.is_set)
+        assert await exporter.get("/-/healthy") == (200, "Healthy.\n")
+        await exporter.until_ready()
+        end.set()
+    (failed,) = (entry for entry in capture.entries if entry["event"] == "poll_failed")
+    assert (failed["reason"], failed["error"]) == (
+        "no_token",
+        f"cannot read '{path}' within 0.5 s; check its file system",
+    )
 
 
 async def test_without_any_target_it_is_ready() -> None:

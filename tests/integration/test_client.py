@@ -1,5 +1,7 @@
 import asyncio
 import html
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -7,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.config.tokens import FileToken
+from exporter.config.tokens import FileToken, LiteralToken, Token
 from exporter.errors import PollError, TokenError
-from exporter.vspark.response import Response
+from exporter.vspark.response import Response, status_error
 from tests.support.raw_servers import (
     CANARY,
     CANARY_IN_URL,
+    DEADLINE_SECONDS,
     TARGET,
     Observed,
     Reply,
@@ -98,6 +101,40 @@ async def test_nothing_is_sent_without_a_token(tmp_path: Path) -> None:
             f"cannot read '{tmp_path}/gone': No such file or directory",
         )
     assert (server.connections, observed) == (0, [])
+
+
+async def test_a_token_file_that_hangs_fails_its_own_targets_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, end = tmp_path / "token", threading.Event()
+    path.touch()
+    hanging = replace(TARGET, token=FileToken(path))
+
+    def read(_: Path) -> bytes:
+        end.wait()
+        return b"s3cret"
+
+    monkeypatch.setattr("exporter.config.tokens.read_secret", read)
+    async with serving(ANSWER) as server, client_of(server.port, timeout_seconds=0.3, concurrency=1) as client:
+        polls = [asyncio.create_task(client.fetch(hanging, None)) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await client.fetch(TARGET, None) == b"[]"  # there is a slot and a thread for it
+        assert not any(poll.done() for poll in polls)
+        failures = {repr(error) for error in await asyncio.gather(*polls, return_exceptions=True)}
+        assert failures == {repr(TokenError(f"cannot read '{path}' within 0.1 s; check its file system"))}
+        with pytest.raises(TokenError) as caught:
+            await client.fetch(hanging, None)
+        assert str(caught.value) == f"cannot read '{path}': an earlier attempt still hangs; check its file system"
+        end.set()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                with suppress(TokenError):
+                    assert await client.fetch(hanging, None) == b"[]"
+                    break
+    assert server.lines == [
+        f"GET /stats/Co/Co-Org?token={CANARY_IN_URL} HTTP/1.1",
+        "GET /stats/Co/Co-Org?token=s3cret HTTP/1.1",
+    ]
 
 
 # What a response means
@@ -213,6 +250,15 @@ async def test_one_request_returns_any_response_without_the_token() -> None:
     )
     assert 0 < given.seconds < 1
     assert observed.codes == ["503"]
+
+
+@pytest.mark.parametrize("token", ["token", "s3cret"])
+async def test_one_request_says_whether_a_response_is_about_the_token(token: str) -> None:
+    reply = answer(b"Invalid token was provided", status="400 Bad Request")
+    async with serving(reply) as server, client_of(server.port) as client:
+        response = await client.request_once(replace(TARGET, token=LiteralToken(token)), None)
+    assert response.about_token
+    assert status_error(response, Token(token), "a file").reason == "auth"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tests.support.raw_servers import (
     failure_of,
     proxying,
     serving,
+    then_close,
 )
 
 
@@ -221,6 +222,27 @@ async def test_a_client_certificate_is_sent(ca: trustme.CA, ca_file: Path, tmp_p
         client_of(f"https://127.0.0.1:{server.port}", tls=tls) as client,
     ):
         assert await client.fetch(TARGET, None) == b"[]"
+
+
+async def test_http_to_a_port_with_tls(ca: trustme.CA) -> None:
+    async with serving_tls(ca.issue_cert("127.0.0.1")) as server:
+        failure = await failure_of(client_of(server.port))
+    assert failure == (
+        "ConnectError disconnected",
+        (
+            f"127.0.0.1:{server.port} closed the connection without a complete response: "
+            "check its log, and whether vspark.url needs https://"
+        ),
+    )
+
+
+async def test_a_server_with_tls_that_closes_the_connection(ca: trustme.CA, ca_file: Path) -> None:
+    async with serving(then_close(b""), tls=server_context(ca.issue_cert("127.0.0.1"))) as server:
+        failure = await failure_of(client_of(f"https://127.0.0.1:{server.port}", tls=Tls(ca_file=ca_file)))
+    assert failure == (
+        "ConnectError disconnected",
+        f"127.0.0.1:{server.port} closed the connection without a complete response: check its log",
+    )
 
 
 @pytest.mark.parametrize(

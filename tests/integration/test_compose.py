@@ -30,7 +30,7 @@ EXPORTER_CONFIG = DEPLOY / "compose" / "exporter.yaml"
 DEADLINE_SECONDS = 30.0
 CHECKED = """\
 http://simulator:3000: 7 targets
-each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+each poll within 5s, responses of at most 64MiB, at most 4 concurrent requests
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 DocTestCo, token from the configuration file
   DocTestCo-DocTesting, US/Eastern

@@ -221,6 +221,7 @@ async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, 
     token = tmp_path / "token"
     token.write_text(CANARY)
     good, bad = target_of("US/Eastern", "A"), replace(target_of("US/Eastern", "B"), token=FileToken(token))
+    bad.token.read()  # as when a configuration is loaded
     url, timeout_seconds = URLS.get(reason, "http://127.0.0.1:{port}"), 0.2 if reason == "timeout" else 5.0
     clock = FakeClock(NOON)
     async with (

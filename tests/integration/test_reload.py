@@ -306,6 +306,20 @@ async def test_connections_stay_unless_they_have_to_change(files: Files) -> None
         assert [each.closed for each in sessions] == [True, True, True, False]
 
 
+async def test_an_interval_shorter_than_the_timeout_is_logged_at_start_and_after_a_reload(files: Files) -> None:
+    files.write("Test01", more="poll: {interval: 5s}\n")
+    reason = "is shorter than vspark.timeout, so a slow poll skips the next one"
+    async with exporting(files.path) as (exporter, _, capture):
+        files.write("Test01", more="poll: {interval: 9s}\n")
+        await exporter.reloader.reload()
+        files.write("Test01", more="poll: {interval: 10s}\n")
+        await exporter.reloader.reload()
+    assert [entry for entry in capture.entries if entry["event"] == "long_timeout"] == [
+        {"event": "long_timeout", "log_level": "warning", "place": f"poll.interval: {interval} {reason}"}
+        for interval in ("5s", "9s")
+    ]
+
+
 async def pass_interval(exporter: Running, clock: FakeClock) -> None:
     """Let it look for a change, and try to load it."""
     tried = exporter.reloader.last

@@ -10,7 +10,9 @@ from tests.integration.faults.bodies import BODIES, SIZES
 from tests.integration.faults.row import CALLS, GOOD, MIB, USUAL, Row
 from tests.support.raw_servers import CANARY
 
-_CLOSED: Final = "HOST:PORT closed the connection without a complete response"
+_CLOSED: Final = (
+    "HOST:PORT closed the connection without a complete response: check its log, and whether vspark.url needs https://"
+)
 _BROKEN_OFF: Final = "HOST:PORT closed the connection in the middle of the response"
 _NO_HTTP: Final = "the response of HOST:PORT is not valid HTTP: check the port, and whether vspark.url needs https://"
 _TOO_LARGE: Final = (

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from exporter.cli.check import describe, describe_web
-from exporter.config.loaded import load_config, zone_warnings
+from exporter.config.loaded import load_config, timeout_warnings, zone_warnings
 from exporter.config.targets import make_targets
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip
@@ -19,7 +19,7 @@ companies:
       - name: DocTestCo-DocTesting
         timezone: US/Eastern
         folders: [Test01, Test 02]
-        interval: 30s
+        interval: 14s
       - name: DocTestCo-Sales
         timezone: Europe/Berlin
   - name: Other
@@ -43,6 +43,7 @@ def write(folder: Path, more: str = "") -> Path:
 
 def test_all_that_would_be_polled(tmp_path: Path) -> None:
     config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
+    long_timeout = ", WARNING: the interval is shorter than vspark.timeout, so a slow poll skips the next one"
     assert (
         describe(config, make_targets(config))
         == f"""\
@@ -51,8 +52,8 @@ each poll within 15s, responses of at most 64MiB, at most 4 concurrent requests
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 DocTestCo, token from the environment variable DOCTESTCO_TOKEN
   DocTestCo-DocTesting, US/Eastern
-    Test01, every 30s, stale after 2m30s
-    Test 02, every 30s, stale after 2m30s
+    Test01, every 14s, stale after 1m10s{long_timeout}
+    Test 02, every 14s, stale after 1m10s{long_timeout}
   DocTestCo-Sales, Europe/Berlin
     (all folders), every 1m, stale after 5m
 Other, token from {tmp_path}/token
@@ -81,6 +82,18 @@ def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> 
     assert zone_warnings(config) == (
         "companies[1].orgs[0]: Other/Other-Support has no time zone, so no date is sent and the server's today counts",
         "companies[2].orgs[0]: Third/Third-A has no time zone, so no date is sent and the server's today counts",
+    )
+
+
+def test_a_warning_for_each_interval_that_is_shorter_than_the_timeout(tmp_path: Path) -> None:
+    environ = {"DOCTESTCO_TOKEN": "s3cret-canary"}
+    reason = "is shorter than vspark.timeout, so a slow poll skips the next one"
+    of_org = f"companies[0].orgs[0].interval: 14s {reason}"
+    assert timeout_warnings(load_config(write(tmp_path), environ)) == (of_org,)
+    assert timeout_warnings(load_config(write(tmp_path, "poll: { interval: 15s }"), environ)) == (of_org,)
+    assert timeout_warnings(load_config(write(tmp_path, "poll: { interval: 14999ms }"), environ)) == (
+        f"poll.interval: 14s999ms {reason}",
+        of_org,
     )
 
 

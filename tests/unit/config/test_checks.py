@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,41 @@ def test_urls_that_are_accepted(url: str) -> None:
 @pytest.mark.parametrize("zone", ["posix/x/../../UTC", "tzdata.zi", "zone.tab", "__init__.py", ".", "Ünïx", "x" * 999])
 def test_time_zones_that_are_rejected(zone: str) -> None:
     assert message(check_zone, zone) == f"unknown time zone {zone!r}"
+
+
+@pytest.mark.parametrize(
+    ("zone", "hint"),
+    [
+        *((zone, "did you mean 'US/Eastern'?") for zone in ("EST5", "est5", "EDT", "ET", "Eastern", "Eastern Time")),
+        ("EST5EDT,M3.2.0,M11.1.0", "did you mean 'US/Eastern'?"),
+        ("Eastern Standard Time", "did you mean 'US/Eastern'?"),
+        ("PST", "did you mean 'US/Pacific'?"),
+        ("CST6", "did you mean 'US/Central'?"),
+        ("CEST", "did you mean 'Europe/Berlin'?"),
+        ("IST", "did you mean 'Asia/Kolkata'?"),
+        ("US/Estern", "did you mean 'US/Eastern'?"),
+        ("Pacific/Aukland", "did you mean 'Pacific/Auckland'?"),
+        ("Utc", "did you mean 'UTC'?"),
+        *(
+            (offset, "an offset has no summer time: use the name of a place, such as 'Europe/Berlin'")
+            for offset in ("GMT+1", "UTC+01:00", "utc-5", "+0530", "-5", "1")
+        ),
+    ],
+)
+def test_a_time_zone_that_is_suggested(zone: str, hint: str) -> None:
+    assert message(check_zone, zone) == f"unknown time zone {zone!r}; {hint}"
+
+
+@pytest.mark.parametrize("zone", ["ESX", "EST/", "PRD", "Central European Time", "GBB", "Standard Time", "MST7MDTX"])
+def test_an_abbreviation_is_not_suggested(zone: str) -> None:
+    said = message(check_zone, zone)
+    assert said.startswith(f"unknown time zone {zone!r}")
+    assert not re.search("did you mean '[A-Z0-9]+'", said)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "EST5EDT", "Etc/GMT+5", "Japan"])
+def test_time_zones_that_are_accepted(zone: str) -> None:
+    check_zone(zone)
 
 
 @pytest.mark.parametrize(

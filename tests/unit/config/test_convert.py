@@ -81,7 +81,6 @@ best: {}
         "4: seats[0].names[1]: expected text, got a whole number; put it in quotes",
         "5: seats[1]: expected a mapping, got text",
         "7: seats[2].rows: unknown key; did you mean 'row'?",
-        "7: seats[2].row: is missing",
         "8: open: expected true or false, got a whole number",
         "9: best.row: is missing",
         "10: expected text as a key, got a whole number; put it in quotes",

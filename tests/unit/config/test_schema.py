@@ -55,8 +55,8 @@ MESSAGES: dict[str, list[str]] = {
             "white space or control characters"
         ),
         "8: companies[2].token_file: cannot read '{folder}/../bad': Is a directory",
-        "9: companies[3].token_env: the environment variable is not set",
-        "10: companies[4].token_env: the environment variable contains no token: a token must not be empty",
+        "9: companies[3].token_env: the environment variable ABSENT_TOKEN is not set",
+        "10: companies[4].token_env: the environment variable EMPTY_TOKEN contains no token: a token must not be empty",
         "11: companies[5].token: a token must not contain white space or control characters",
         (
             "12: agents.hash_key_file: '{folder}/empty-file' contains 0 bytes, but a key needs 16; create "
@@ -123,6 +123,15 @@ MESSAGES: dict[str, list[str]] = {
         "1: vspark.max_response_size: '64 MiB' is not a size such as '64MiB' or '10MB'",
         "2: poll.concurrency: must be at least 1",
         "6: agents.max_per_folder: must be at least 1",
+    ],
+    "interval": [
+        "2: poll.interval: 'fast' is not a duration such as '500ms', '30s' or '1h30m'",
+        "6: companies[0].orgs[0].interval: expected text, got a whole number; write a unit: '30s'",
+    ],
+    "interval_key": [
+        "1: vspark.token_flie: unknown key; did you mean 'token_file'?",
+        "2: poll.intervall: unknown key; did you mean 'interval'?",
+        "6: companies[0].orgs[0].intervl: unknown key; did you mean 'interval'?",
     ],
     "stale_after": [
         "2: poll.stale_after: must be at least 2 intervals of companies[1].orgs[0], 1h each",

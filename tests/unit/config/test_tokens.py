@@ -1,8 +1,10 @@
+import asyncio
 import html
 import json
 import os
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import process_time
 from urllib.parse import quote, quote_plus
@@ -134,12 +136,32 @@ def _error(source: TokenSource) -> str:
 
 def test_no_token_in_the_environment() -> None:
     environ = {"EMPTY": " ", "TWO": "canary canary"}
-    assert _error(EnvToken("canary", environ)) == "the environment variable is not set"
-    assert _error(EnvToken("EMPTY", environ)) == "the environment variable contains no token: a token must not be empty"
+    assert _error(EnvToken("_VSPARK_T0KEN", environ)) == "the environment variable _VSPARK_T0KEN is not set"
+    assert (
+        _error(EnvToken("EMPTY", environ))
+        == "the environment variable EMPTY contains no token: a token must not be empty"
+    )
     assert (
         _error(EnvToken("TWO", environ))
-        == "the environment variable contains no token: a token must not contain white space or control characters"
+        == "the environment variable TWO contains no token: a token must not contain white space or control characters"
     )
+
+
+@pytest.mark.parametrize("name", ["", "canary", "CANARY-1", "0CANARY", "CANARY ", "CANARY\n", "CANÄRY", "C" * 65])
+def test_a_token_in_place_of_a_variable_is_not_shown(name: str) -> None:
+    assert (
+        _error(EnvToken(name, {}))
+        == "the environment variable is not set; its name is not shown because it may be the token itself"
+    )
+
+
+def test_a_token_in_the_environment_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSPARK_TOKEN", "first")
+    source = EnvToken("VSPARK_TOKEN")
+    first = source.read()
+    assert source.read() is first
+    monkeypatch.setenv("VSPARK_TOKEN", "second")
+    assert source.read() == source.known == Token("second")
 
 
 def test_no_token_in_a_file(tmp_path: Path) -> None:
@@ -210,6 +232,103 @@ def test_the_swap_of_a_mounted_secret_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "..data_tmp").symlink_to("..2")
     (tmp_path / "..data_tmp").rename(tmp_path / "..data")
     assert source.read() == Token("other")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """Let every file called `hanging` hang until the end of the test, and return the files that are being read."""
+    end = threading.Event()
+    paths: list[Path] = []
+
+    def read(path: Path) -> bytes:
+        paths.append(path)
+        if path.name == "hanging":
+            end.wait()
+        return path.read_bytes()
+
+    monkeypatch.setattr("exporter.config.tokens.read_secret", read)
+    yield paths
+    end.set()
+
+
+async def _current_error(source: TokenSource, limit_seconds: float) -> str:
+    with pytest.raises(TokenError) as caught:
+        await source.current(limit_seconds)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+async def test_a_file_that_hangs_is_waited_for_once(tmp_path: Path, opened: list[Path]) -> None:
+    path = tmp_path / "hanging"
+    path.write_text("first")
+    source = FileToken(path)
+    assert await asyncio.gather(*(_current_error(source, 0.01) for _ in range(3))) == 3 * [
+        f"cannot read '{path}' within 0.01 s; check its file system"
+    ]
+    for _ in range(100):
+        assert (
+            await _current_error(source, 1000)
+            == f"cannot read '{path}': an earlier attempt still hangs; check its file system"
+        )
+    assert opened == [path]
+    assert source.known is None
+
+
+async def test_a_file_that_hangs_does_not_stop_another_one(tmp_path: Path, opened: list[Path]) -> None:
+    for name in ("hanging", "token"):
+        (tmp_path / name).write_text(CANARY)
+    assert "within 0.01 s" in await _current_error(FileToken(tmp_path / "hanging"), 0.01)
+    assert await FileToken(tmp_path / "token").current(10) == Token(CANARY)
+    assert await asyncio.to_thread(len, opened) == 2
+
+
+async def test_a_file_that_no_longer_hangs_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, end = tmp_path / "token", threading.Event()
+    path.write_text("first")
+    source = FileToken(path)
+    assert await source.current(10) == Token("first")
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path: (end.wait(), stat(path))[1])
+    path.write_text("second")
+    assert "within 0.01 s" in await _current_error(source, 0.01)
+    assert source.known == Token("first")
+    end.set()
+    async with asyncio.timeout(10):
+        while not (source._reading and source._reading.done()):
+            await asyncio.sleep(0)
+    path.write_text("third!")
+    assert await source.current(10) == Token("third!")
+
+
+async def test_calls_at_the_same_time_share_a_thread_and_one_may_be_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, reads = threading.Event(), []
+
+    def read(path: Path) -> bytes:
+        reads.append(path)
+        go.wait()
+        return b"s3cret"
+
+    monkeypatch.setattr("exporter.config.tokens.read_secret", read)
+    (tmp_path / "token").touch()
+    source = FileToken(tmp_path / "token")
+    tasks = [asyncio.create_task(source.current(10)) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(*tasks[1:]) == 2 * [Token("s3cret")]
+    assert tasks[0].cancelled()
+    assert len(reads) == 1
+
+
+async def test_other_tokens_need_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.config.tokens._THREADS", None)
+    for source in (LiteralToken(CANARY), EnvToken("NAME", {"NAME": CANARY})):
+        assert await source.current(0) is source.known
+        assert source.known == Token(CANARY)
+    assert await _current_error(EnvToken("NAME", {}), 0) == "the environment variable NAME is not set"
 
 
 def test_sources_of_one_place_are_equal(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 import pytest
 
 from exporter.config.tokens import Token
-from exporter.vspark.response import Response, excerpt, retry_after_seconds, status_error
+from exporter.vspark.response import Response, excerpt, is_about_token, retry_after_seconds, status_error
 
 TOKEN = Token("s3cret")
 REFUSED = "the token from /etc/token is rejected: check that it belongs to this company"
@@ -13,8 +13,10 @@ UNKNOWN = "V-Spark does not know this company, organization or folder: check the
 NOT_FOLLOWED = "which is not followed: set vspark.url to the address of V-Spark itself"
 
 
-def error_of(status: int, body: bytes = b"", **headers: str) -> tuple[str, str]:
-    error = status_error(Response("http://v/stats?token=***", status, headers, body, 0.1), TOKEN, "/etc/token")
+def error_of(status: int, body: bytes = b"", token: Token = TOKEN, **headers: str) -> tuple[str, str]:
+    about_token = is_about_token(body, token)
+    response = Response("http://v/stats?token=***", status, headers, body, 0.1, about_token)
+    error = status_error(response, token, "/etc/token")
     assert error.status == status
     return error.reason, str(error)
 
@@ -97,6 +99,28 @@ def test_a_status_error_says_what_is_wrong_and_what_to_do(status: int, body: byt
 
 
 @pytest.mark.parametrize(
+    ("token", "body", "reason", "says"),
+    [
+        ("token", b"Invalid token was provided", "auth", "Invalid *** was provided"),
+        ("en", b'Missing "token" field', "auth", 'Missing "tok***" field'),
+        ("my-token-1", b"Bad range for my-token-1", "client_error", "Bad range for ***"),
+        ("my-token-1", b"Auth token doesn't match: my-token-1", "auth", "Auth token doesn't match: ***"),
+        ("s3cret", b"Bad range in /stats/Co?token=s3cret", "client_error", "Bad range in /stats/Co?token=***"),
+        (
+            "s3cret",
+            b"Bad range in /stats/Co?a=b&amp;token=s3cret",
+            "client_error",
+            "Bad range in /stats/Co?a=b&token=***",
+        ),
+    ],
+)
+def test_a_400_is_about_the_token_whatever_the_token_is(token: str, body: bytes, reason: str, says: str) -> None:
+    meaning = REFUSED if reason == "auth" else "V-Spark, or a proxy in front of it, rejects the request"
+    masked = Token(token).mask(meaning)  # a word of the message may be the token
+    assert error_of(400, body, Token(token)) == (reason, f"{masked} (status 400 Bad Request; it says: {says})")
+
+
+@pytest.mark.parametrize(
     ("location", "where"),
     [
         ("https://login.example.com/?next=/stats/Co?token=s3cret", "https://login.example.com"),
@@ -171,6 +195,6 @@ def test_the_repr_of_a_response_has_no_body() -> None:
     shown = repr(Response("http://v/stats?token=***", 200, {"Content-Type": "text/html"}, b"[1]", 0.5))
     assert shown == (
         "Response(url_masked='http://v/stats?token=***', status=200, "
-        "headers={'Content-Type': 'text/html'}, seconds=0.5)"
+        "headers={'Content-Type': 'text/html'}, seconds=0.5, about_token=False)"
     )
     assert not re.search("body", shown)

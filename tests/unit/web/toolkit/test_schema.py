@@ -281,7 +281,7 @@ TLS_REJECTIONS: dict[str, list[str]] = {
         "curve_preferences: Python's ssl supports one curve; keep one, or remove the key to offer all of OpenSSL's"
     ],
     f"{BASE}, prefer_server_cipher_suites: 'yes'": ["prefer_server_cipher_suites: expected true or false, got text"],
-    "cert_filse: server.crt": ["cert_filse: unknown key; did you mean 'cert_file'?"],
+    "cert_filse: server.crt, key_file: server.key": ["cert_filse: unknown key; did you mean 'cert_file'?"],
 }
 
 
