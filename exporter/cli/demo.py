@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.app import ServeOptions, serve
 from exporter.config.loaded import LoadedConfig
-from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.schema import Config, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
 from exporter.simulator import Simulator, Site, demo_site
@@ -17,26 +17,10 @@ _INTERVAL_SECONDS = 5
 
 
 def demo_config(site: Site, url: str) -> Config:
-    """Return a configuration with every org of a simulated site; the first one lists its folders."""
-    first = site.companies[0].orgs[0]
+    """Return the configuration of two lines for a simulated site, and an interval: all else is discovered."""
     return Config(
-        vspark=Vspark(url=url, timeout_seconds=Duration(_INTERVAL_SECONDS)),
+        vspark=Vspark(url=url, token=LiteralToken(site.root_token), timeout_seconds=Duration(_INTERVAL_SECONDS)),
         poll=Poll(interval_seconds=Duration(_INTERVAL_SECONDS)),
-        companies=tuple(
-            Company(
-                name=company.name,
-                token=LiteralToken(company.token),
-                orgs=tuple(
-                    Org(
-                        name=org.name,
-                        timezone=org.timezone,
-                        folders=tuple(folder.name for folder in org.folders) if org is first else None,
-                    )
-                    for org in company.orgs
-                ),
-            )
-            for company in site.companies
-        ),
     )
 
 

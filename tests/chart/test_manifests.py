@@ -54,6 +54,7 @@ def test_every_object_matches_the_kubernetes_schemas(path: Path, version: str) -
         ("web-client", None),
         ("existing-configmap", "deployment"),
         ("config", "deployment"),
+        ("discovery", "config"),
         ("operator", "servicemonitor"),
         ("podmonitor", "podmonitor"),
     ],
@@ -87,6 +88,7 @@ def etc(tmp_path: Path) -> Path:
         "secrets/client/tls.key": client.private_key_pem.bytes(),
         "secrets/hash/key": b"a key of 16 bytes",
         "secrets/doctestco/token": b"token",
+        "secrets/vspark/token": b"token",
         "secrets/vspark.tokens/all": b"token",
         "secrets/vspark.tokens/doctestco": b"token",
     }
@@ -107,13 +109,20 @@ def test_the_exporter_accepts_the_configuration(
     file = etc / "config.yaml"
     file.write_text(files_of(rendered)["config.yaml"].replace(ETC, str(etc)))
     assert main(["--config.file", str(file), "--config.check"]) == 0, capsys.readouterr().err
-    expected = yaml.safe_load(path.read_text("utf-8"))["config"]["companies"]
+    expected = yaml.safe_load(path.read_text("utf-8"))["config"].get("companies")
+    companies = load_config(file).companies
+    assert (companies is None) == (expected is None)
     assert [
-        (company.name, [(org.name, org.folders) for org in company.orgs or ()])
-        for company in load_config(file).companies or ()
+        (company.name, None if company.orgs is None else [(org.name, org.folders) for org in company.orgs])
+        for company in companies or ()
     ] == [
-        (each["name"], [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]])
-        for each in expected
+        (
+            each["name"],
+            [(org["name"], tuple(org["folders"]) if "folders" in org else None) for org in each["orgs"]]
+            if "orgs" in each
+            else None,
+        )
+        for each in expected or ()
     ]
 
 

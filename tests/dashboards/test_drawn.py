@@ -5,6 +5,7 @@ import html
 import json
 import re
 import subprocess
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,11 @@ async def boards(folder: Path) -> dict[str, Any]:
     site = demo_site()
     now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
     instants = sorted({now - age - number * STEP for age in AGES for number in range(DAY // STEP)})
-    async with Simulator(site) as simulator, demo(simulator) as url, aiohttp.ClientSession() as session:
+    async with Simulator(site) as simulator, AsyncExitStack() as stack:
+        for company, org in (("KauriBank", "KauriBank-Cards"), ("Nordwind", "Nordwind-Service")):
+            simulator.fail_path(f"/list/{company}/{org}/folders", fault=Fault.status(401))
+        url = await stack.enter_async_context(demo(simulator))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
         scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
         await load(openmetrics(site, instants, scrape), folder / "tsdb")
         async with prometheus(url, folder) as prometheus_url:
@@ -204,14 +209,15 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Failed polls by reason": ["auth"],
         "Failing targets": ["Company", "Org", "Folder", "Reason", "Failed polls"],
         "Oldest values": [
-            "DocTestCo-DocTesting / Sales East",
-            "DocTestCo-DocTesting / Test01",
-            "DocTestCo-DocTesting / Test02",
+            "DocTestCo-DocTesting / (whole org)",
             "DocTestCo-West / (whole org)",
             "KauriBank-Cards / (whole org)",
             "LotusTravel-Bookings / (whole org)",
             "Nordwind-Service / (whole org)",
         ],
+        "Discoveries": ["succeeded", "failed"],
+        "Time zones": ["as in V-Spark", "different"],
+        "Failing discoveries": ["Company", "Reason", "Failed discoveries"],
         "Poll duration": ["median", "95th percentile", "slowest target"],
         "Request duration": ["median", "95th percentile", "99th percentile"],
         "Requests by status": ["200", "401"],

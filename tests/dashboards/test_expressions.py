@@ -138,6 +138,7 @@ async def test_every_expression_has_a_result(tmp_path: Path) -> None:
     site = demo_site()
     async with Simulator(site) as simulator:
         simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
+        simulator.fail_path("/list/KauriBank/KauriBank-Cards/folders", fault=Fault.status(401))
         async with demo(simulator) as url, aiohttp.ClientSession() as session:
             now = datetime.now(UTC)
             scrape = {"job": "vspark", "instance": urlsplit(url).netloc}

@@ -8,6 +8,7 @@ import pytest
 from exporter import __version__
 from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures, PollFigures
+from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import Health
 from exporter.status.overview import ConfigState
 from exporter.status.query import Sort
@@ -31,7 +32,9 @@ async def test_the_whole_response() -> None:
             status_of("New", Health.WAITING, polls=PollFigures()),
             org,
         ]
-        served.config = ConfigState(NOW - 60.5, ("poll.interval: no",))
+        served.config = ConfigState(
+            NOW - 60.5, ("poll.interval: no",), (DiscoveryFailure("", "auth", "the token is rejected", NOW - 600.0),)
+        )
         served.clock.advance(5.25)
         assert json.loads(await served.text("/api/v1/targets")) == {
             "status": "success",
@@ -45,6 +48,16 @@ async def test_the_whole_response() -> None:
                     "loaded": "2026-11-23T16:58:59.500Z",
                     "last_reload_successful": False,
                     "problems": ["poll.interval: no"],
+                },
+                "discovery": {
+                    "failures": [
+                        {
+                            "company": "",
+                            "reason": "auth",
+                            "text": "the token is rejected",
+                            "since": "2026-11-23T16:50:00.000Z",
+                        }
+                    ]
                 },
                 "totals": {
                     "targets": 2,
@@ -62,6 +75,8 @@ async def test_the_whole_response() -> None:
                         "company": "C",
                         "org": "O",
                         "folder": None,
+                        "timezone": "US/Eastern",
+                        "vspark_timezone": None,
                         "state": "failing",
                         "polling": True,
                         "interval_seconds": 60.0,
@@ -113,6 +128,8 @@ async def test_the_whole_response() -> None:
                         "company": "C",
                         "org": "O",
                         "folder": "New",
+                        "timezone": "US/Eastern",
+                        "vspark_timezone": None,
                         "state": "waiting",
                         "polling": False,
                         "interval_seconds": 60.0,

@@ -31,12 +31,18 @@ REQUESTS: Final = f"vspark_api_request_duration_seconds_count{{{JOB_MATCHER}}}"
 RELOADED: Final = f"vspark_exporter_config_last_reload_successful{{{JOB_MATCHER}}}"
 RELOADED_AT: Final = f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{JOB_MATCHER}}}"
 
+DISCOVERY_UP: Final = f"vspark_discovery_up{{{JOB_MATCHER}}}"
+DISCOVERY_FAILURES: Final = f"vspark_discovery_failures_total{{{JOB_MATCHER}}}"
+ZONE_MISMATCH: Final = f"vspark_org_timezone_mismatch{{{JOB_MATCHER}}}"
+
 BY_TARGET: Final = "by (company, org, folder)"
 TARGET: Final = "{{org}} / {{folder}}"
 SUCCEEDING: Final = f"count({UP} == 1) or vector(0)"
 FAILING: Final = f"count({UP} == 0) or vector(0)"
 WHOLE_ORG: Final = '"folder", "(whole org)", "folder", ""'
 """The arguments of `label_replace` that name the folder of a whole-org target."""
+LIST_OF_COMPANIES: Final = '"company", "(list of companies)", "company", ""'
+"""The arguments of `label_replace` that name the company of the list of companies."""
 
 DESCRIPTION: Final = "How the exporter polls V-Spark. A target is a folder, or a whole org with an empty folder."
 
@@ -151,6 +157,46 @@ def _rows() -> Rows:
             )
             .span(9)
             .height(8),
+        ],
+        "Discovery and time zones": [
+            stat_panel(
+                "Discoveries",
+                "Companies, and the list of companies, by the result of their last discovery.",
+                instant_query(f"count({DISCOVERY_UP} == 1) or vector(0)", "succeeded"),
+                instant_query(f"count({DISCOVERY_UP} == 0) or vector(0)", "failed"),
+                unit=units.LocaleFormat,
+            )
+            .color_scheme(color_by_thresholds())
+            .override_by_name("succeeded", [threshold_override((None, "green"))])
+            .override_by_name("failed", [threshold_override((None, "green"), (1, "red"))])
+            .span(6)
+            .height(6),
+            stat_panel(
+                "Time zones",
+                "Orgs by whether the time zone in use is V-Spark's. The status page names both.",
+                instant_query(f"count({ZONE_MISMATCH} == 0) or vector(0)", "as in V-Spark"),
+                instant_query(f"count({ZONE_MISMATCH} == 1) or vector(0)", "different"),
+                unit=units.LocaleFormat,
+            )
+            .color_scheme(color_by_thresholds())
+            .override_by_name("as in V-Spark", [threshold_override((None, "green"))])
+            .override_by_name("different", [threshold_override((None, "green"), (1, "red"))])
+            .span(6)
+            .height(6),
+            table_panel(
+                "Failing discoveries",
+                "Failed discoveries of companies that fail now, since the exporter started. Its log has the errors.",
+                {
+                    "Failed discoveries": table_query(
+                        f"label_replace(sum by (company, reason) ({DISCOVERY_FAILURES})"
+                        f" and on (company) {DISCOVERY_UP} == 0, {LIST_OF_COMPANIES})"
+                    )
+                },
+                ("company", "reason"),
+                {},
+            )
+            .span(12)
+            .height(6),
         ],
         "Polls and requests": [
             line_panel(

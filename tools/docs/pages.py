@@ -43,7 +43,11 @@ _INTRODUCTION: Final = """\
 # Configuration
 
 The configuration is one YAML file, named by `--config.file`. [config.example.yaml](../config.example.yaml) has every key.
-`vspark-exporter --config.check` prints what would be polled, or every error in the file with its line.
+`vspark-exporter --config.check` prints what would be polled, or every error in the file with its line; with `--discover`, it also
+requests what the file leaves out.
+
+`vspark.url` and a token are a complete configuration. Companies, orgs, folders and time zones that the file omits are
+[discovered](operations.md#discovery). What the file names is used as it is: a list is complete, and a `timezone` overrides V-Spark's.
 
 - Unknown keys, duplicate keys and values of the wrong type are rejected. All errors are reported at once, with exit code 2.
 - Write durations as `500ms`, `30s`, `5m`, `1h30m` or `1d`, and sizes as `512B`, `10MB` or `64MiB`. A bare number is rejected.
@@ -52,7 +56,7 @@ The configuration is one YAML file, named by `--config.file`. [config.example.ya
 - Editors can validate the file with [config.schema.json](config.schema.json).
 
 A company uses its own token, or else the one under `vspark`. In each place, give exactly one of `token_file`, `token_env` and
-`token`.
+`token`. The one under `vspark` may be missing if every company is listed with its own.
 """
 
 
@@ -78,11 +82,12 @@ org's midnight; it is missing if the time zone is unknown.
 | situation | series of the target |
 |---|---|
 | the poll succeeded, the folder is in the response | its values |
-| the poll succeeded, a configured folder is not in the response | 0 calls, no mean, no agents |
+| the poll succeeded, a configured or discovered folder is not in the response | 0 calls, no mean, no agents: from the first minute of the day on |
 | whole org: a folder seen earlier today or yesterday is not in the response | 0 calls. The folder is removed at the midnight that ends a whole day without it. At most 10,000 such folders are kept, those seen last |
 | the poll failed | the last values stay and `vspark_up` is 0. `poll.stale_after` after the last success the values are removed, and only the poll metrics remain |
 | the org's midnight has passed | yesterday's gauges are removed at once and the target is polled at once. The counter of every folder that had one yesterday, even if it has been removed since, restarts at 0 with the new `_created`. It stays until the first success, or for `poll.stale_after`. A late response for the previous day is dropped and changes nothing |
-| the target is no longer configured | none |
+| the target has left the configuration or V-Spark | none, from the reload or the next [discovery](operations.md#discovery) on |
+| discovery fails | those of everything that was known before |
 
 Without a time zone there is no midnight to act on. The values are those of the latest date in the response or, if it has no
 date, of V-Spark's own today. The days of the third row are then UTC days.

@@ -1,11 +1,12 @@
 {{/* Returns a non-empty text if config contains a token itself, otherwise nothing. */}}
 {{- define "vspark-exporter.hasToken" -}}
 {{- with .Values.config -}}
-  {{- range prepend .companies .vspark -}}{{ if .token }}true{{ end }}{{- end -}}
+  {{- range prepend (.companies | default list) .vspark -}}{{ if .token }}true{{ end }}{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Fails if config names a file of a Secret that is not mounted, or if a company has no token or several. */}}
+{{/* Fails if config names a file of a Secret that is not mounted, or if a company, or the discovery of companies, has no
+token or several. */}}
 {{- define "vspark-exporter.check" -}}
 {{- $config := .Values.config -}}
 {{- range regexFindAll "\"/etc/vspark-exporter/secrets/[^/\"]+" (toJson $config) -1 -}}
@@ -15,6 +16,9 @@
   {{- end -}}
 {{- end -}}
 {{- $shared := include "vspark-exporter.tokens" (dict "of" "config.vspark" "block" $config.vspark) -}}
+{{- if not (or $config.companies $shared) -}}
+  {{- fail "config.vspark: the token is missing; set token_file, token_env or token here, or list companies with their own" -}}
+{{- end -}}
 {{- range $index, $company := $config.companies -}}
   {{- $place := printf "config.companies[%d]" $index -}}
   {{- if not (or (include "vspark-exporter.tokens" (dict "of" $place "block" $company)) $shared) -}}

@@ -1,8 +1,15 @@
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from exporter.cli.check import describe, describe_web
+from exporter.config.discovered import Discovered, DiscoveredOrg
 from exporter.config.loaded import load_config, timeout_warnings, zone_warnings
+from exporter.config.schema import Config
 from exporter.config.targets import make_targets
+from exporter.errors import StatusError
+from exporter.vspark.discovery import COMPANIES, Outcome
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip
 from tests.support.tls_files import write as write_web
@@ -32,6 +39,16 @@ companies:
         folders: [x]
         interval: 1h30m
 """
+DISABLED = "discovery: { enabled: false }\n"
+HEAD = """\
+each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests
+series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
+"""
+TWO_LINES = """\
+vspark:
+  url: https://vspark.example.com:3000
+  token_file: token
+"""
 
 
 def write(folder: Path, more: str = "") -> Path:
@@ -41,8 +58,14 @@ def write(folder: Path, more: str = "") -> Path:
     return folder / "config.yaml"
 
 
+def load(folder: Path, text: str) -> Config:
+    (folder / "token").write_text("s3cret-canary")
+    (folder / "config.yaml").write_text(text)
+    return load_config(folder / "config.yaml", {})
+
+
 def test_all_that_would_be_polled(tmp_path: Path) -> None:
-    config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
+    config = load_config(write(tmp_path, DISABLED), {"DOCTESTCO_TOKEN": "s3cret-canary"})
     long_timeout = ", WARNING: the interval is shorter than vspark.timeout, so a slow poll skips the next one"
     assert (
         describe(config, make_targets(config))
@@ -50,6 +73,7 @@ def test_all_that_would_be_polled(tmp_path: Path) -> None:
 https://vspark.example.com:3000: 5 targets
 each poll within 15s, responses of at most 64MiB, at most 4 concurrent requests
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
+no discovery
 DocTestCo, token from the environment variable DOCTESTCO_TOKEN
   DocTestCo-DocTesting, US/Eastern
     Test01, every 14s, stale after 1m10s{long_timeout}
@@ -66,6 +90,97 @@ Third, token from the configuration file
     )
 
 
+NOTHING_LISTED = f"""\
+https://vspark.example.com:3000: 0 targets
+{HEAD}\
+V-Spark is asked every 10m for companies, their orgs, folders and time zones (--discover does it now)
+"""
+SOME_ORGS_OMITTED = f"""\
+https://vspark.example.com:3000: 2 targets
+{HEAD}\
+V-Spark is asked every 1h for orgs of A, C, folders where none are listed, and time zones (--discover does it now)
+B, token from FOLDER/token
+  B-One, time zone from V-Spark
+    (all folders), every 1m, stale after 5m
+  B-Two, UTC
+    (all folders), every 1m, stale after 5m
+"""
+ORGS_LISTED = f"""\
+https://vspark.example.com:3000: 1 target
+{HEAD}\
+V-Spark is asked every 10m for folders where none are listed, and time zones (--discover does it now)
+B, token from FOLDER/token
+  B-One, time zone from V-Spark
+    Sales, every 1m, stale after 5m
+"""
+ORGS = "[{ name: B-One }, { name: B-Two, timezone: UTC }]"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", NOTHING_LISTED),
+        (
+            f"discovery: {{ interval: 1h }}\ncompanies: [{{ name: A }}, {{ name: B, orgs: {ORGS} }}, {{ name: C }}]",
+            SOME_ORGS_OMITTED,
+        ),
+        ("companies: [{ name: B, orgs: [{ name: B-One, folders: [Sales] }] }]", ORGS_LISTED),
+    ],
+    ids=["two lines", "orgs omitted", "orgs listed"],
+)
+def test_what_would_be_discovered(tmp_path: Path, more: str, expected: str) -> None:
+    config = load(tmp_path, TWO_LINES + more)
+    assert describe(config, make_targets(config)).replace(str(tmp_path), "FOLDER") == expected
+
+
+def test_what_was_discovered(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        f"{TWO_LINES}companies: [{{ name: A }}, {{ name: B, orgs: [{{ name: B-India, timezone: Asia/Tokyo }}] }}]",
+    )
+    discovered = Discovered(
+        {
+            "A": {
+                "A-East": DiscoveredOrg(ZoneInfo("US/Eastern"), frozenset(f"F{number}" for number in range(1200))),
+                "A-None": DiscoveredOrg(None, frozenset({"N"})),
+            },
+            "B": {"B-India": DiscoveredOrg(ZoneInfo("Asia/Kolkata"))},
+        }
+    )
+    outcome = Outcome(
+        discovered,
+        {"B": StatusError("auth", "the token is rejected\n(status 403 Forbidden)", status=403)},
+        frozenset({"A"}),
+        ("/list/A/A-East/folders: a name of 3,000 characters; at most 1,024 are accepted",),
+    )
+    assert describe(config, make_targets(config, discovered), outcome) == (
+        "https://vspark.example.com:3000: 3 targets\n"
+        f"{HEAD}"
+        "WARNING: discovery of B failed (auth): the token is rejected\\n(status 403 Forbidden)\n"
+        "WARNING: left out: /list/A/A-East/folders: a name of 3,000 characters; at most 1,024 are accepted\n"
+        f"A, token from {tmp_path}/token\n"
+        "  A-East, US/Eastern\n"
+        "    (all folders, 1,200 listed), every 1m, stale after 5m\n"
+        "  A-None, WARNING: no time zone, so no date is sent and the server's today counts\n"
+        "    (all folders, 1 listed), every 1m, stale after 5m\n"
+        f"B, token from {tmp_path}/token\n"
+        "  B-India, Asia/Tokyo, WARNING: V-Spark has Asia/Kolkata\n"
+        "    (all folders), every 1m, stale after 5m\n"
+    )
+
+
+def test_the_list_of_companies_cannot_be_discovered(tmp_path: Path) -> None:
+    config = load(tmp_path, TWO_LINES)
+    outcome = Outcome(
+        Discovered({}), {COMPANIES: StatusError("auth", "the token is rejected", status=403)}, frozenset(), ()
+    )
+    assert describe(config, (), outcome) == (
+        "https://vspark.example.com:3000: 0 targets\n"
+        f"{HEAD}"
+        "WARNING: discovery of the list of companies failed (auth): the token is rejected\n"
+    )
+
+
 def test_how_agents_are_shown(tmp_path: Path) -> None:
     environ = {"DOCTESTCO_TOKEN": "s3cret-canary"}
     hashed = load_config(write(tmp_path, "agents: { max_per_folder: 5, hash_key_file: key, exclude: '9.*' }"), environ)
@@ -77,8 +192,10 @@ def test_how_agents_are_shown(tmp_path: Path) -> None:
     assert describe(none, make_targets(none)).splitlines()[2] == "no series for agents"
 
 
-def test_a_warning_for_each_organization_without_a_time_zone(tmp_path: Path) -> None:
-    config = load_config(write(tmp_path), {"DOCTESTCO_TOKEN": "s3cret-canary"})
+def test_a_warning_for_each_organization_without_a_time_zone_if_discovery_is_disabled(tmp_path: Path) -> None:
+    environ = {"DOCTESTCO_TOKEN": "s3cret-canary"}
+    assert zone_warnings(load_config(write(tmp_path), environ)) == ()
+    config = load_config(write(tmp_path, DISABLED), environ)
     assert zone_warnings(config) == (
         "companies[1].orgs[0]: Other/Other-Support has no time zone, so no date is sent and the server's today counts",
         "companies[2].orgs[0]: Third/Third-A has no time zone, so no date is sent and the server's today counts",
