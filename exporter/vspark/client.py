@@ -25,6 +25,7 @@ from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.response import Response, is_success, status_error
 
 _LONGEST_PAUSES_SECONDS: Final = (0.25, 0.5, 1.0)
@@ -34,12 +35,16 @@ _CONNECT_SHARE: Final = 1 / 3
 _ERROR_PAGE_BYTES: Final = 256 * 1024
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
+_Fetched = tuple[bytes, Token, float]
+"""The body of a response, the token of its request, and the seconds that are left of the poll's time."""
+
 
 class Client:
     """Sends requests to one V-Spark, at most `concurrency` at a time. An asynchronous context manager.
 
     `observe(code, seconds)` is called for every attempt, with the status as text, or "none" if no status arrived, and
-    the time from the request to the last byte or the failure. `sleep` makes the pauses between attempts.
+    the time from the request to the last byte or the failure. `bodies` maps the bodies that `fetch` returns; it is
+    closed with the client. `sleep` makes the pauses between attempts.
     Raises ConfigError if a file of `vspark.tls` cannot be used.
     """
 
@@ -49,6 +54,7 @@ class Client:
         *,
         concurrency: int,
         observe: Callable[[str, float], None],
+        bodies: MappedBodies | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._vspark = vspark
@@ -57,6 +63,7 @@ class Client:
         self._connect_seconds = vspark.timeout_seconds * _CONNECT_SHARE
         self._concurrency = concurrency
         self._observe = observe
+        self._bodies = bodies
         self._sleep = sleep
         self._slots = FairSlots(concurrency)
         self._hanging: WeakSet[Target] = WeakSet()
@@ -75,20 +82,23 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+        if self._bodies is not None:
+            await self._bodies.close()
 
     async def fetch(self, target: Target, day: date | None) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
-        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError.
+        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped,
+        also MappingError and DecodeError.
         """
         try:
-            body = await self._fetch(target, day)
+            body, token, seconds_left = await self._fetch(target, day)
         except PollError as error:
             (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
         self._hanging.discard(target)
-        return body
+        return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
     async def request_once(self, target: Target, day: date | None) -> Response:
         """Return the response to one request, as `fetch` sends it, whatever its status; a token in it is masked.
@@ -103,7 +113,7 @@ class Client:
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
 
-    async def _fetch(self, target: Target, day: date | None) -> bytes:
+    async def _fetch(self, target: Target, day: date | None) -> _Fetched:
         failure: PollError | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
@@ -121,11 +131,13 @@ class Client:
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
-    async def _fetch_once(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> bytes:
+    async def _fetch_once(
+        self, target: Target, day: date | None, deadline: asyncio.Timeout
+    ) -> tuple[bytes, Token, float]:
         response, token = await self._attempt(target, day, deadline)
         if not is_success(response.status):
             raise status_error(response, token, target.token.origin)
-        return response.body
+        return response.body, token, (deadline.when() or math.inf) - asyncio.get_running_loop().time()
 
     async def _attempt(self, target: Target, day: date | None, deadline: asyncio.Timeout) -> tuple[Response, Token]:
         async with self._slot(target, deadline):
