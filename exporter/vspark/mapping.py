@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from exporter.errors import DecodeError, MappingError
+from exporter.runtime.terminal import printable
 from exporter.vspark import mapping_worker
 
 _IMPORT_PATH: Final = str(Path(__file__).parents[2])
+_KEPT: Final = ("LD_LIBRARY_PATH", "PYTHONHOME")
+"""The environment that Python may need to start. It is gone before the program runs."""
 _START_SECONDS: Final = 30.0
 """A worker that does not start in this time never will. It takes a tenth of a second on an idle machine."""
 _WRITTEN_BYTES: Final = 2**18
@@ -61,7 +64,7 @@ class JqMapper:
             return payload
         if kind == mapping_worker.REJECTED:
             raise DecodeError(*json.loads(payload))
-        raise MappingError(payload.decode())
+        raise MappingError(printable(payload.decode()))
 
     async def close(self) -> None:
         """End all worker processes."""
@@ -110,7 +113,7 @@ class _Worker:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env={"PYTHONPATH": _IMPORT_PATH},
+                env={**{name: os.environ[name] for name in _KEPT if name in os.environ}, "PYTHONPATH": _IMPORT_PATH},
                 start_new_session=True,  # Ctrl-C ends the exporter, which ends its workers.
             )
         except OSError as error:

@@ -48,6 +48,7 @@ def workers() -> list[psutil.Process]:
         ('def twice: . * 2; .a | twice # the " and ) of a comment', b'{"a":3}', 6),
         ("{(.n): {calls: .c}}", '{"n":"Süd","c":3}'.encode(), {"Süd": {"calls": 3}}),
         ("[env, $ENV]", b"{}", [{}, {}]),
+        ("[input_filename, get_search_list]", b"{}", [None, []]),
         ("debug", b'{"token":"x"}', {"token": "x"}),
         ("[inputs]", b"{}", []),
         ("nan", b"{}", None),
@@ -66,6 +67,7 @@ async def test_a_program_returns_one_result(program: str, body: bytes, result: o
         ("halt", b"{}", "mapping", "stats_jq: the program returned no result"),
         ('error("no folders")', b"{}", "mapping", "stats_jq: the program failed: no folders"),
         ('1, error("late")', b"{}", "mapping", "stats_jq: the program failed: late"),
+        ("error(.)", b'"a\\nb\\u202e\\u0000"', "mapping", r"stats_jq: the program failed: a\nb\u202e\x00"),
         ("error(.)", b'"%b"' % (b"x" * 1000), "mapping", f"stats_jq: the program failed: {'x' * 480}…"),
         (".a.b", b'{"a":1}', "mapping", 'stats_jq: the program failed: Cannot index number with string ("b")'),
         ("input", b"{}", "mapping", "stats_jq: the program failed: break"),
@@ -189,6 +191,17 @@ async def test_a_worker_that_cannot_start_fails_the_body(monkeypatch: pytest.Mon
     with pytest.raises(MappingError) as caught:
         await mapped(".")
     assert str(caught.value) == f"stats_jq: the program's process ended with exit code 1; {LIMIT}"
+
+
+async def test_python_starts_with_the_libraries_that_it_needs_and_the_program_does_not_see_where_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/python/lib")
+    monkeypatch.setenv("VSPARK_TOKEN", "s3cret-canary")
+    mapper = mapper_of("env")
+    assert await mapper.map(b"1", VARIABLES, timeout_seconds=20.0) == b"{}"
+    assert workers()[0].environ().keys() == {"LD_LIBRARY_PATH", "PYTHONPATH"}
+    await mapper.close()
 
 
 async def test_as_many_bodies_run_at_once_as_there_are_workers() -> None:

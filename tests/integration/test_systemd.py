@@ -59,6 +59,7 @@ CONFIG = """\
 vspark: {{url: "{url}", token_file: {token}}}
 poll: {{interval: 1s}}
 companies: [{{name: Co, orgs: [{{name: Org, timezone: UTC, folders: [good]}}]}}]
+stats_jq: .
 """
 DROP_IN = f"""\
 [Service]
