@@ -49,6 +49,8 @@ def main() -> None:
     """Map bodies until standard input ends."""
     import jq  # noqa: PLC0415 # The exporter's own process imports this module too, and does not need jq.
 
+    # systemd sends it to every process of a service, but the exporter ends its workers itself.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_MIB * 2**20,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # If memory is short, this process should be killed, and not the exporter.

@@ -356,7 +356,7 @@ PROGRAMS: Final = (
         Fault.answer(b'{"error":"busy"}'),
         "unrecognized",
         "$: expected a day record, found an object without a call count or agents",
-        program='if .error then {state: "busy"} else . end',
+        program="if .error then {state: 1} else . end",
     ),
 )
 
