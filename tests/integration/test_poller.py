@@ -16,6 +16,8 @@ from exporter.polling.poll import Upstream
 from exporter.polling.schedule import offset_seconds
 from exporter.polling.target_series import TargetSeries
 from exporter.simulator import Fault, Simulator
+from exporter.vspark.mapped_bodies import MappedBodies
+from exporter.vspark.mapping import JqMapper
 from tests.support.fake_clock import NOON, FakeClock, polling, site_of, target_of, watching
 from tests.support.raw_servers import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until
 
@@ -211,11 +213,14 @@ async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, 
     token.write_text(CANARY)
     good, bad = target_of("US/Eastern", "A"), replace(target_of("US/Eastern", "B"), token=FileToken(token))
     url, timeout_seconds = URLS.get(reason, "http://127.0.0.1:{port}"), 0.2 if reason == "timeout" else 5.0
+    bodies = MappedBodies(JqMapper("empty", workers=1, max_result_bytes=0)) if reason == "mapping" else None
     clock = FakeClock(NOON)
     async with (
         Simulator(site_of(good, bad), clock=clock.utc) as simulator,
         client_of(simulator.url) as client,
-        client_of(url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000) as failing,
+        client_of(
+            url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000, bodies=bodies
+        ) as failing,
         polling(clock, Routes(A=client, B=Buggy() if reason == INTERNAL else failing), good, bad) as watched,
     ):
         if reason == "no_token":
