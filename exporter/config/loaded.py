@@ -99,13 +99,13 @@ class LoadedConfig(msgspec.Struct, frozen=True):
 
     @property
     def connection(self) -> tuple[object, ...]:
-        """What the connections to V-Spark depend on."""
+        """What the connections to V-Spark depend on, and the processes that map its responses."""
         vspark = self.config.vspark
         without_token = msgspec.structs.replace(vspark, token=None, token_file=None, token_env=None)
         files = [
             self.checksums.get(each) for each in (vspark.tls.ca_file, vspark.tls.cert_file, vspark.tls.key_file) if each
         ]
-        return without_token, self.config.poll.concurrency, files
+        return without_token, self.config.poll.concurrency, self.config.stats_jq, files
 
     @property
     def showing(self) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from exporter.config import checks
+from exporter.config import checks, jq_program
 from exporter.config.convert import UNREAD, Block, about, check
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken, TokenSource
 from exporter.config.units import Duration, Size, format_duration
@@ -239,6 +239,14 @@ class Config(Block, frozen=True):
     discovery: Discovery = field(default_factory=Discovery)
     agents: Agents = field(default_factory=Agents)
     stats_fields: StatsFields = field(default_factory=StatsFields)
+    stats_jq: Annotated[
+        Annotated[str, check(jq_program.check_program)],
+        about(
+            "A jq program that turns each response of `/stats` into one that docs/stats-format.md describes, if names "
+            "are not enough. It has `$company`, `$org`, `$folder` and `$day`.",
+            ".report.folders",
+        ),
+    ] = ""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is missing, duplicate companies, and a `stale_after` shorter than two polls."""

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config.discovered import NOTHING, Discovered
 from exporter.config.loaded import LoadedConfig
-from exporter.config.schema import Agents, StatsFields
+from exporter.config.schema import Agents, Config, StatsFields
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
@@ -21,6 +21,8 @@ from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from exporter.vspark.client import Client
 from exporter.vspark.discovery import discover
+from exporter.vspark.mapped_bodies import MappedBodies
+from exporter.vspark.mapping import JqMapper
 
 
 class PollManager:
@@ -147,7 +149,12 @@ class PollManager:
 
     def _make_client(self, loaded: LoadedConfig) -> Client:
         config = loaded.config
-        return Client(config.vspark, concurrency=config.poll.concurrency, observe=self._self_metrics.observe_request)
+        return Client(
+            config.vspark,
+            concurrency=config.poll.concurrency,
+            observe=self._self_metrics.observe_request,
+            bodies=make_bodies(config),
+        )
 
 
 def _at_start(loaded: LoadedConfig) -> Discovered | None:
@@ -163,6 +170,14 @@ def make_rules(agents: Agents) -> AgentRules:
         exclude=agents.exclude,
         hash_key=read_secret(agents.hash_key_file).strip() if agents.hash_key_file else None,
     )
+
+
+def make_bodies(config: Config) -> MappedBodies | None:
+    """Return what maps responses by `stats_jq`; None if the key is not set."""
+    if not config.stats_jq:
+        return None
+    max_bytes = config.vspark.max_response_bytes
+    return MappedBodies(JqMapper(config.stats_jq, workers=config.poll.concurrency, max_result_bytes=max_bytes))
 
 
 def make_parser(fields: StatsFields) -> Parser:

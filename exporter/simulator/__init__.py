@@ -7,10 +7,11 @@ first.
 
 from exporter.simulator.faults import End, Fault
 from exporter.simulator.server import Request, Simulator, utc_now
-from exporter.simulator.shapes import Shape
+from exporter.simulator.shapes import FOREIGN_SHAPES, Shape
 from exporter.simulator.site import Company, Folder, Org, Site, demo_site, wide_site
 
 __all__ = [
+    "FOREIGN_SHAPES",
     "Company",
     "End",
     "Fault",

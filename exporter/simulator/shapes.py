@@ -1,14 +1,16 @@
 """The shapes of a `/stats` body. The reference of V-Spark shows none, so the simulator supports several.
 
 A shape is a layout (how the day records are nested) and a spelling (the fields of a record and their names). The rules
-of the reader cover all of them. `Shape.LIST` is closest to what the reference shows of `/appstats`.
+of the reader cover all of them. `Shape.LIST` is closest to what the reference shows of `/appstats`. The shapes in
+FOREIGN_SHAPES are of their own, and the exporter reads them only with a program in `stats_jq`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from exporter.simulator import foreign_shapes
 from exporter.simulator.calls import AgentCalls, FolderCalls
 
 
@@ -28,10 +30,17 @@ class Shape(StrEnum):
     STRINGS = "strings"
     TOTALS = "totals"
     SPELLED = "spelled"
+    TABLE = "table"
+    CSV = "csv"
+    AGENTS_BELOW_FOLDERS = "agents_below_folders"
+    METRICS = "metrics"
+    DIRECTIONS = "directions"
 
 
 def body(shape: Shape, days: Sequence[FolderCalls], folder: str | None) -> Any:
     """Return the JSON value of a response in this shape; `folder` is the requested one, None for the whole org."""
+    if foreign := FOREIGN_SHAPES.get(shape):
+        return foreign(days)
     layout, spelling = _SHAPES[shape]
     return layout(days, spelling, folder)
 
@@ -184,4 +193,12 @@ _SHAPES: dict[Shape, tuple[_Layout, _Spelling]] = {
             agents="By Agent",
         ),
     ),
+}
+
+FOREIGN_SHAPES: Mapping[Shape, Callable[[Sequence[FolderCalls]], Any]] = {
+    Shape.TABLE: foreign_shapes.table,
+    Shape.CSV: foreign_shapes.csv,
+    Shape.AGENTS_BELOW_FOLDERS: foreign_shapes.agents_below_folders,
+    Shape.METRICS: foreign_shapes.metrics,
+    Shape.DIRECTIONS: foreign_shapes.directions,
 }

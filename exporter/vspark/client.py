@@ -27,6 +27,7 @@ from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, dns_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.resolver import Resolver
 from exporter.vspark.response import Response, is_about_token, is_success, status_error
 
@@ -40,12 +41,16 @@ Reading the token may take as long.
 _ERROR_PAGE_BYTES: Final = 256 * 1024
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
+_Fetched = tuple[bytes, Token, float]
+"""The body of a response, the token of its request, and the seconds that are left of the poll's time."""
+
 
 class Client:
     """Sends requests to one V-Spark, at most `concurrency` at a time. An asynchronous context manager.
 
     `observe(code, seconds)` is called for every attempt, with the status as text, or "none" if no status arrived, and
-    the time from the request to the last byte or the failure. `sleep` makes the pauses between attempts.
+    the time from the request to the last byte or the failure. `bodies` maps the bodies that `fetch` returns; it is
+    closed with the client. `sleep` makes the pauses between attempts.
     Raises ConfigError if a file of `vspark.tls` cannot be used.
     """
 
@@ -55,6 +60,7 @@ class Client:
         *,
         concurrency: int,
         observe: Callable[[str, float], None],
+        bodies: MappedBodies | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._vspark = vspark
@@ -63,6 +69,7 @@ class Client:
         self._connect_seconds = vspark.timeout_seconds * _CONNECT_SHARE
         self._concurrency = concurrency
         self._observe = observe
+        self._bodies = bodies
         self._sleep = sleep
         self._slots = FairSlots(concurrency)
         self._hanging: WeakSet[Target] = WeakSet()
@@ -81,6 +88,8 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+        if self._bodies is not None:
+            await self._bodies.close()
 
     async def get(self, path: Sequence[str], token: TokenSource) -> bytes:
         """Return the body of the response to a request for a path of segments, such as `("list", "Co", "orgs")`.
@@ -88,7 +97,8 @@ class Client:
         Retries and raises as `fetch`.
         """
         company = path[1] if len(path) > 1 else ""
-        return await self._retried(_Request(company, tuple(path), "", token))
+        body, _, _ = await self._retried(_Request(company, tuple(path), "", token))
+        return body
 
     @cached_property
     def _proxy(self) -> URL | None:
@@ -98,15 +108,17 @@ class Client:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
-        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError.
+        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped,
+        also MappingError and DecodeError.
         """
         try:
-            body = await self._retried(_Request.for_stats(target, day, slow=target in self._hanging))
+            request = _Request.for_stats(target, day, slow=target in self._hanging)
+            body, token, seconds_left = await self._retried(request)
         except PollError as error:
             (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
         self._hanging.discard(target)
-        return body
+        return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
     async def request_once(self, target: Target, day: date | None) -> Response:
         """Return the response to one request, as `fetch` sends it, whatever its status; a token in it is masked.
@@ -122,7 +134,7 @@ class Client:
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
 
-    async def _retried(self, request: "_Request") -> bytes:
+    async def _retried(self, request: "_Request") -> _Fetched:
         failure: PollError | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
@@ -140,11 +152,11 @@ class Client:
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
-    async def _send_once(self, request: "_Request", deadline: asyncio.Timeout) -> bytes:
+    async def _send_once(self, request: "_Request", deadline: asyncio.Timeout) -> _Fetched:
         response, token = await self._attempt(request, deadline)
         if not is_success(response.status):
             raise status_error(response, token, request.token.origin)
-        return response.body
+        return response.body, token, (deadline.when() or math.inf) - asyncio.get_running_loop().time()
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
         token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang

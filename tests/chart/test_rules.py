@@ -120,7 +120,7 @@ def test_rules_use_only_reasons_of_the_exporter() -> None:
         for text in re.findall(r'reason=~"([^"]*)"', rule["expr"])
         for reason in text.split("|")
     }
-    assert reasons == {"auth", "no_token", "not_json", "unrecognized"}
+    assert reasons == {"auth", "no_token", "not_json", "unrecognized", "mapping"}
     assert reasons <= set(REASONS)
 
 

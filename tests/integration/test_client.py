@@ -1,6 +1,7 @@
 import asyncio
 import html
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 from exporter import __version__
 from exporter.config.tokens import FileToken, LiteralToken, Token
 from exporter.errors import PollError, TokenError
+from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.response import Response, status_error
 from tests.support.raw_servers import (
     CANARY,
@@ -284,3 +286,51 @@ async def test_one_request_without_a_token(tmp_path: Path) -> None:
     async with client_of(1) as client:
         with pytest.raises(TokenError):
             await client.request_once(replace(TARGET, token=FileToken(tmp_path / "gone")), None)
+
+
+# Bodies that are mapped
+
+
+class FakeMapper:
+    """Returns each body twice, and remembers its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[bytes, Mapping[str, str | None]]] = []
+        self.seconds: list[float] = []
+        self.closed = False
+
+    async def map(self, body: bytes, variables: Mapping[str, str | None], *, timeout_seconds: float) -> bytes:
+        self.calls.append((body, variables))
+        self.seconds.append(timeout_seconds)
+        return body + body
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_body_is_mapped_in_the_rest_of_the_polls_time_and_what_it_mapped_is_closed() -> None:
+    async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1)
+        writer.write(answer(b"[1]"))
+
+    mapper = FakeMapper()
+    async with (
+        serving(late) as server,
+        client_of(server.port, timeout_seconds=20.0, concurrency=1, bodies=MappedBodies(mapper)) as client,
+    ):
+        other = replace(TARGET, folder="F")
+        # The second one waits for the slot, which does not count.
+        bodies = await asyncio.gather(client.fetch(TARGET, DAY), client.fetch(other, DAY))
+        assert not mapper.closed
+    assert [*bodies] == [b"[1][1]", b"[1][1]"]
+    names = {"company": "Co", "org": "Co-Org", "day": "2026-11-23"}
+    assert mapper.calls == [(b"[1]", names | {"folder": None}), (b"[1]", names | {"folder": "F"})]
+    assert all(18 < seconds < 19.1 for seconds in mapper.seconds)
+    assert mapper.closed
+
+
+async def test_probe_gets_a_body_as_it_is() -> None:
+    mapper = FakeMapper()
+    async with serving(answer(b"[1]")) as server, client_of(server.port, bodies=MappedBodies(mapper)) as client:
+        assert (await client.request_once(TARGET, DAY)).body == b"[1]"
+    assert mapper.calls == []

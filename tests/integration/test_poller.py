@@ -9,7 +9,7 @@ import pytest
 
 from exporter.config.targets import Target
 from exporter.config.tokens import FileToken
-from exporter.errors import INTERNAL, REASONS, MappingError
+from exporter.errors import INTERNAL, REASONS
 from exporter.exposition.families import PollFigures
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import Format
@@ -18,6 +18,8 @@ from exporter.polling.schedule import offset_seconds
 from exporter.polling.target_series import TargetSeries
 from exporter.runtime.steps import Steps
 from exporter.simulator import Fault, Simulator
+from exporter.vspark.mapped_bodies import MappedBodies
+from exporter.vspark.mapping import JqMapper
 from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, site_of, target_of, watching
 from tests.support.raw_servers import CANARY, CANARY_IN_URL, Conversation, answer, client_of, serving, until
 from tests.support.samples import failure_samples
@@ -189,11 +191,6 @@ class Buggy:
         raise RuntimeError(f"{target.name} {day} {CANARY} ?token={CANARY_IN_URL}")
 
 
-class Unmapped:
-    async def fetch(self, target: Target, day: date | None) -> bytes:  # noqa: ARG002 # as the protocol has it
-        raise MappingError(f"no key {CANARY}")
-
-
 FAULTS: Mapping[str, Fault] = {
     "timeout": Fault.slow(),
     "disconnected": Fault.reset(),
@@ -213,7 +210,6 @@ URLS: Mapping[str, str] = {
     "connect": "http://127.0.0.1:1",
     "tls": "https://127.0.0.1:{port}",
 }
-RAISING: Mapping[str, Upstream] = {INTERNAL: Buggy(), "mapping": Unmapped()}
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -223,12 +219,15 @@ async def test_a_target_that_fails_and_its_neighbour_that_does_not(reason: str, 
     good, bad = target_of("US/Eastern", "A"), replace(target_of("US/Eastern", "B"), token=FileToken(token))
     bad.token.read()  # as when a configuration is loaded
     url, timeout_seconds = URLS.get(reason, "http://127.0.0.1:{port}"), 0.2 if reason == "timeout" else 5.0
+    bodies = MappedBodies(JqMapper("empty", workers=1, max_result_bytes=0)) if reason == "mapping" else None
     clock = FakeClock(NOON)
     async with (
         Simulator(site_of(good, bad), clock=clock.utc) as simulator,
         client_of(simulator.url) as client,
-        client_of(url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000) as failing,
-        polling(clock, Routes(A=client, B=RAISING.get(reason, failing)), good, bad) as watched,
+        client_of(
+            url.format(port=simulator.port), timeout_seconds=timeout_seconds, limit_bytes=10_000, bodies=bodies
+        ) as failing,
+        polling(clock, Routes(A=client, B=Buggy() if reason == INTERNAL else failing), good, bad) as watched,
     ):
         if reason == "no_token":
             token.unlink()

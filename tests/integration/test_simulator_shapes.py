@@ -121,6 +121,43 @@ SHAPES: dict[Shape, Any] = {
             {"Folder Name": "Süd & A/B", "Call Volume": 5, "Average_Call-Duration": "0:03:58"},
         ]
     },
+    Shape.TABLE: {
+        "columns": ["day", "folder", "agent", "calls", "seconds"],
+        "rows": [
+            ["20261123", "Test01", "a01", 9, 2283],
+            ["20261123", "Test01", "a02", 3, 436],
+            ["20261123", "Süd & A/B", None, 5, 1188],
+        ],
+    },
+    Shape.CSV: {
+        "format": "csv",
+        "content": "day,folder,agent,calls,seconds\n"
+        "20261123,Test01,a01,9,2283\n"
+        "20261123,Test01,a02,3,436\n"
+        "20261123,Süd & A/B,,5,1188\n",
+    },
+    Shape.AGENTS_BELOW_FOLDERS: {
+        "Test01": {"a01": {"calls": 9}, "a02": {"calls": 3}},
+        "Süd & A/B": {"": {"calls": 5}},
+    },
+    Shape.METRICS: {
+        "reports": [
+            {
+                "period": {"day": "2026-11-23"},
+                "queues": [
+                    {
+                        "title": "Test01",
+                        "metrics": {"handled": {"count": 12}, "talk": {"total_ms": 2719000}},
+                    },
+                    {
+                        "title": "Süd & A/B",
+                        "metrics": {"handled": {"count": 5}, "talk": {"total_ms": 1188000}},
+                    },
+                ],
+            }
+        ]
+    },
+    Shape.DIRECTIONS: {"inbound": {"Test01": 8, "Süd & A/B": 4}, "outbound": {"Test01": 4, "Süd & A/B": 1}},
 }
 
 
@@ -138,6 +175,11 @@ async def test_a_shape(sim: Simulator, shape: Shape) -> None:
         (Shape.BY_DATE_AND_FOLDER, {}),
         (Shape.WRAPPED, {"stats": []}),
         (Shape.BARE, []),
+        (Shape.TABLE, {"columns": ["day", "folder", "agent", "calls", "seconds"], "rows": []}),
+        (Shape.CSV, {"format": "csv", "content": "day,folder,agent,calls,seconds\n"}),
+        (Shape.AGENTS_BELOW_FOLDERS, {}),
+        (Shape.METRICS, {"reports": []}),
+        (Shape.DIRECTIONS, {"inbound": {}, "outbound": {}}),
     ],
 )
 async def test_no_calls(sim: Simulator, shape: Shape, body: object) -> None:

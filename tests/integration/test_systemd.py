@@ -60,6 +60,7 @@ vspark: {{url: "{url}", token_file: {token}}}
 discovery: {{enabled: false}}
 poll: {{interval: 1s}}
 companies: [{{name: Co, orgs: [{{name: Org, timezone: UTC, folders: [good]}}]}}]
+stats_jq: .
 """
 DROP_IN = f"""\
 [Service]

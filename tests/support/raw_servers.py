@@ -16,6 +16,7 @@ from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration, Size
 from exporter.errors import PollError
 from exporter.vspark.client import Client
+from exporter.vspark.mapped_bodies import MappedBodies
 
 CANARY = "canary/T0k€n+%26&=ü"
 """A token of characters that encodings change."""
@@ -97,6 +98,7 @@ def client_of(
     concurrency: int = 2,
     observe: Callable[[str, float], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] | None = None,
+    bodies: MappedBodies | None = None,
 ) -> Client:
     """Return a client of the V-Spark at `url`, or on this port of loopback."""
     vspark = Vspark(
@@ -109,6 +111,7 @@ def client_of(
         vspark,
         concurrency=concurrency,
         observe=Observed() if observe is None else observe,
+        bodies=bodies,
         sleep=Pauses() if sleep is None else sleep,
     )
 

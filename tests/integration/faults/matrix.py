@@ -3,7 +3,7 @@
 import gzip
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from exporter.simulator import End, Fault
 from tests.integration.faults.bodies import BODIES, SIZES
@@ -25,6 +25,8 @@ _NOT_FOLLOWED: Final = "which is not followed: set vspark.url to the address of 
 _REFUSED: Final = "the token from the configuration file is rejected: check that it belongs to this company"
 _FEWER: Final = "too many requests: raise poll.interval or lower poll.concurrency"
 _FAILS: Final = "V-Spark, or a proxy in front of it, fails: check its log"
+_TOO_LARGE_RESULT: Final = "the result has 1988891 bytes, which is more than vspark.max_response_size"
+_FAILS_IN_JQ: Final = Fault.answer(b'{"error":"busy"}')
 _AGAIN: Final = "asked again within the same poll"
 _NEXT: Final = "that is beyond vspark.timeout, so the next poll asks again"
 
@@ -330,6 +332,36 @@ TOKEN_FILE: Final = (
     ),
 )
 
+
+def _fails(name: str, program: str, log: str, fault: Fault = _FAILS_IN_JQ, **more: Any) -> Row:
+    """Return a row with a program that fails on a body with an `error`, and returns any other one as it is."""
+    program = f"def loop: loop; if .error then {program} else . end"
+    return Row(name, fault, "mapping", f"stats_jq: {log}", program=program, **more)
+
+
+PROGRAMS: Final = (
+    _fails("a program that fails", 'error("no folders: \\(.error)")', "the program failed: no folders: busy"),
+    _fails(
+        "a program that loops", "loop", "the program did not end within 1 s", timeout_seconds=0.5, note="it is killed"
+    ),
+    _fails("a program without a result", "empty", "the program returned no result"),
+    _fails("a program with two results", "., .", "the program returned several results"),
+    _fails("a program whose result is too large", "[range(3e5)]", _TOO_LARGE_RESULT),
+    _fails(
+        "half of the token, in the message of a program",
+        "error(.error[0:36])",
+        "the program failed; the message is not shown because the response has the token",
+        Fault.error_json(),
+    ),
+    Row(
+        "a program whose result is not a day record",
+        Fault.answer(b'{"error":"busy"}'),
+        "unrecognized",
+        "$: expected a day record, found an object without a call count or agents",
+        program="if .error then {state: 1} else . end",
+    ),
+)
+
 GROUPS: Final = {
     "The token's file": TOKEN_FILE,
     "The connection": CONNECTION,
@@ -338,5 +370,6 @@ GROUPS: Final = {
     "Statuses": STATUSES,
     "Bodies": BODIES,
     "Sizes": SIZES,
+    "Programs of stats_jq": PROGRAMS,
 }
 """Every row, by what it is about."""

@@ -19,7 +19,7 @@ USUAL: Final[Calls] = {("A",): 193.0, ("B",): 194.0, ("A", "a1"): 171.0, ("A", "
 _LASTING = ("VSparkTargetDown", "VSparkDataStale")
 _BY_REASON = {
     **dict.fromkeys(("auth", "no_token"), "VSparkTokenRefused"),
-    **dict.fromkeys(("not_json", "unrecognized"), "VSparkAnswerNotUnderstood"),
+    **dict.fromkeys(("not_json", "unrecognized", "mapping"), "VSparkAnswerNotUnderstood"),
 }
 
 
@@ -37,7 +37,7 @@ class Row:
     `reason` the poll fails, and `log` is the error as it is logged, V-Spark's address as HOST:PORT, the token's file
     as FILE. Without one, `published` are the calls by folder, or by folder and agent, that are read from the answer;
     of a large one, some of them. `times`: so often the fault is met within a poll; `aftermath_seconds`: so long after
-    the poll it still acts.
+    the poll it still acts; `program`: the program of `stats_jq`.
     """
 
     name: str
@@ -53,3 +53,4 @@ class Row:
     limit_bytes: int = MIB
     large: Callable[[], bytes] | None = None
     token_file: Callable[[Path], object] | None = None
+    program: str = ""

@@ -16,6 +16,8 @@ from exporter.config.schema import Tls
 from exporter.config.tokens import FileToken
 from exporter.simulator import Fault, Simulator
 from exporter.vspark.client import Client
+from exporter.vspark.mapped_bodies import MappedBodies
+from exporter.vspark.mapping import JqMapper
 from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, site_of, target_of
 from tests.support.raw_servers import CANARY, Pauses, client_of, until
 
@@ -154,11 +156,12 @@ async def staging(
     host: str = "127.0.0.1",
     authority: trustme.CA | None = None,
     token_file: Path | None = None,
+    program: str = "",
 ) -> AsyncIterator[Scene]:
     """Have both targets polled twice in health; at the end nothing that people see may hold the token.
 
     `host` is the name in the URL, `authority` the CA that the client trusts, where V-Spark speaks TLS. The faulty
-    target's token is in `token_file`, if there is one.
+    target's token is in `token_file`, if there is one. `program` is that of `stats_jq`.
     """
     clock = FakeClock(NOON)
     targets = target_of("US/Eastern", org=FAULTY), target_of("US/Eastern", org=NEIGHBOUR)
@@ -169,6 +172,7 @@ async def staging(
         simulator = await stack.enter_async_context(
             Simulator(site_of(*targets), clock=clock.utc, ssl_context=context or None)
         )
+        bodies = MappedBodies(JqMapper(program, workers=1, max_result_bytes=limit_bytes))
         ca_file = authority and Path(stack.enter_context(authority.cert_pem.tempfile()))
         client = await stack.enter_async_context(
             client_of(
@@ -178,6 +182,7 @@ async def staging(
                 limit_bytes=limit_bytes,
                 tls=Tls(ca_file=ca_file or None),
                 sleep=Pauses(),
+                bodies=bodies if program else None,
             )
         )
         watched = await stack.enter_async_context(polling(clock, client, *targets))

@@ -35,7 +35,7 @@ async def test_a_target_fails_and_recovers_and_its_neighbour_never_notices(row: 
         token_file = tmp_path / "token"
         token_file.write_text(CANARY)
     async with staging(
-        timeout_seconds=row.timeout_seconds, limit_bytes=row.limit_bytes, token_file=token_file
+        timeout_seconds=row.timeout_seconds, limit_bytes=row.limit_bytes, token_file=token_file, program=row.program
     ) as scene:
         assert scene.is_fresh(FAULTY)
         assert scene.warnings() == []

@@ -148,6 +148,9 @@ MESSAGES: dict[str, list[str]] = {
         "6: stats_fields.agents[3]: 'error' already means an error",
         "6: stats_fields.agents[4]: 'overall' already means an agent's record",
     ],
+    "stats_jq": [
+        "3: stats_jq: is not a jq program: rows/1 is not defined (line 2 of the program, column 3)",
+    ],
     "tab": [
         (
             "2: while scanning for the next token, found character that cannot start any token; the line "
@@ -267,6 +270,7 @@ def test_the_shortest_file() -> None:
         ),
         agents=Agents(enabled=True, max_per_folder=1000, include=".*", exclude="", hash_key_file=None),
         stats_fields=StatsFields(calls=(), average_duration=(), agents=()),
+        stats_jq="",
     )
 
 
@@ -312,6 +316,7 @@ def test_every_key(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stats_fields=StatsFields(
             calls=("anzahl", "Volume"), average_duration=("mittlere-dauer",), agents=("Mitarbeiter",)
         ),
+        stats_jq="{($folder): .report}\n",
     )
 
 
