@@ -15,13 +15,15 @@ from exporter.errors import TokenError
 from exporter.runtime.files import read_secret
 from exporter.runtime.threads import DaemonThreads
 
-_INVISIBLE: Final = (
-    r"(?:[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
-    r"|\\(?:x[01][0-9a-f]|x7f|x[89][0-9a-f]|xad|u200[b-f]|u202[8-9a-e]|u206[0-9]|ufeff)|<[^<>]{0,64}>)*+"
+_INVISIBLE_CHARACTER: Final = (
+    r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+    r"|\\(?:x[01][0-9a-f]|x7f|x[89][0-9a-f]|xad|u200[b-f]|u202[8-9a-e]|u206[0-9]|ufeff)"
 )
-"""A regular expression of what may be between two characters without being seen, or is shown as an escape.
+_INVISIBLE: Final = rf"(?:{_INVISIBLE_CHARACTER}|<[^<>]{{0,64}}>)*+"
+_INVISIBLE_BUT_TAGS: Final = rf"(?:{_INVISIBLE_CHARACTER})*+"
+"""Regular expressions of what may be between two characters without being seen, or is shown as an escape.
 
-It is possessive: otherwise a crafted text could be matched in countless ways.
+They are possessive: otherwise a crafted text could be matched in countless ways.
 """
 
 _ENTITIES: Final[defaultdict[str, set[str]]] = defaultdict(set)
@@ -76,9 +78,10 @@ class Token(Secret):
             raise ValueError("a token must not contain white space or control characters")
         super().__init__(text)
         characters = [*map(_any_encoding, text)]
-        # In this order: what may be between the characters of a short token may itself contain the token. The second
-        # finds a token that is partly like what may be between.
-        self._pattern = re.compile("|".join(between.join(characters) for between in (_INVISIBLE, "")))
+        # In this order: what may be between the characters of a short token may itself contain the token. The others
+        # find a token that is itself partly like what may be between.
+        betweens = (_INVISIBLE, _INVISIBLE_BUT_TAGS, "") if "<" in text else (_INVISIBLE, "")
+        self._pattern = re.compile("|".join(between.join(characters) for between in betweens))
 
     def mask(self, text: str) -> str:
         """Return `text` with `***` in place of the token.

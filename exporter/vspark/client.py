@@ -24,7 +24,7 @@ from exporter.config.tokens import Token, TokenSource
 from exporter.errors import BodyError, ConnectError, PollError, StatusError
 from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
-from exporter.vspark.connect_errors import connect_error, dns_error, host_and_port
+from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
 from exporter.vspark.fair_slots import FairSlots
 from exporter.vspark.mapped_bodies import MappedBodies
@@ -148,7 +148,9 @@ class Client:
                         failure = error
                     await self._sleep(pause)
                 return await self._send_once(request, deadline)
-        if isinstance(failure, ConnectError) and failure.reason == "timeout" and not self._resolver.unresolved:
+        if isinstance(failure, ConnectError) and (
+            failure.reason == "timeout" or (failure.reason == "dns" and self._resolver.unresolved)
+        ):
             raise failure  # no attempt got as far as to send a request, which says more
         raise self._timeout()
 
@@ -218,8 +220,6 @@ class Client:
         return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
 
     def _timeout(self) -> ConnectError:
-        if self._resolver.unresolved:
-            return dns_error(self._resolver.unresolved, self._base, self._vspark.timeout_seconds)
         return ConnectError(
             "timeout",
             f"no complete response from {host_and_port(self._base)} within {self._vspark.timeout_seconds:.3g} s: "

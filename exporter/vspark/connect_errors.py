@@ -31,9 +31,9 @@ def connect_error(error: Exception, base: URL, connect_seconds: float, unresolve
         case _ if tls_error := _tls_error(error):
             reason, message = "tls", _tls_message(tls_error, place)
         case aiohttp.ClientConnectorDNSError():
-            return dns_error(error.host, base)
+            return _dns_error(error.host, base)
         case TimeoutError() if unresolved:
-            return dns_error(unresolved, base, connect_seconds)
+            return _dns_error(unresolved, base, connect_seconds)
         case TimeoutError():
             problem = f"no connection to {place} within {connect_seconds:.3g} s"
             reason, message = "timeout", f"{problem}: the host is down, or a firewall drops the packets"
@@ -59,7 +59,7 @@ def connect_error(error: Exception, base: URL, connect_seconds: float, unresolve
     return ConnectError(reason, message)
 
 
-def dns_error(name: str, base: URL, seconds: float | None = None) -> ConnectError:
+def _dns_error(name: str, base: URL, seconds: float | None = None) -> ConnectError:
     """Return the error for a name that has no address, or none after so many seconds."""
     host = base.host if name == base.raw_host else _PROXY
     limit = "" if seconds is None else f" within {seconds:.3g} s"

@@ -31,6 +31,7 @@ def write(folder: Path, url: str, program: str) -> Path:
     path.write_text(
         f"vspark: {{url: '{url}', token: s3cret-canary, timeout: 1s}}\n"
         "poll: {interval: 100ms, stale_after: 1m}\n"
+        "discovery: {enabled: false}\n"
         "companies: [{name: Co, orgs: [{name: Co-Org, timezone: US/Eastern}]}]\n"
         f"stats_jq: {json.dumps(program)}\n"
     )
