@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from exporter.config.loaded import load_config
-from exporter.config.schema import Agents, Company, Org, Poll, StatsFields, Vspark
+from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Vspark
 from exporter.config.tokens import FileToken
 from exporter.config.units import Duration
 from tools.docs.pages import DOCS, PAGES
@@ -88,6 +88,25 @@ def test_the_example_loads_and_holds_the_defaults(etc: Path) -> None:
             ),
         ),
     )
+
+
+def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```yaml\n(vspark:.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    configs = []
+    for text in blocks:
+        for name in re.findall(r"token_file: (\S+)", text):
+            (tmp_path / name).write_text("s3cret-canary")
+        (tmp_path / "config.yaml").write_text(text)
+        configs.append(load_config(tmp_path / "config.yaml", {}))
+    url = "https://vspark.example.com:3000"
+    orgs = (Org(name="DocTestCo-DocTesting", folders=("Test01", "Test02")),)
+    company = Company(name="DocTestCo", token_file=FileToken(tmp_path / "doctestco.token"), orgs=orgs)
+    assert configs == [
+        Config(vspark=Vspark(url=url, token_file=FileToken(tmp_path / "vspark.token"))),
+        Config(vspark=Vspark(url=url), companies=(company,)),
+    ]
 
 
 def all_keys() -> str:
