@@ -152,4 +152,4 @@ async def test_a_syntax_error_names_the_key_and_its_line(tmp_path: Path, simulat
     code, out, errors = await run("--config.file", str(path), "--config.check")
     assert (code, out) == (2, "")
     message = "is not a jq program: rows/0 is not defined (line 1 of the program, column 6)"
-    assert errors == f"{path}:4: stats_jq: {message}\n"
+    assert errors == f"{path}:5: stats_jq: {message}\n"
