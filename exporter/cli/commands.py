@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from exporter.app import ServeOptions, serve
 from exporter.cli.check import describe, describe_web
-from exporter.cli.probe import probe
+from exporter.cli.probe import Shown, probe, probe_raw
 from exporter.config.loaded import LoadedConfig, Share
 from exporter.errors import ConfigError, config_errors
 from exporter.runtime import logs, threads
@@ -66,7 +66,11 @@ def _demo(flags: argparse.Namespace) -> int:
 
 def _probe(flags: argparse.Namespace) -> int:
     config = LoadedConfig.load(flags.config_file).config
-    return threads.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
+    now = datetime.now(UTC)
+    if flags.raw:
+        return threads.run(probe_raw(config, flags.target, now, sys.stdout.buffer, sys.stderr, redacted=flags.redact))
+    shown = Shown(as_json=flags.json, redacted=flags.redact)
+    return threads.run(probe(config, flags.target, shown, now, sys.stdout, sys.stderr))
 
 
 _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

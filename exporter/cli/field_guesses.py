@@ -1,0 +1,138 @@
+"""Which unknown names in a body may be those of `stats_fields`, by parts of words and by the types of their values."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from exporter.stats import field_names, values
+from exporter.stats.field_names import normalize
+
+_HINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "calls": ("call", "anruf", "anzahl", "gespr", "count", "number", "llamada", "appel", "chiamat", "ligac"),
+    "duration": ("dur", "dauer", "length", "time", "zeit", "aht", "sec", "sek", "tiempo", "temps"),
+    "total": ("total", "sum", "gesamt", "overall"),
+    "agents": ("agent", "user", "operator", "mitarbeiter", "berater", "staff", "employee", "asesor"),
+    "folder": ("folder", "ordner", "carpeta", "dossier", "cartella", "pasta", "verzeichnis"),
+    "agent_id": ("id", "name", "kennung", "number", "nummer", "agent", "user", "operator", "mitarbeiter"),
+}
+"""Parts of the names, as the rules compare them, in the languages of some call centers."""
+_NOT_COUNTS: Final = frozenset({"status", "code", "statuscode", "version", "limit", "offset", "page", "took", "time"})
+_UNITS: Final = {"milliseconds": ("ms", "msec", "millis", "milliseconds"), "minutes": ("min", "minutes", "minuten")}
+_CALL_GUESSES: Final = 3
+_OBJECTS: Final = 10_000
+"""How many objects are looked at: the first ones of a large body are like the others."""
+
+_Found = dict[str, list[Any]]
+
+
+def guess_fields(value: Any, fields: Mapping[str, Any], *, whole_org: bool) -> list[dict[str, str]]:
+    """Return mappings from keys of `stats_fields` to names in a JSON value, the most likely one first.
+
+    `fields` are the names that the configuration has already. A name for the folder is guessed for a whole org only.
+    """
+    known = {normalize(name) for names in fields.values() if isinstance(names, tuple) for name in names} | _KNOWN
+    records: _Found = {}
+    agents: _Found = {}
+    for members, below_agents in islice(_objects(value, below_agents=False), _OBJECTS):
+        for key, member in members.items():
+            is_key = values.day_of_key(key) is not None or normalize(key) in known or member is None
+            if key and not is_key:
+                (agents if below_agents else records).setdefault(key, []).append(member)
+    guess = _one_guess(records, agents, whole_org=whole_org)
+    counts = [key for key in records if key not in guess.values() and _is_count(key, records[key])]
+    counts.sort(key=lambda key: not _hinted(key, "calls"))
+    if _has_calls(value):
+        return [guess] if guess else []
+    return [guess | {"calls": key} for key in counts[:_CALL_GUESSES] if _hinted(key, "calls") or guess]
+
+
+_KNOWN: Final = frozenset(
+    {
+        *field_names.COUNTS,
+        *field_names.AVERAGES,
+        *field_names.TOTALS,
+        *field_names.AGENTS,
+        *field_names.AGENT_IDS,
+        *field_names.FOLDERS,
+        *field_names.DAYS,
+        *field_names.OVERALL,
+        *field_names.WRAPPERS,
+        *field_names.EXPLANATIONS,
+    }
+)
+
+
+def _one_guess(records: _Found, agents: _Found, *, whole_org: bool) -> dict[str, str]:
+    """Return the likely name of everything but the count."""
+    guess: dict[str, str] = {}
+    for key, found in records.items():
+        if all(map(_is_day, found)):
+            guess.setdefault("date", key)
+        elif all(map(_is_duration, found)) and (_hinted(key, "duration") or all(map(_is_clock, found))):
+            guess.setdefault("total_duration" if _hinted(key, "total") else "average_duration", key)
+        elif _hinted(key, "agents") and all(isinstance(each, dict | list) for each in found):
+            guess.setdefault("agents", key)
+        elif whole_org and _hinted(key, "folder") and all(isinstance(each, str) for each in found):
+            guess.setdefault("folder", key)
+    for key, found in agents.items():
+        if _hinted(key, "agent_id") and all(isinstance(each, str | int) for each in found):
+            guess.setdefault("agent_id", key)
+    for key in ("average_duration", "total_duration"):
+        for unit, endings in _UNITS.items():
+            if (
+                key in guess
+                and normalize(guess[key]).endswith(endings)
+                and not any(map(_is_clock, records[guess[key]]))
+            ):
+                guess.setdefault("duration_unit", unit)
+    return guess
+
+
+def _objects(value: Any, *, below_agents: bool) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield each object with at least one plain member or agents, and whether it is one of a list of agents."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _objects(each, below_agents=below_agents)
+    elif isinstance(value, dict):
+        yield value, below_agents
+        for key, each in value.items():
+            agents = normalize(key) in field_names.AGENTS or _hinted(key, "agents")
+            yield from _objects(each, below_agents=agents and isinstance(each, list))
+
+
+def _has_calls(value: Any) -> bool:
+    """Return whether some object has a call count by a name of the rules."""
+    return any(
+        normalize(key) in field_names.COUNTS for members, _ in _objects(value, below_agents=False) for key in members
+    )
+
+
+def _hinted(key: str, what: str) -> bool:
+    name = normalize(key)
+    return any(hint in name for hint in _HINTS[what])
+
+
+def _is_count(key: str, found: list[Any]) -> bool:
+    if normalize(key) in _NOT_COUNTS or _hinted(key, "duration"):
+        return False
+    return all(_accepts(values.count, each) for each in found)
+
+
+def _is_duration(value: Any) -> bool:
+    return _accepts(values.seconds, value)
+
+
+def _is_clock(value: Any) -> bool:
+    return isinstance(value, str) and ":" in value and _is_duration(value)
+
+
+def _is_day(value: Any) -> bool:
+    return _accepts(values.day, value)
+
+
+def _accepts(convert: Any, value: Any) -> bool:
+    try:
+        convert(value)
+    except ValueError:
+        return False
+    return True
