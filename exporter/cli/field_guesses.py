@@ -1,5 +1,6 @@
 """Which unknown names in a body may be those of `stats_fields`, by parts of words and by the types of their values."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -18,6 +19,7 @@ _HINTS: Final[Mapping[str, tuple[str, ...]]] = {
 """Parts of the names, as the rules compare them, in the languages of some call centers."""
 _NOT_COUNTS: Final = frozenset({"status", "code", "statuscode", "version", "limit", "offset", "page", "took", "time"})
 _UNITS: Final = {"milliseconds": ("ms", "msec", "millis", "milliseconds"), "minutes": ("min", "minutes", "minuten")}
+_DURATION: Final = re.compile(r"[0-9]{1,9}(?:(?::[0-5][0-9]){1,2})?(?:\.[0-9]{1,9})?")
 _CALL_GUESSES: Final = 3
 _OBJECTS: Final = 10_000
 """How many objects are looked at: the first ones of a large body are like the others."""
@@ -89,22 +91,24 @@ def _one_guess(records: _Found, agents: _Found, *, whole_org: bool) -> dict[str,
 
 
 def _objects(value: Any, *, below_agents: bool) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield each object with at least one plain member or agents, and whether it is one of a list of agents."""
+    """Yield each object, and whether it is or is in an agent's record; an object of agents by their ids is not one."""
     if isinstance(value, list):
         for each in value:
             yield from _objects(each, below_agents=below_agents)
     elif isinstance(value, dict):
         yield value, below_agents
         for key, each in value.items():
-            agents = normalize(key) in field_names.AGENTS or _hinted(key, "agents")
-            yield from _objects(each, below_agents=agents and isinstance(each, list))
+            if normalize(key) in field_names.AGENTS or _hinted(key, "agents"):
+                by_id = list(each.values()) if isinstance(each, dict) else each
+                yield from _objects(by_id, below_agents=True)
+            else:
+                yield from _objects(each, below_agents=below_agents)
 
 
 def _has_calls(value: Any) -> bool:
-    """Return whether some object has a call count by a name of the rules."""
-    return any(
-        normalize(key) in field_names.COUNTS for members, _ in _objects(value, below_agents=False) for key in members
-    )
+    """Return whether some object above the agents has a call count by a name of the rules."""
+    objects = _objects(value, below_agents=False)
+    return any(normalize(key) in field_names.COUNTS for members, below in objects if not below for key in members)
 
 
 def _hinted(key: str, what: str) -> bool:
@@ -119,7 +123,9 @@ def _is_count(key: str, found: list[Any]) -> bool:
 
 
 def _is_duration(value: Any) -> bool:
-    return _accepts(values.seconds, value)
+    if isinstance(value, str):
+        return _DURATION.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _is_clock(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Pseudonyms in a JSON body: everything that could be an id or a name becomes `agent1`, `folder1`, `text1` and so on.
 
 What stays: names of fields that the rules know or the configuration lists, dates, durations, and numbers that are too
-small for a phone number. The layout, duplicated keys and the notation of numbers stay too, so that the body is read as
-before.
+small to be a phone number. The layout, duplicated keys and the notation of numbers stay too, so the body is read as it
+was.
 """
 
 import json
@@ -23,7 +23,6 @@ _FIRST_NUMBER: Final = 1_000_001
 _CLOCK: Final = re.compile(r"[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,6}\.[0-9]{1,6}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?")
-_MEASURES: Final = frozenset({*field_names.COUNTS, *field_names.AVERAGES, *field_names.TOTALS})
 _WORDS: Final = frozenset({"ok", "success", "error", "true", "false", "null", "none"})
 _DOCUMENTED: Final = frozenset({"silence", "status", "code", "success", "reason", "detail", "columns", "rows", "total"})
 """Names of fields that no rule reads, and that are not names of somebody."""
@@ -49,13 +48,15 @@ class Pseudonyms:
     def __init__(self, fields: StatsFields, bodies: Iterable[bytes]) -> None:
         lists = {key: names for key, names in msgspec.structs.asdict(fields).items() if isinstance(names, tuple)}
         own = {key: frozenset(map(normalize, names)) for key, names in lists.items()}
-        self._measures = _MEASURES.union(*(own.get(key, ()) for key in _MEASURE_KEYS))
+        durations = (own.get(key, ()) for key in ("average_duration", "total_duration"))
+        self._counts = own.get("calls", frozenset()).union(field_names.COUNTS)
+        self._durations = frozenset(field_names.AVERAGES).union(field_names.TOTALS, *durations)
         self._agents = own.get("agents", frozenset()).union(field_names.AGENTS)
         self._agent_ids = own.get("agent_id", frozenset()).union(field_names.AGENT_IDS)
         self._folders = own.get("folder", frozenset()).union(field_names.FOLDERS)
         known = (field_names.DAYS, field_names.OVERALL, field_names.WRAPPERS, field_names.EXPLANATIONS, _DOCUMENTED)
         self._known = frozenset().union(
-            self._measures, self._agents, self._agent_ids, self._folders, *known, *own.values()
+            self._counts, self._durations, self._agents, self._agent_ids, self._folders, *known, *own.values()
         )
         self._given: dict[str, str] = {}
         self._numbers: Counter[str] = Counter()
@@ -63,7 +64,7 @@ class Pseudonyms:
         for body in bodies:
             try:
                 self._taken.update(_texts(_parsed(body)))
-            except NotJsonError:
+            except (NotJsonError, RecursionError):
                 continue
 
     def of(self, kind: str, text: str) -> str:
@@ -73,8 +74,11 @@ class Pseudonyms:
         return self._given[text]
 
     def json(self, body: bytes) -> bytes:
-        """Return a body with pseudonyms; NotJsonError if it is not JSON."""
-        return "".join(self._render(_parsed(body), "")).encode()
+        """Return a body with pseudonyms; NotJsonError if it is not JSON, or nested too deeply for any body to read."""
+        try:
+            return "".join(self._render(_parsed(body), "")).encode()
+        except RecursionError:
+            raise NotJsonError("nested too deeply") from None
 
     def _next(self, kind: str) -> str:
         while True:
@@ -112,12 +116,14 @@ class Pseudonyms:
         return self.of("agent" if place == "agents" else "key", key)
 
     def _place(self, key: str, above: str) -> str:
-        """Return what the value of a member is: `agents`, `count`, `id of agent`, `id of folder`, or empty."""
+        """Return what a member is: `agents`, `count`, `duration`, `id of agent`, `id of folder`, or empty."""
         name = normalize(key)
         if name in self._agents:
             return "agents"
-        if name in self._measures:
+        if name in self._counts:
             return "count"
+        if name in self._durations:
+            return "duration"
         if name in self._folders and above != "agent":
             return "id of folder"
         if name in self._agent_ids:
@@ -130,9 +136,10 @@ class Pseudonyms:
             return json.dumps(self.of("agent", number))
         if place.startswith("id of"):
             return self._digits(number)
-        if place == "count":
+        small = abs(float(number)) < _SMALL
+        if place == "duration" or (place == "count" and small):
             return number
-        if number not in self._given and (abs(float(number)) < _SMALL or day_of_key(number) is not None):
+        if number not in self._given and (small or day_of_key(number) is not None):
             return number
         return self._digits(number)
 
@@ -149,14 +156,11 @@ class Pseudonyms:
             day_of_key(text) is not None
             or _CLOCK.fullmatch(text)
             or _DECIMAL.fullmatch(text)
-            or (place == "count" and _NUMBER.fullmatch(text))
+            or (place in ("count", "duration") and _NUMBER.fullmatch(text))
             or text.casefold() in _WORDS
             or normalize(text) in self._known
         )
         return text if kept and text not in self._given else self.of("agent" if place == "agents" else "text", text)
-
-
-_MEASURE_KEYS: Final = ("calls", "average_duration", "total_duration")
 
 
 def _parsed(body: bytes) -> Any:

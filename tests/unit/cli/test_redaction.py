@@ -59,7 +59,6 @@ FIELD_NAMES = st.sampled_from(
         "date",
         "stats",
         "overall",
-        "duration",
         "error",
         "message",
     )
