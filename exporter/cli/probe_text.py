@@ -117,15 +117,15 @@ def _what_to_do(report: Report) -> Iterator[str]:
 def _zones(report: Report, doubt: ZoneDoubt) -> Iterator[str]:
     day, zone = report.exchange.requested.day, report.exchange.target.zone
     yield f"zone      in {zone} it is {day}, but the latest day in a response without a date is {doubt.latest}"
-    if day is not None and doubt.latest < day:
-        yield f"{_INDENT}Either there are no calls yet today, or the time zone is wrong."
-    else:
-        yield f"{_INDENT}The time zone is wrong."
+    earlier = day is not None and doubt.latest < day
     if doubt.zones:
+        yield f"{_INDENT}{'Either there are no calls yet today, or the' if earlier else 'The'} time zone is wrong."
         yield f"{_INDENT}It is {doubt.latest} in these, for example:"
         yield from (f"{_INDENT}{group.offset}  {', '.join(group.names)}" for group in doubt.zones)
+    elif earlier:
+        yield f"{_INDENT}Either there have been no calls since, or the clock of this machine is wrong."
     else:
-        yield f"{_INDENT}It is {doubt.latest} nowhere now: check the clock of this machine."
+        yield f"{_INDENT}It is {doubt.latest} nowhere now: compare the clocks of V-Spark and of this machine."
 
 
 def _time(seconds: float | None) -> str:

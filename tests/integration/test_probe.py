@@ -191,18 +191,28 @@ class SiteOfTwoDays:
         return web.Response(body=self._bodies["daterange" in request.query])
 
 
-async def probed_without_a_date(undated: bytes) -> str:
+TODAY = b'[{"date":"20261123","calls":1}]'
+RECORDS = (
+    "  records   of 2026-11-23\n"
+    "            folder      calls  mean  agents\n"
+    "            Süd & West      1     -       0\n"
+)
+
+
+async def probed_without_a_date(undated: bytes, dated: bytes = TODAY, zone: str = "US/Eastern") -> str:
     app = web.Application()
-    app.router.add_get("/{path:.*}", SiteOfTwoDays(b'[{"date":"20261123","calls":1}]', undated).respond)
+    app.router.add_get("/{path:.*}", SiteOfTwoDays(dated, undated).respond)
     async with TestServer(app) as server:
         out = io.StringIO()
-        await probe(config(f"http://127.0.0.1:{server.port}"), "Co/East", TEXT, NOW, out, out)
-    return out.getvalue().partition("Süd & West      1     -       0\n")[2]
+        await probe(config(f"http://127.0.0.1:{server.port}", zone=zone), "Co/East", TEXT, NOW, out, out)
+    _, below, after = out.getvalue().partition("  records   ")
+    return below + after
 
 
 async def test_a_time_zone_that_is_not_v_sparks() -> None:
     output = await probed_without_a_date(b'[{"date":"20261124","calls":1},{"date":"20261123","calls":9}]')
     assert output.partition("            -02:00")[0] == (
+        f"{RECORDS}"
         "  zone      in US/Eastern it is 2026-11-23, but the latest day in a response without a date is 2026-11-24\n"
         "            The time zone is wrong.\n"
         "            It is 2026-11-24 in these, for example:\n"
@@ -211,19 +221,38 @@ async def test_a_time_zone_that_is_not_v_sparks() -> None:
     )
 
 
-async def test_a_latest_day_before_ours() -> None:
-    assert await probed_without_a_date(b'[{"date":"20261120","calls":1}]') == (
-        "  zone      in US/Eastern it is 2026-11-23, but the latest day in a response without a date is 2026-11-20\n"
-        "            Either there are no calls yet today, or the time zone is wrong.\n"
-        "            It is 2026-11-20 nowhere now: check the clock of this machine.\n"
+@pytest.mark.parametrize(
+    ("latest", "line"),
+    [
+        ("2026-11-20", "Either there have been no calls since, or the clock of this machine is wrong."),
+        ("2026-11-27", "It is 2026-11-27 nowhere now: compare the clocks of V-Spark and of this machine."),
+    ],
+)
+async def test_a_latest_day_that_no_zone_explains(latest: str, line: str) -> None:
+    assert await probed_without_a_date(f'[{{"date":"{latest}","calls":1}}]'.encode()) == (
+        f"{RECORDS}"
+        f"  zone      in US/Eastern it is 2026-11-23, but the latest day in a response without a date is {latest}\n"
+        f"            {line}\n"
         "\n"
         "understood: 1 of 1\n"
     )
 
 
+async def test_a_day_without_calls_may_be_the_wrong_day() -> None:
+    """At 3:00 UTC it is the 24th in Japan, and no longer the 23rd, as in New York."""
+    output = await probed_without_a_date(b'[{"date":"20261123","calls":9}]', dated=b"[]", zone="Asia/Tokyo")
+    assert output.splitlines()[:5] == [
+        "  records   of 2026-11-24: none, that is no calls",
+        "  zone      in Asia/Tokyo it is 2026-11-24, but the latest day in a response without a date is 2026-11-23",
+        "            Either there are no calls yet today, or the time zone is wrong.",
+        "            It is 2026-11-23 in these, for example:",
+        "            -03:30  America/St_Johns",
+    ]
+
+
 @pytest.mark.parametrize("undated", [b"[]", b'[{"date":"20261123","calls":1}]', b'[{"calls":1}]', b"<html>", b'"no"'])
 async def test_nothing_is_said_about_a_zone_that_may_be_right(undated: bytes) -> None:
-    assert await probed_without_a_date(undated) == "\nunderstood: 1 of 1\n"
+    assert await probed_without_a_date(undated) == f"{RECORDS}\nunderstood: 1 of 1\n"
 
 
 # What to try

@@ -28,14 +28,14 @@ SITE = Site(
 )
 
 
-def config(url: str, fields: StatsFields | None = None) -> Config:
+def config(url: str, fields: StatsFields | None = None, zone: str = "US/Eastern") -> Config:
     return Config(
         vspark=Vspark(url=url, timeout_seconds=Duration(5)),
         companies=(
             Company(
                 name="Co",
                 token=LiteralToken("co-token"),
-                orgs=(Org(name="East", timezone="US/Eastern", folders=("Süd & West",)), Org(name="Nowhere")),
+                orgs=(Org(name="East", timezone=zone, folders=("Süd & West",)), Org(name="Nowhere")),
             ),
         ),
         stats_fields=fields or StatsFields(),
