@@ -63,8 +63,7 @@ async def test_responses_that_are_understood() -> None:
 
 async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
-        body = b'{"stats":[{"tag":"20261123","anzahl":12,"dauer":"0:01:00"},{"tag":"20261122","anzahl":1}]}'
-        simulator.override("Co", "East", "Süd & West", body=body)
+        simulator.override("Co", "East", "Süd & West", body=b'{"stats":[{"menge":12,"besetzt":1},{"menge":1}]}')
         code, output = await probed(simulator, "Co/East")
         assert output.splitlines()[4:] == [
             "  read by   rule 6: 'stats' is a wrapper",
@@ -75,9 +74,8 @@ async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> 
             "  outline",
             "            stats:",
             "              [0]:",
-            '                tag: "20261123"',
-            "                anzahl: 12",
-            '                dauer: "0:01:00"',
+            "                menge: 12",
+            "                besetzt: 1",
             "              … and 1 more",
             "  try       stats_fields, if fields have other names; stats_jq, if the shape is another one:",
             "            docs/stats-format.md has examples of both.",
@@ -85,8 +83,8 @@ async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> 
             "understood: 0 of 1",
         ]
         assert code == 1
-        code, output = await probed(simulator, "Co/East", StatsFields(calls=("Anzahl",), average_duration=("dauer",)))
-        assert "            Süd & West     13  0:01:00       0\n" in output
+        code, output = await probed(simulator, "Co/East", StatsFields(calls=("Menge",)))
+        assert "            Süd & West     13     -       0\n" in output
         assert code == 0
 
 
