@@ -64,6 +64,8 @@ def examine(exchange: Exchange, fields: StatsFields, now: datetime) -> Report:
     reading = read_body(body, exchange.requested, fields)
     failed = reading.error is not None and reading.error.reason == "unrecognized"
     suggestions = suggest(body, exchange.requested, fields) if failed else ()
+    if exchange.mapped is not None:  # a program for the result of a program is not what belongs under stats_jq
+        suggestions = tuple(each for each in suggestions if each.key != "stats_jq")
     return Report(exchange, reading, _zone_doubt(exchange, fields, now), suggestions)
 
 

@@ -16,7 +16,6 @@ from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
 from exporter.errors import PollError
 from exporter.runtime.terminal import printable
-from exporter.stats.parser import Requested
 from exporter.vspark.client import Client
 from exporter.vspark.response import is_success, status_error
 
@@ -109,7 +108,7 @@ async def _exchange(client: Client, config: Config, target: Target, now: datetim
         exchange.response = await client.request_once(target, exchange.requested.day)
         if not is_success(exchange.response.status):
             raise status_error(exchange.response, target.token.read(), target.token.origin)
-        exchange.mapped = await _mapped(config, exchange.response.body, target, exchange.requested)
+        exchange.mapped = await _mapped(config, exchange.response.body, target, exchange.requested.day)
         if target.zone:
             exchange.undated = await _undated(client, config, target)
     except PollError as error:
@@ -121,12 +120,12 @@ async def _undated(client: Client, config: Config, target: Target) -> bytes | No
     """Return the readable body of a request without a date, None if it fails: the other request says why."""
     try:
         body = await _successful(client, target, None)
-        mapped = await _mapped(config, body, target, requested(target, None))
+        mapped = await _mapped(config, body, target, None)
     except PollError:
         return None
     return body if mapped is None else mapped
 
 
-async def _mapped(config: Config, body: bytes, target: Target, of: Requested) -> bytes | None:  # noqa: ARG001
+async def _mapped(config: Config, body: bytes, target: Target, day: date | None) -> bytes | None:  # noqa: ARG001
     """Return what the program of `stats_jq` makes of a body, None without a program. Raises MappingError."""
     return None
