@@ -20,6 +20,17 @@ _HINTS: Final[Mapping[str, tuple[str, ...]]] = {
 _NOT_COUNTS: Final = frozenset({"status", "code", "statuscode", "version", "limit", "offset", "page", "took", "time"})
 _UNITS: Final = {"milliseconds": ("ms", "msec", "millis", "milliseconds"), "minutes": ("min", "minutes", "minuten")}
 _DURATION: Final = re.compile(r"[0-9]{1,9}(?:(?::[0-5][0-9]){1,2})?(?:\.[0-9]{1,9})?")
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "calls": field_names.COUNTS,
+    "average_duration": (*field_names.AVERAGES, *field_names.TOTALS),
+    "total_duration": (*field_names.AVERAGES, *field_names.TOTALS),
+    "agents": field_names.AGENTS,
+    "agent_id": field_names.AGENT_IDS,
+    "folder": field_names.FOLDERS,
+    "date": field_names.DAYS,
+}
+"""The names of the rules for what each key of `stats_fields` extends."""
+_OTHERS: Final = field_names.WRAPPERS | field_names.EXPLANATIONS | frozenset(field_names.OVERALL)
 _CALL_GUESSES: Final = 3
 _OBJECTS: Final = 10_000
 """How many objects are looked at: the first ones of a large body are like the others."""
@@ -32,36 +43,27 @@ def guess_fields(value: Any, fields: Mapping[str, Any], *, whole_org: bool) -> l
 
     `fields` are the names that the configuration has already. A name for the folder is guessed for a whole org only.
     """
-    known = {normalize(name) for names in fields.values() if isinstance(names, tuple) for name in names} | _KNOWN
-    records: _Found = {}
-    agents: _Found = {}
+    kinds = {key: {*names, *map(normalize, fields.get(key, ()))} for key, names in _KINDS.items()}
+    known = _OTHERS.union(*kinds.values())
+    unknown: dict[bool, _Found] = {False: {}, True: {}}
+    present: dict[bool, set[str]] = {False: set(), True: set()}
     for members, below_agents in islice(_objects(value, below_agents=False), _OBJECTS):
         for key, member in members.items():
-            is_key = values.day_of_key(key) is not None or normalize(key) in known or member is None
-            if key and not is_key:
-                (agents if below_agents else records).setdefault(key, []).append(member)
+            if normalize(key) in known:
+                present[below_agents].add(normalize(key))
+            elif key and member is not None and values.day_of_key(key) is None:
+                unknown[below_agents].setdefault(key, []).append(member)
+    records, agents = unknown[False], unknown[True]
     guess = _one_guess(records, agents, whole_org=whole_org)
+    for key in list(guess):
+        if kinds[key] & present[key == "agent_id"]:
+            del guess[key]  # the rules know a field of this kind, and an extension would come before it
+    guess |= _unit(guess, records)
+    if kinds["calls"] & present[False]:
+        return [guess] if guess else []
     counts = [key for key in records if key not in guess.values() and _is_count(key, records[key])]
     counts.sort(key=lambda key: not _hinted(key, "calls"))
-    if _has_calls(value):
-        return [guess] if guess else []
     return [guess | {"calls": key} for key in counts[:_CALL_GUESSES] if _hinted(key, "calls") or guess]
-
-
-_KNOWN: Final = frozenset(
-    {
-        *field_names.COUNTS,
-        *field_names.AVERAGES,
-        *field_names.TOTALS,
-        *field_names.AGENTS,
-        *field_names.AGENT_IDS,
-        *field_names.FOLDERS,
-        *field_names.DAYS,
-        *field_names.OVERALL,
-        *field_names.WRAPPERS,
-        *field_names.EXPLANATIONS,
-    }
-)
 
 
 def _one_guess(records: _Found, agents: _Found, *, whole_org: bool) -> dict[str, str]:
@@ -79,15 +81,17 @@ def _one_guess(records: _Found, agents: _Found, *, whole_org: bool) -> dict[str,
     for key, found in agents.items():
         if _hinted(key, "agent_id") and all(isinstance(each, str | int) for each in found):
             guess.setdefault("agent_id", key)
-    for key in ("average_duration", "total_duration"):
-        for unit, endings in _UNITS.items():
-            if (
-                key in guess
-                and normalize(guess[key]).endswith(endings)
-                and not any(map(_is_clock, records[guess[key]]))
-            ):
-                guess.setdefault("duration_unit", unit)
     return guess
+
+
+def _unit(guess: Mapping[str, str], records: _Found) -> dict[str, str]:
+    """Return the unit that the name of a guessed duration ends with, unless its values have hours and minutes."""
+    for key in ("average_duration", "total_duration"):
+        name = guess.get(key, "")
+        for unit, endings in _UNITS.items():
+            if normalize(name).endswith(endings) and not any(map(_is_clock, records[name])):
+                return {"duration_unit": unit}
+    return {}
 
 
 def _objects(value: Any, *, below_agents: bool) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -103,12 +107,6 @@ def _objects(value: Any, *, below_agents: bool) -> Iterator[tuple[dict[str, Any]
                 yield from _objects(by_id, below_agents=True)
             else:
                 yield from _objects(each, below_agents=below_agents)
-
-
-def _has_calls(value: Any) -> bool:
-    """Return whether some object above the agents has a call count by a name of the rules."""
-    objects = _objects(value, below_agents=False)
-    return any(normalize(key) in field_names.COUNTS for members, below in objects if not below for key in members)
 
 
 def _hinted(key: str, what: str) -> bool:

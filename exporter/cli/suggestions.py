@@ -6,6 +6,7 @@ what is read with it: only someone who knows the true numbers can say whether it
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import jq
@@ -31,6 +32,7 @@ _CANONICAL: Final = {
     "date": "date",
 }
 """The key of `stats_fields`, and a name of its kind that the rules know."""
+_TABLES: Final = 4
 _AGENTS_BELOW: Final = ("map_values({agents: .})", "{agents: .}", "map_values(map_values({agents: .}))")
 """Turn agents by id into day records: by folder or date, of one folder, and by both."""
 
@@ -59,9 +61,22 @@ def suggest(body: bytes, requested: Requested, fields: StatsFields) -> tuple[Sug
     if len(body) > _LARGEST:
         return ()
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+        return _first(body, value, requested, fields)
+    except (ValueError, RecursionError):  # not JSON, a duplicated key, or nested too deeply
         return ()
+
+
+def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; ValueError for a duplicated key, of which a program would see the last one only."""
+    result = dict(members)
+    if len(result) < len(members):
+        raise ValueError("a duplicated key")
+    return result
+
+
+def _first(body: bytes, value: Any, requested: Requested, fields: StatsFields) -> tuple[Suggestion, ...]:
+    """Return the first suggestion with which the body, which is `value`, can be read."""
     if isinstance(value, dict) and any(normalize(key) in field_names.EXPLANATIONS for key in value):
         return ()  # V-Spark says what is wrong
     guesses = guess_fields(value, msgspec.structs.asdict(fields), whole_org=requested.folder is None)
@@ -71,7 +86,7 @@ def suggest(body: bytes, requested: Requested, fields: StatsFields) -> tuple[Sug
     renames = [_rename(guess) for guess in guesses]
     for program in _programs(value):
         for before in ("", *renames):
-            if suggestion := _with_program(body, requested, fields, before + program):
+            if suggestion := _with_program(value, requested, fields, before + program):
                 return (suggestion,)
     return ()
 
@@ -91,9 +106,9 @@ def _with_fields(body: bytes, requested: Requested, fields: StatsFields, guess: 
     return Suggestion("stats_fields", value, reading) if reading.days else None
 
 
-def _with_program(body: bytes, requested: Requested, fields: StatsFields, program: str) -> Suggestion | None:
+def _with_program(value: Any, requested: Requested, fields: StatsFields, program: str) -> Suggestion | None:
     try:
-        results = jq.compile(program).input_value(msgspec.json.decode(body)).all()
+        results = jq.compile(program).input_value(value).all()
     except ValueError:
         return None
     if len(results) != 1:
@@ -131,7 +146,8 @@ def _tables(value: Mapping[str, Any]) -> Iterator[str]:
     tables = [
         key for key, each in value.items() if isinstance(each, list) and all(isinstance(one, list) for one in each)
     ]
-    for names, rows in ((names, rows) for names in heads for rows in tables if value[names] and value[rows]):
+    pairs = ((names, rows) for names in heads for rows in tables if value[names] and value[rows])
+    for names, rows in islice(pairs, _TABLES):
         yield f".{_index(names)} as $names | .{_index(rows)} | {_RECORDS}"
 
 

@@ -51,7 +51,11 @@ def suggested(body: Any, asked: Requested, fields: StatsFields | None = None) ->
                 "Test01: 12 calls, None s, {'a': 9, 'b': 3}",
             ],
         ),
-        # The rules know the count, and not the duration: the body could be read, so this is never asked for.
+        # Where the rules know a field, no other one is suggested.
+        (
+            [{"date": "20261123", "stand": "20261124", "anzahl": 12, "wartezeit": 3, "duration": 60}],
+            ["stats_fields:", "  calls: [anzahl]", "Test01: 12 calls, 60.0 s, {}"],
+        ),
         ([{"calls": 12, "date": "nonsense"}], []),
         # Nothing that looks like a count of calls.
         ([{"date": "20261123", "verpasst": 3}], []),
@@ -197,6 +201,17 @@ def test_no_program_fits(body: Any) -> None:
     assert suggested(body, WHOLE_ORG) == []
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 10_000, b'[{"anzahl": 1}]' + b" " * 2**20])
+DEEP = b'{"a":' * 900 + b"1" + b"}" * 900
+DUPLICATE = b'{"00":1,"00":2}'
+
+
+def test_many_tables_take_no_time() -> None:
+    body = {f"names{index}": ["a"] for index in range(1000)} | {f"rows{index}": [["b"]] for index in range(1000)}
+    assert suggested(body, WHOLE_ORG) == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"\xff", b"[" * 10_000, b'[{"anzahl": 1}]' + b" " * 2**20, DEEP, DUPLICATE]
+)
 def test_bodies_that_are_not_looked_at(body: bytes) -> None:
     assert suggest(body, FOLDER, StatsFields()) == ()
