@@ -35,7 +35,7 @@ async def probe(config: Config, name: str | None, shown: Shown, now: datetime, o
     It is 1 if a target failed, or if there is none of this name.
     """
     try:
-        targets = select_targets(config, make_targets(config), name)
+        targets = _targets(config, name)
     except UnknownTargetError as error:
         errors.write(f"{error}\n")
         return _EXIT_FAILED
@@ -62,7 +62,7 @@ async def probe_raw(
     The body is unchanged but for the token, which is masked. `redacted` leaves the JSON without ids and names.
     """
     try:
-        target = _only(select_targets(config, make_targets(config), name))
+        target = _only(_targets(config, name))
         async with _client(config) as client:
             body = await _successful(client, target, _today(target, now))
         out.write(redact_body(body, target, config.stats_fields) if redacted else body)
@@ -74,6 +74,11 @@ async def probe_raw(
         return _EXIT_FAILED
     out.flush()
     return 0
+
+
+def _targets(config: Config, name: str | None) -> tuple[Target, ...]:
+    """Return the targets to request; raises UnknownTargetError."""
+    return select_targets(config, make_targets(config), name)
 
 
 def _only(targets: Sequence[Target]) -> Target:
