@@ -32,7 +32,12 @@ def _target(report: Report) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in report.reading.findings],
         "zone": _zone(report),
         "suggestions": [
-            {"key": suggestion.key, "value": suggestion.value, **_reading(suggestion.reading)}
+            {
+                "key": suggestion.key,
+                "value": suggestion.value,
+                "meaning": suggestion.meaning,
+                **_reading(suggestion.reading),
+            }
             for suggestion in report.suggestions
         ],
         "note": report.note or None,

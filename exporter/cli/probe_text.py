@@ -110,7 +110,7 @@ def _what_to_do(report: Report) -> Iterator[str]:
         first, *others = suggestion.yaml_lines()
         yield f"try       {first}"
         yield from (f"{_INDENT}{line}" for line in others)
-        yield f"{_INDENT}It is a guess. Compare the numbers with V-Spark's own pages:"
+        yield f"{_INDENT}if {suggestion.meaning}. It is a guess: compare the numbers with V-Spark's own pages."
         yield from (f"{_INDENT}{line}" for line in _table(suggestion.reading))
 
 

@@ -33,15 +33,24 @@ _CANONICAL: Final = {
 }
 """The key of `stats_fields`, and a name of its kind that the rules know."""
 _TABLES: Final = 4
-_AGENTS_BELOW: Final = ("map_values({agents: .})", "{agents: .}", "map_values(map_values({agents: .}))")
-"""Turn agents by id into day records: by folder or date, of one folder, and by both."""
+_SECOND_LEVEL: Final = "map_values({agents: .})"
+_AGENTS_BELOW: Final[Mapping[str, str]] = {
+    _SECOND_LEVEL: "the keys of the second level are ids of agents",
+    "{agents: .}": "the keys are ids of agents",
+    "map_values(map_values({agents: .}))": "the keys of the third level are ids of agents",
+}
+"""Programs that turn agents by id into day records, and what they take for granted."""
+_FOLDERS_BELOW: Final = "[.[] | to_entries[] | {folder: .key} + .value]"
+"""The other meaning of two levels of keys. It keeps a folder that is under several keys of the first level."""
+_ROWS: Final = "each list is a record, and another one has the names of its fields"
 
 
 class Suggestion(Struct, frozen=True):
-    """A key of the configuration, its value, and what is read of the body with it."""
+    """A key of the configuration, its value, what it takes for granted, and what is read of the body with it."""
 
     key: str
     value: Mapping[str, Any] | str
+    meaning: str
     reading: Reading
 
     def yaml_lines(self) -> list[str]:
@@ -54,7 +63,9 @@ class Suggestion(Struct, frozen=True):
 
 
 def suggest(body: bytes, requested: Requested, fields: StatsFields) -> tuple[Suggestion, ...]:
-    """Return what makes `body` readable: names for `stats_fields`, or else a program for `stats_jq`; often nothing.
+    """Return what makes `body` readable: names for `stats_fields`, or else programs for `stats_jq`; often nothing.
+
+    There are two programs if the keys of the second level may be agents or folders.
 
     `fields` are the names that the configuration has already. Nothing is suggested for a large body.
     """
@@ -76,7 +87,7 @@ def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _first(body: bytes, value: Any, requested: Requested, fields: StatsFields) -> tuple[Suggestion, ...]:
-    """Return the first suggestion with which the body, which is `value`, can be read."""
+    """Return the first suggestion with which the body, which is `value`, can be read, and its alternative."""
     if isinstance(value, dict) and any(normalize(key) in field_names.EXPLANATIONS for key in value):
         return ()  # V-Spark says what is wrong
     guesses = guess_fields(value, msgspec.structs.asdict(fields), whole_org=requested.folder is None)
@@ -84,10 +95,17 @@ def _first(body: bytes, value: Any, requested: Requested, fields: StatsFields) -
         if suggestion := _with_fields(body, requested, fields, guess):
             return (suggestion,)
     renames = [_rename(guess) for guess in guesses]
-    for program in _programs(value):
+    for program, meaning in _programs(value):
         for before in ("", *renames):
-            if suggestion := _with_program(value, requested, fields, before + program):
-                return (suggestion,)
+            if suggestion := _with_program(value, requested, fields, before + program, meaning):
+                other = _with_program(
+                    value,
+                    requested,
+                    fields,
+                    before + program.replace(_SECOND_LEVEL, _FOLDERS_BELOW),
+                    "the keys of the second level are folders",
+                )
+                return (suggestion, other) if other and other.value != suggestion.value else (suggestion,)
     return ()
 
 
@@ -103,10 +121,12 @@ def _with_fields(body: bytes, requested: Requested, fields: StatsFields, guess: 
     default = msgspec.structs.asdict(StatsFields())
     changed = {key: names for key, names in msgspec.structs.asdict(extended).items() if names != default[key]}
     value = {key: list(names) if isinstance(names, tuple) else names for key, names in changed.items()}
-    return Suggestion("stats_fields", value, reading) if reading.days else None
+    return Suggestion("stats_fields", value, "fields have other names", reading) if reading.days else None
 
 
-def _with_program(value: Any, requested: Requested, fields: StatsFields, program: str) -> Suggestion | None:
+def _with_program(
+    value: Any, requested: Requested, fields: StatsFields, program: str, meaning: str
+) -> Suggestion | None:
     try:
         results = jq.compile(program).input_value(value).all()
     except ValueError:
@@ -114,7 +134,7 @@ def _with_program(value: Any, requested: Requested, fields: StatsFields, program
     if len(results) != 1:
         return None
     reading = read_body(json.dumps(results[0]).encode(), requested, fields)
-    return Suggestion("stats_jq", program, reading) if _is_plausible(reading) else None
+    return Suggestion("stats_jq", program, meaning, reading) if _is_plausible(reading) else None
 
 
 def _is_plausible(reading: Reading) -> bool:
@@ -125,7 +145,8 @@ def _is_plausible(reading: Reading) -> bool:
     return bool(reading.days) and all(any(map(str.isdigit, each)) for each in ids)
 
 
-def _programs(value: Any) -> Iterator[str]:
+def _programs(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield programs that may fit a body, and what each takes for granted."""
     before = ""
     if isinstance(value, dict):
         yield from _tables(value)
@@ -133,14 +154,14 @@ def _programs(value: Any) -> Iterator[str]:
         if len(below) == 1 and normalize(below[0]) in field_names.WRAPPERS:
             before = f".{_index(below[0])} | "
     elif isinstance(value, list) and len(value) > 1 and all(isinstance(row, list) for row in value):
-        yield f". as [$names] | .[1:] | {_RECORDS}"
-    yield from (f"{before}{program}" for program in _AGENTS_BELOW)
+        yield f". as [$names] | .[1:] | {_RECORDS}", _ROWS
+    yield from ((f"{before}{program}", meaning) for program, meaning in _AGENTS_BELOW.items())
 
 
 _RECORDS: Final = "map([$names, .] | transpose | map({(.[0]): .[1]}) | add)"
 
 
-def _tables(value: Mapping[str, Any]) -> Iterator[str]:
+def _tables(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield a program for each list of names next to a list of rows."""
     heads = [key for key, each in value.items() if isinstance(each, list) and all(isinstance(one, str) for one in each)]
     tables = [
@@ -148,7 +169,7 @@ def _tables(value: Mapping[str, Any]) -> Iterator[str]:
     ]
     pairs = ((names, rows) for names in heads for rows in tables if value[names] and value[rows])
     for names, rows in islice(pairs, _TABLES):
-        yield f".{_index(names)} as $names | .{_index(rows)} | {_RECORDS}"
+        yield f".{_index(names)} as $names | .{_index(rows)} | {_RECORDS}", _ROWS
 
 
 def _rename(guess: Mapping[str, str]) -> str:

@@ -264,7 +264,8 @@ async def test_a_suggestion_makes_the_body_readable() -> None:
             "  try       stats_fields:\n"
             "              calls: [anzahl]\n"
             "              average_duration: [dauer]\n"
-            "            It is a guess. Compare the numbers with V-Spark's own pages:\n"
+            "            if fields have other names. "
+            "It is a guess: compare the numbers with V-Spark's own pages.\n"
             "            folder      calls     mean  agents\n"
             "            Süd & West     12  0:01:00       0\n"
             "\n"
@@ -281,7 +282,8 @@ async def test_a_suggested_program() -> None:
         code, output = await probed(simulator, "Co/Nowhere")
     assert output.partition("              01: 2\n")[2] == (
         "  try       stats_jq: 'map_values({agents: .})'\n"
-        "            It is a guess. Compare the numbers with V-Spark's own pages:\n"
+        "            if the keys of the second level are ids of agents. "
+        "It is a guess: compare the numbers with V-Spark's own pages.\n"
         "            folder      calls  mean  agents\n"
         "            Test01          3     -       2\n"
         "              agent 01      2     -\n"

@@ -56,6 +56,7 @@ async def test_every_key() -> None:
                     {
                         "key": "stats_jq",
                         "value": "map_values({agents: .})",
+                        "meaning": "the keys of the second level are ids of agents",
                         "day": None,
                         "records": [{"folder": "Test01", "calls": 3, "average_seconds": None, "agents": 2}],
                         "ignored": 0,

@@ -179,9 +179,26 @@ RECORDS = "map([$names, .] | transpose | map({(.[0]): .[1]}) | add)"
     ],
 )
 def test_stats_jq(asked: Requested, body: Any, program: str, read: list[str]) -> None:
-    (suggestion,) = suggest(json.dumps(body).encode(), asked, StatsFields())
+    suggestion, *_ = suggest(json.dumps(body).encode(), asked, StatsFields())
     assert (suggestion.key, suggestion.value) == ("stats_jq", program)
-    assert suggested(body, asked)[-len(read) :] == read
+    assert suggested(body, asked)[1 : 1 + len(read)] == read
+
+
+def test_agents_or_folders() -> None:
+    body = {"North": {"00": {"calls": 1}, "01": {"calls": 2}}, "South": {"00": {"calls": 4}}}
+    suggestions = suggest(json.dumps(body).encode(), WHOLE_ORG, StatsFields())
+    assert [(each.value, each.meaning) for each in suggestions] == [
+        ("map_values({agents: .})", "the keys of the second level are ids of agents"),
+        ("[.[] | to_entries[] | {folder: .key} + .value]", "the keys of the second level are folders"),
+    ]
+    assert suggested(body, WHOLE_ORG) == [
+        "stats_jq: 'map_values({agents: .})'",
+        "North: 3 calls, None s, {'00': 1, '01': 2}",
+        "South: 4 calls, None s, {'00': 4}",
+        "stats_jq: '[.[] | to_entries[] | {folder: .key} + .value]'",
+        "00: 5 calls, None s, {}",
+        "01: 2 calls, None s, {}",
+    ]
 
 
 @pytest.mark.parametrize(
