@@ -310,6 +310,12 @@ async def test_only_the_body(body: bytes) -> None:
         assert await raw(simulator.url, "Co/Nowhere") == (0, body, "")
 
 
+async def test_the_token_is_masked_in_the_body() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "Nowhere", body=b'{"for":"co-token"}')
+        assert await raw(simulator.url, "Co/Nowhere") == (0, b'{"for":"***"}', "")
+
+
 async def test_no_body_after_a_failure() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
         simulator.fail("Co", "Nowhere", fault=Fault.status(503))
