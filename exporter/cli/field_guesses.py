@@ -30,7 +30,9 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "date": field_names.DAYS,
 }
 """The names of the rules for what each key of `stats_fields` extends."""
-_OTHERS: Final = field_names.WRAPPERS | field_names.EXPLANATIONS | frozenset(field_names.OVERALL)
+EXPLANATIONS: Final = field_names.ERRORS | {"message"}
+"""The names of fields in which V-Spark says what is wrong."""
+_OTHERS: Final = field_names.WRAPPERS | EXPLANATIONS | frozenset(field_names.OVERALL)
 _CALL_GUESSES: Final = 3
 _OBJECTS: Final = 10_000
 """How many objects are looked at: the first ones of a large body are like the others."""

@@ -24,7 +24,9 @@ _CLOCK: Final = re.compile(r"[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,6}\.[0-9]{1,6}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?")
 _WORDS: Final = frozenset({"ok", "success", "error", "true", "false", "null", "none"})
-_DOCUMENTED: Final = frozenset({"silence", "status", "code", "success", "reason", "detail", "columns", "rows", "total"})
+_DOCUMENTED: Final = frozenset(
+    {"message", "silence", "status", "code", "success", "reason", "detail", "columns", "rows", "total"}
+)
 """Names of fields that no rule reads, and that are not names of somebody."""
 
 
@@ -54,7 +56,7 @@ class Pseudonyms:
         self._agents = own.get("agents", frozenset()).union(field_names.AGENTS)
         self._agent_ids = own.get("agent_id", frozenset()).union(field_names.AGENT_IDS)
         self._folders = own.get("folder", frozenset()).union(field_names.FOLDERS)
-        known = (field_names.DAYS, field_names.OVERALL, field_names.WRAPPERS, field_names.EXPLANATIONS, _DOCUMENTED)
+        known = (field_names.DAYS, field_names.OVERALL, field_names.WRAPPERS, field_names.ERRORS, _DOCUMENTED)
         self._known = frozenset().union(
             self._counts, self._durations, self._agents, self._agent_ids, self._folders, *known, *own.values()
         )

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from exporter.cli.field_guesses import guess_fields
+from exporter.cli.field_guesses import EXPLANATIONS, guess_fields
 from exporter.cli.reading import Reading, read_body
 from exporter.config.schema import StatsFields
 from exporter.stats import field_names
@@ -88,7 +88,7 @@ def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _first(body: bytes, value: Any, requested: Requested, fields: StatsFields) -> tuple[Suggestion, ...]:
     """Return the first suggestion with which the body, which is `value`, can be read, and its alternative."""
-    if isinstance(value, dict) and any(normalize(key) in field_names.EXPLANATIONS for key in value):
+    if isinstance(value, dict) and any(normalize(key) in EXPLANATIONS for key in value):
         return ()  # V-Spark says what is wrong
     guesses = guess_fields(value, msgspec.structs.asdict(fields), whole_org=requested.folder is None)
     for guess in guesses:
