@@ -22,6 +22,7 @@ _SMALL: Final = 1_000_000
 _FIRST_NUMBER: Final = 1_000_001
 _CLOCK: Final = re.compile(r"[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,6}\.[0-9]{1,6}")
+_LARGE: Final = re.compile(r"[1-9][0-9]{6,}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?")
 _WORDS: Final = frozenset({"ok", "success", "error", "true", "false", "null", "none"})
 _DOCUMENTED: Final = frozenset(
@@ -154,6 +155,8 @@ class Pseudonyms:
             return text
         if place.startswith("id of"):
             return self.of(place.removeprefix("id of "), text)
+        if place == "count" and _LARGE.fullmatch(text):
+            return self._digits(text)
         kept = (
             day_of_key(text) is not None
             or _CLOCK.fullmatch(text)

@@ -44,6 +44,7 @@ def redacted(body: str, fields: StatsFields | None = None) -> str:
         # Numbers that may be of a phone.
         ('{"x": 5551234567, "y": 999999, "z": -5551234567}', '{"key1": 1000001, "key2": 999999, "key3": 1000002}'),
         ('{"calls": 5551234567, "agents": {"Bob": 999999}}', '{"calls": 1000001, "agents": {"agent1": 999999}}'),
+        ('{"calls": "5551234567"}', '{"calls": "1000001"}'),
         ('{"x": "4711", "y": "5551234567", "z": 1e400}', '{"key1": "text1", "key2": "text2", "key3": 1000001}'),
         # A number that is an agent's id somewhere is one everywhere.
         ('{"agent": 4711, "x": 4711, "y": "4711"}', '{"agent": "agent1", "key1": 1000001, "key2": "agent1"}'),

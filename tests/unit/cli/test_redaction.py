@@ -4,7 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exporter.cli.exchange import Exchange, Report, examine, requested
@@ -120,6 +120,7 @@ def test_no_name_of_a_body_is_in_the_output(value: Any, folder: bool) -> None:  
 @given(BODIES)
 def test_a_redacted_body_is_read_alike(value: Any) -> None:
     before = report_of(json.dumps(value).encode())
+    assume(all(day.calls < 1_000_000 for day in before.reading.days))  # larger ones may be phone numbers
     redacted = redact(before, FIELDS, NOW)
     assert redacted.note == ""
     assert [(day.calls, len(day.agents)) for day in before.reading.days] == [
