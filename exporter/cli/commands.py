@@ -10,14 +10,13 @@ from typing import Final, TypeVar
 
 from exporter.app import ServeOptions, serve
 from exporter.cli.check import describe, describe_web
-from exporter.cli.probe import probe
+from exporter.cli.one_discovery import discover_once
+from exporter.cli.probe import Shown, probe, probe_raw
 from exporter.config.discovered import NOTHING
 from exporter.config.loaded import LoadedConfig, Share
 from exporter.errors import ConfigError, config_errors
 from exporter.runtime import logs, threads
 from exporter.runtime.terminal import printable
-from exporter.vspark.client import Client
-from exporter.vspark.discovery import Outcome, discover
 from exporter.web.toolkit.file import WebConfigFile
 
 _One = TypeVar("_One")
@@ -52,21 +51,13 @@ def _serve(flags: argparse.Namespace) -> int:
     load = partial(LoadedConfig.load, flags.config_file, Share(flags.shard, flags.total_shards))
     loaded, serving = _both(load, partial(_serving, flags))
     if flags.config_check:
-        outcome = threads.run(_discover(loaded)) if flags.discover else None
+        outcome = threads.run(discover_once(loaded.config)) if flags.discover else None
         targets = loaded.targets(outcome.discovered if outcome else NOTHING)
         sys.stdout.write(describe(loaded.config, targets, outcome))
         sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
         return 0
     log = logs.configure(flags.log_level, flags.log_format)
     return threads.run(serve(loaded, load, serving, log))
-
-
-async def _discover(loaded: LoadedConfig) -> Outcome | None:
-    config = loaded.config
-    if not config.discovery.enabled:
-        return None
-    async with Client(config.vspark, concurrency=config.poll.concurrency, observe=lambda *_: None) as client:
-        return await discover(config, NOTHING, client.get, concurrency=config.poll.concurrency)
 
 
 def _demo(flags: argparse.Namespace) -> int:
@@ -79,7 +70,11 @@ def _demo(flags: argparse.Namespace) -> int:
 
 def _probe(flags: argparse.Namespace) -> int:
     config = LoadedConfig.load(flags.config_file).config
-    return threads.run(probe(config, flags.target, datetime.now(UTC), sys.stdout))
+    now = datetime.now(UTC)
+    if flags.raw:
+        return threads.run(probe_raw(config, flags.target, now, sys.stdout.buffer, sys.stderr, redacted=flags.redact))
+    shown = Shown(as_json=flags.json, redacted=flags.redact)
+    return threads.run(probe(config, flags.target, shown, now, sys.stdout, sys.stderr))
 
 
 _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

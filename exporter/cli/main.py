@@ -74,6 +74,9 @@ def _parser() -> _Parser:
     parser.set_defaults(
         command="serve",
         target=None,
+        raw=False,
+        json=False,
+        redact=False,
         config_file=Path("config.yaml"),
         config_check=False,
         discover=False,
@@ -111,8 +114,15 @@ def _parser() -> _Parser:
     )
     _add_config_file(probe)
     probe.add_argument(
-        "target", nargs="?", metavar="COMPANY/ORG[/FOLDER]", help="only this target, or all of this company or org"
+        "target",
+        nargs="?",
+        metavar="COMPANY/ORG[/FOLDER]",
+        help="only this org or folder, configured or not; or the configured targets of this company or org",
     )
+    output = probe.add_mutually_exclusive_group()
+    output.add_argument("--raw", action="store_true", help="print only the body of the response, as it came")
+    output.add_argument("--json", action="store_true", help="print the findings as JSON")
+    probe.flag("--redact", "replace ids and names, so that the output can be published", action="store_true")
     demo = add_command(
         "demo", "run with a simulated V-Spark", "Run a simulated V-Spark and the exporter that polls it."
     )

@@ -1,182 +1,149 @@
-"""The command `probe`: shows the response for each target, what is read of it, and by which rule.
+"""The command `probe`: requests targets once, and shows the responses, what is read of them, and by which rule.
 
 The rules are those of docs/stats-format.md.
 """
 
-import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any, Final, TextIO, TypeVar
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import BinaryIO, Final, NamedTuple, TextIO
 
-import msgspec
-
+from exporter.cli.exchange import Exchange, Report, examine, requested
+from exporter.cli.one_discovery import discover_once
+from exporter.cli.probe_json import json_document
+from exporter.cli.probe_targets import UnknownTargetError, select_targets
+from exporter.cli.probe_text import report_lines, summary
+from exporter.cli.redaction import NotRedactableError, redact, redact_body
+from exporter.config.discovered import NOTHING
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
-from exporter.errors import DecodeError, PollError
-from exporter.polling.manager import make_parser
-from exporter.runtime.steps import Steps
+from exporter.errors import PollError
+from exporter.polling.manager import make_bodies
 from exporter.runtime.terminal import printable
-from exporter.stats.changes import ChangeTracker
-from exporter.stats.model import AgentDay, FolderDay
-from exporter.stats.parser import Parser, Requested
 from exporter.vspark.client import Client
-from exporter.vspark.response import Response, is_success, status_error
+from exporter.vspark.response import is_success, status_error
 
-_BODY_SHOWN: Final = 400
-_AGENTS_SHOWN: Final = 5
-_KEYS_SHOWN: Final = 10
-_VALUE_SHOWN: Final = 24
-_OUTLINE_DEPTH: Final = 5
-_OUTLINE_SIZE: Final = 2**20
-
-_Result = TypeVar("_Result")
+_EXIT_FAILED: Final = 1
 
 
-async def probe(config: Config, name: str | None, now: datetime, out: TextIO) -> int:
-    """Request the day at `now` from every target, or from those in `name`, and return the exit code: 1 if one failed.
+class Shown(NamedTuple):
+    """How the results are shown: as text or JSON, and with ids and names or without."""
 
-    `name` is COMPANY[/ORG[/FOLDER]].
+    as_json: bool = False
+    redacted: bool = False
+
+
+async def probe(config: Config, name: str | None, shown: Shown, now: datetime, out: TextIO, errors: TextIO) -> int:
+    """Request the day at `now` from every target, or from COMPANY[/ORG[/FOLDER]], and return the exit code.
+
+    It is 1 if a target failed, or if there is none of this name.
     """
-    known = make_targets(config)
-    targets = [target for target in known if name is None or f"{target.name}/".startswith(f"{name}/")]
-    if not targets:
-        out.write(f"There is no target {name!r}. The configuration has:\n")
-        out.writelines(f"  {printable(target.name)}\n" for target in known)
-        return 1
-    failed = 0
-    async with Client(config.vspark, concurrency=1, observe=lambda _code, _seconds: None) as client:
+    try:
+        targets = await _targets(config, name, errors, redacted=shown.redacted)
+    except UnknownTargetError as error:
+        errors.write(f"{error}\n")
+        return _EXIT_FAILED
+    reports: list[Report] = []
+    async with _client(config) as client:
         for target in targets:
-            out.write(f"{printable(target.name)}\n")
-            lines: list[str] = []
-            requested = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
-            failed += not await _probe_target(client, target, requested, make_parser(config.stats_fields), lines)
-            out.writelines(f"  {printable(line)}\n" for line in lines)
-            out.write("\n")
-    out.write(f"understood: {len(targets) - failed} of {len(targets)}\n")
-    return 1 if failed else 0
+            exchange = await _exchange(client, config, target, now)
+            report = examine(exchange, config.stats_fields, now)
+            if shown.redacted:
+                report = redact(report, config.stats_fields, now)
+            reports.append(report)
+            if not shown.as_json:  # at once: the next target may take a while
+                out.writelines(f"{printable(line)}\n" for line in report_lines(report))
+                out.write("\n")
+    out.write(json_document(reports) if shown.as_json else summary(reports))
+    return _EXIT_FAILED if any(report.error for report in reports) else 0
 
 
-async def _probe_target(client: Client, target: Target, requested: Requested, parser: Parser, lines: list[str]) -> bool:
+async def probe_raw(
+    config: Config, name: str | None, now: datetime, out: BinaryIO, errors: TextIO, *, redacted: bool
+) -> int:
+    """Write the body of one target's response, and return the exit code: 1 after a failure, which has no output.
+
+    The body is unchanged but for the token, which is masked. `redacted` leaves the JSON without ids and names.
+    """
     try:
-        response = await client.request_once(target, requested.day)
-        lines += _shown_response(response)
-        if not is_success(response.status):
-            raise status_error(response, target.token.read(), target.token.origin)
-        records = _records(response.body, requested, parser)
-    except DecodeError as error:
-        lines += _shown_findings(parser)
-        lines.append(f"FAILED    {error.reason} at {error}")
-        if error.reason == "unrecognized":
-            lines += _shown_outline(response.body)
-        return False
+        target = _only(await _targets(config, name, errors, redacted=redacted))
+        async with _client(config) as client:
+            body = await _successful(client, target, _today(target, now))
+        out.write(redact_body(body, target, config.stats_fields) if redacted else body)
     except PollError as error:
-        lines.append(f"FAILED    {error.reason}: {error}")
-        return False
-    lines += _shown_findings(parser)
-    lines += records
-    return True
+        errors.write(f"{printable(f'{target.name}: {error.reason}: {error}')}\n")
+        return _EXIT_FAILED
+    except (UnknownTargetError, NotRedactableError) as error:
+        errors.write(f"{error}\n")
+        return _EXIT_FAILED
+    out.flush()
+    return 0
 
 
-def _shown_response(response: Response) -> Iterator[str]:
-    kind = response.headers.get("Content-Type", "no content type")
-    yield f"request   GET {response.url_masked}"
-    yield f"response  {response.status}, {kind}, {len(response.body)} bytes, {response.seconds * 1000:.0f} ms"
-    text = response.body[:_BODY_SHOWN].decode("utf-8", "replace")
-    yield f"body      {text}{' …' if len(response.body) > _BODY_SHOWN else ''}"
+async def _targets(config: Config, name: str | None, errors: TextIO, *, redacted: bool) -> tuple[Target, ...]:
+    """Return the targets to request, discovered ones too; raises UnknownTargetError."""
+    outcome = await discover_once(config)
+    for company, error in outcome.failures.items() if outcome else ():
+        details = "" if redacted else f" of {company or 'the list of companies'}: {error}"
+        errors.write(f"{printable(f'discovery failed ({error.reason}){details}')}\n")
+    return select_targets(config, make_targets(config, outcome.discovered if outcome else NOTHING), name)
 
 
-def _shown_findings(parser: Parser) -> Iterator[str]:
-    for index, finding in enumerate(sorted(parser.findings)):
-        yield f"{'' if index else 'read by':10}{finding}"
+def _only(targets: Sequence[Target]) -> Target:
+    if len(targets) == 1:
+        return targets[0]
+    raise UnknownTargetError(
+        f"--raw prints the body of one target, but there are {len(targets)}: name one, as COMPANY/ORG or "
+        "COMPANY/ORG/FOLDER."
+    )
 
 
-def _records(body: bytes, requested: Requested, parser: Parser) -> list[str]:
-    """Return the records as the lines of a table; raises DecodeError."""
-    parts = _result(parser.split(body, requested))
-    days: list[FolderDay] = []
-
-    def keep(day: FolderDay) -> Steps[None]:
-        days.append(day)
-        yield
-
-    contents = _result(ChangeTracker(parser).read(body, requested, keep))
-    left_out = sum(part.folder not in contents.folders or part.day != contents.day for part in parts)
-    title = f"records   of {contents.day or 'today, by the clock of V-Spark'}"
-    rows = [("folder", "calls", "mean", "agents")]
-    for day in days:
-        rows.append((day.folder, str(day.calls), _time(day.average_seconds), str(len(day.agents))))
-        busiest = sorted(day.agents, key=lambda agent: (-agent.calls, agent.agent))
-        rows += [_agent_row(agent) for agent in busiest[:_AGENTS_SHOWN]]
-        if len(busiest) > _AGENTS_SHOWN:
-            rows.append((f"  … and {len(busiest) - _AGENTS_SHOWN} more agents", "", "", ""))
-    lines = [title if days else f"{title}: none, that is no calls"]
-    lines += [f"          {line}" for line in _aligned(rows)] if days else []
-    if left_out:
-        lines.append(f"          ignored: {left_out} of another day or folder")
-    return lines
+def _client(config: Config) -> Client:
+    return Client(config.vspark, concurrency=1, observe=lambda _code, _seconds: None)
 
 
-def _agent_row(agent: AgentDay) -> tuple[str, str, str, str]:
-    return f"  agent {agent.agent}", str(agent.calls), _time(agent.average_seconds), ""
+def _today(target: Target, now: datetime) -> date | None:
+    return now.astimezone(target.zone).date() if target.zone else None
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for name, *numbers in shown:
-        cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
+async def _successful(client: Client, target: Target, day: date | None) -> bytes:
+    """Return the body of a successful response. Raises PollError."""
+    response = await client.request_once(target, day)
+    if not is_success(response.status):
+        raise status_error(response, target.token.read(), target.token.origin)
+    return response.body
 
 
-def _shown_outline(body: bytes) -> Iterator[str]:
-    """Show the structure of the JSON, to help find the names that this installation uses."""
-    if len(body) > _OUTLINE_SIZE:
-        return
+async def _exchange(client: Client, config: Config, target: Target, now: datetime) -> Exchange:
+    """Return what a request of the target's day brings and, if its time zone is known, one without a day."""
+    exchange = Exchange(target, requested(target, _today(target, now)))
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
-    yield "outline"
-    yield from (f"          {line}" for line in _outline(value, _OUTLINE_DEPTH))
-    yield "          If a key here has the number of calls, the mean duration or the agents under another name, add it"
-    yield "          to stats_fields.calls, stats_fields.average_duration or stats_fields.agents."
+        exchange.response = await client.request_once(target, exchange.requested.day)
+        if not is_success(exchange.response.status):
+            raise status_error(exchange.response, target.token.read(), target.token.origin)
+        exchange.mapped = await _mapped(config, exchange.response.body, target, exchange.requested.day)
+        if target.zone:
+            exchange.undated = await _undated(client, config, target)
+    except PollError as error:
+        exchange.error = error
+    return exchange
 
 
-def _outline(value: Any, depth: int) -> Iterator[str]:
-    """Return a line for the first element of each list and for the first keys of each object."""
-    entries: list[tuple[str, Any]] = []
-    match value:
-        case dict():
-            entries = list(value.items())
-        case list():
-            entries = [(f"[{index}]", below) for index, below in enumerate(value)]
-    shown = entries[: 1 if isinstance(value, list) else _KEYS_SHOWN]
-    for name, below in shown:
-        if isinstance(below, dict | list) and below and depth:
-            yield f"{name}:"
-            yield from (f"  {line}" for line in _outline(below, depth - 1))
-        else:
-            yield f"{name}: {_brief(below)}"
-    if len(entries) > len(shown):
-        yield f"… and {len(entries) - len(shown)} more"
+async def _undated(client: Client, config: Config, target: Target) -> bytes | None:
+    """Return the readable body of a request without a date, None if it fails: the other request says why."""
+    try:
+        body = await _successful(client, target, None)
+        mapped = await _mapped(config, body, target, None)
+    except PollError:
+        return None
+    return body if mapped is None else mapped
 
 
-def _brief(value: Any) -> str:
-    text = ("{…}" if value else "empty") if isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _result(steps: Steps[_Result]) -> _Result:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
+async def _mapped(config: Config, body: bytes, target: Target, day: date | None) -> bytes | None:
+    """Return what the program of `stats_jq` makes of a body, None without a program. Raises MappingError."""
+    bodies = make_bodies(config)
+    if bodies is None:
+        return None
+    try:
+        return await bodies.mapped(target, day, body, target.token.read(), config.vspark.timeout_seconds)
+    finally:
+        await bodies.close()

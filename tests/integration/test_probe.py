@@ -1,51 +1,17 @@
 import io
-import re
-from datetime import UTC, datetime
+import json
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 
-from exporter.cli.probe import probe
-from exporter.config.schema import Company, Config, Org, StatsFields, Vspark
+from exporter.cli.probe import Shown, probe, probe_raw
+from exporter.config.schema import Company, Discovery, StatsFields
 from exporter.config.tokens import LiteralToken
-from exporter.config.units import Duration
-from exporter.simulator import Company as SimulatedCompany
-from exporter.simulator import Fault, Folder, Simulator, Site
-from exporter.simulator import Org as SimulatedOrg
+from exporter.simulator import Fault, Simulator
+from tests.support.probed_site import JSON, NOW, SITE, TEXT, config, probed
 from tests.support.raw_servers import serving
-
-NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-SITE = Site(
-    (
-        SimulatedCompany(
-            "Co",
-            "co-token",
-            (
-                SimulatedOrg("East", "US/Eastern", (Folder("Süd & West", 100, ("a1",)), Folder("Other", 100))),
-                SimulatedOrg("Nowhere", "UTC", (Folder("F", 100),)),
-            ),
-        ),
-    )
-)
-
-
-def config(url: str, fields: StatsFields | None = None) -> Config:
-    return Config(
-        vspark=Vspark(url=url, timeout_seconds=Duration(5)),
-        companies=(
-            Company(
-                name="Co",
-                token=LiteralToken("co-token"),
-                orgs=(Org(name="East", timezone="US/Eastern", folders=("Süd & West",)), Org(name="Nowhere")),
-            ),
-        ),
-        stats_fields=fields or StatsFields(),
-    )
-
-
-async def probed(simulator: Simulator, name: str | None = None, fields: StatsFields | None = None) -> tuple[int, str]:
-    out = io.StringIO()
-    code = await probe(config(simulator.url, fields), name, NOW, out)
-    return code, re.sub(r"\d+ ms", "N ms", out.getvalue().replace(simulator.url, "http://v"))
 
 
 async def test_responses_that_are_understood() -> None:
@@ -100,8 +66,7 @@ async def test_responses_that_are_understood() -> None:
 
 async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
-        body = b'{"stats":[{"tag":"20261123","anzahl":12,"dauer":"0:01:00"},{"tag":"20261122","anzahl":1}]}'
-        simulator.override("Co", "East", "Süd & West", body=body)
+        simulator.override("Co", "East", "Süd & West", body=b'{"stats":[{"menge":12,"besetzt":1},{"menge":1}]}')
         code, output = await probed(simulator, "Co/East")
         assert output.splitlines()[4:] == [
             "  read by   rule 6: 'stats' is a wrapper",
@@ -112,21 +77,17 @@ async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> 
             "  outline",
             "            stats:",
             "              [0]:",
-            '                tag: "20261123"',
-            "                anzahl: 12",
-            '                dauer: "0:01:00"',
+            "                menge: 12",
+            "                besetzt: 1",
             "              … and 1 more",
-            (
-                "            If a key here has the number of calls, the mean duration or the agents "
-                "under another name, add it"
-            ),
-            "            to stats_fields.calls, stats_fields.average_duration or stats_fields.agents.",
+            "  try       stats_fields, if fields have other names; stats_jq, if the shape is another one:",
+            "            docs/stats-format.md has examples of both.",
             "",
             "understood: 0 of 1",
         ]
         assert code == 1
-        code, output = await probed(simulator, "Co/East", StatsFields(calls=("Anzahl",), average_duration=("dauer",)))
-        assert "            Süd & West     13  0:01:00       0\n" in output
+        code, output = await probed(simulator, "Co/East", StatsFields(calls=("Menge",)))
+        assert "            Süd & West     13     -       0\n" in output
         assert code == 0
 
 
@@ -174,14 +135,232 @@ async def test_a_content_type_that_is_not_ascii_is_escaped() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; x=\xe9\r\nContent-Length: 2\r\n\r\n[]"
     async with serving(reply) as server:
         out = io.StringIO()
-        await probe(config(f"http://127.0.0.1:{server.port}"), "Co/Nowhere", NOW, out)
+        await probe(config(f"http://127.0.0.1:{server.port}"), "Co/Nowhere", TEXT, NOW, out, out)
     assert "response  200, text/html; x=\\udce9, 2 bytes" in out.getvalue()
     out.getvalue().encode()
 
 
-async def test_a_name_that_is_not_configured() -> None:
+async def test_an_org_or_a_folder_that_is_not_configured() -> None:
     async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "East", "Other", body=b'[{"date":"20261123","calls":7}]')
+        code, output = await probed(simulator, "Co/East/Other")
+        assert output == (
+            "Co/East/Other\n"
+            "  request   GET http://v/stats/Co/East/Other?token=***&daterange=20261123-20261123\n"
+            "  response  200, text/html, 31 bytes, N ms\n"
+            '  body      [{"date":"20261123","calls":7}]\n'
+            "  read by   rule 1: a folder's calls from 'calls'\n"
+            "            rule 4: no folder named, so the requested one\n"
+            "            rule 5: the date from the field 'date'\n"
+            "  records   of 2026-11-23\n"
+            "            folder  calls  mean  agents\n"
+            "            Other       7     -       0\n"
+            "\n"
+            "understood: 1 of 1\n"
+        )
+        assert code == 0
         code, output = await probed(simulator, "Co/Ea")
-        requests = len(simulator.requests)
-    assert output == "There is no target 'Co/Ea'. The configuration has:\n  Co/East/Süd & West\n  Co/Nowhere\n"
-    assert (code, requests) == (1, 0)
+        assert "request   GET http://v/stats/Co/Ea?token=***\n" in output
+        assert "FAILED    not_found: " in output
+        assert code == 1
+
+
+@pytest.mark.parametrize("shown", [TEXT, JSON])
+async def test_a_name_that_cannot_be_requested(shown: Shown) -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        out, errors = io.StringIO(), io.StringIO()
+        code = await probe(config(simulator.url), "Else/Org", shown, NOW, out, errors)
+        requests = simulator.requests
+    assert (code, out.getvalue()) == (1, "")
+    assert errors.getvalue() == (
+        "There is no token for Else: it is not in the configuration, and there is no token under vspark. Set "
+        "token_file, token_env or token under vspark, or add the company with its own.\n"
+    )
+    assert len(requests) == 0
+
+
+# The request without a date
+
+
+class SiteOfTwoDays:
+    """Responds to a request with a date with `dated`, and to one without with `undated`."""
+
+    def __init__(self, dated: bytes, undated: bytes) -> None:
+        self._bodies = {True: dated, False: undated}
+
+    async def respond(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._bodies["daterange" in request.query])
+
+
+TODAY = b'[{"date":"20261123","calls":1}]'
+RECORDS = (
+    "  records   of 2026-11-23\n"
+    "            folder      calls  mean  agents\n"
+    "            Süd & West      1     -       0\n"
+)
+
+
+async def probed_without_a_date(undated: bytes, dated: bytes = TODAY, zone: str = "US/Eastern") -> str:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", SiteOfTwoDays(dated, undated).respond)
+    async with TestServer(app) as server:
+        out = io.StringIO()
+        await probe(config(f"http://127.0.0.1:{server.port}", zone=zone), "Co/East", TEXT, NOW, out, out)
+    _, below, after = out.getvalue().partition("  records   ")
+    return below + after
+
+
+async def test_a_time_zone_that_is_not_v_sparks() -> None:
+    output = await probed_without_a_date(b'[{"date":"20261124","calls":1},{"date":"20261123","calls":9}]')
+    assert output.partition("            -02:00")[0] == (
+        f"{RECORDS}"
+        "  zone      in US/Eastern it is 2026-11-23, but the latest day in a response without a date is 2026-11-24\n"
+        "            The time zone is wrong.\n"
+        "            It is 2026-11-24 in these, for example:\n"
+        "            -03:00  America/Sao_Paulo, America/Araguaina, America/Argentina/Buenos_Aires, "
+        "America/Argentina/Catamarca\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("latest", "line"),
+    [
+        ("2026-11-20", "Either there have been no calls since, or the clock of this machine is wrong."),
+        ("2026-11-27", "It is 2026-11-27 nowhere now: compare the clocks of V-Spark and of this machine."),
+    ],
+)
+async def test_a_latest_day_that_no_zone_explains(latest: str, line: str) -> None:
+    assert await probed_without_a_date(f'[{{"date":"{latest}","calls":1}}]'.encode()) == (
+        f"{RECORDS}"
+        f"  zone      in US/Eastern it is 2026-11-23, but the latest day in a response without a date is {latest}\n"
+        f"            {line}\n"
+        "\n"
+        "understood: 1 of 1\n"
+    )
+
+
+async def test_a_day_without_calls_may_be_the_wrong_day() -> None:
+    """At 3:00 UTC it is the 24th in Japan, and no longer the 23rd, as in New York."""
+    output = await probed_without_a_date(b'[{"date":"20261123","calls":9}]', dated=b"[]", zone="Asia/Tokyo")
+    assert output.splitlines()[:5] == [
+        "  records   of 2026-11-24: none, that is no calls",
+        "  zone      in Asia/Tokyo it is 2026-11-24, but the latest day in a response without a date is 2026-11-23",
+        "            Either there are no calls yet today, or the time zone is wrong.",
+        "            It is 2026-11-23 in these, for example:",
+        "            -03:30  America/St_Johns",
+    ]
+
+
+@pytest.mark.parametrize("undated", [b"[]", b'[{"date":"20261123","calls":1}]', b'[{"calls":1}]', b"<html>", b'"no"'])
+async def test_nothing_is_said_about_a_zone_that_may_be_right(undated: bytes) -> None:
+    assert await probed_without_a_date(undated) == f"{RECORDS}\nunderstood: 1 of 1\n"
+
+
+# What to try
+
+
+async def test_a_suggestion_makes_the_body_readable() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "East", "Süd & West", body=b'[{"date":"20261123","anzahl":12,"dauer":"0:01:00"}]')
+        code, output = await probed(simulator, "Co/East")
+        assert output.partition('dauer: "0:01:00"\n')[2] == (
+            "  try       stats_fields:\n"
+            "              calls: [anzahl]\n"
+            "              average_duration: [dauer]\n"
+            "            if fields have other names. "
+            "It is a guess: compare the numbers with V-Spark's own pages.\n"
+            "            folder      calls     mean  agents\n"
+            "            Süd & West     12  0:01:00       0\n"
+            "\n"
+            "understood: 0 of 1\n"
+        )
+        assert code == 1
+        suggested = StatsFields(calls=("anzahl",), average_duration=("dauer",))
+        assert (await probed(simulator, "Co/East", suggested))[0] == 0
+
+
+async def test_a_suggested_program() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "Nowhere", body=b'{"Test01":{"00":1,"01":2}}')
+        code, output = await probed(simulator, "Co/Nowhere")
+    assert output.partition("              01: 2\n")[2] == (
+        "  try       stats_jq: 'map_values({agents: .})'\n"
+        "            if the keys of the second level are ids of agents. "
+        "It is a guess: compare the numbers with V-Spark's own pages.\n"
+        "            folder      calls  mean  agents\n"
+        "            Test01          3     -       2\n"
+        "              agent 01      2     -\n"
+        "              agent 00      1     -\n"
+        "\n"
+        "understood: 0 of 1\n"
+    )
+    assert code == 1
+
+
+# The body alone
+
+
+async def raw(url: str, name: str | None, *, redacted: bool = False) -> tuple[int, bytes, str]:
+    out, errors = io.BytesIO(), io.StringIO()
+    code = await probe_raw(config(url), name, NOW, out, errors, redacted=redacted)
+    return code, out.getvalue(), errors.getvalue()
+
+
+@pytest.mark.parametrize("body", [b'{"a":\xff}\r\n', b"[]", b"", b"\xef\xbb\xbf[1]", b"<html>"])
+async def test_only_the_body(body: bytes) -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "Nowhere", body=body)
+        assert await raw(simulator.url, "Co/Nowhere") == (0, body, "")
+
+
+async def test_the_token_is_masked_in_the_body() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "Nowhere", body=b'{"for":"co-token"}')
+        assert await raw(simulator.url, "Co/Nowhere") == (0, b'{"for":"***"}', "")
+
+
+async def test_no_body_after_a_failure() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.fail("Co", "Nowhere", fault=Fault.status(503))
+        code, output, errors = await raw(simulator.url, "Co/Nowhere")
+    assert (code, output) == (1, b"")
+    assert errors.startswith(
+        "Co/Nowhere: server_error: V-Spark, or a proxy in front of it, fails: check its log (status 5"
+    )
+    assert errors.endswith("\n")
+
+
+async def test_the_body_of_one_target_only() -> None:
+    assert await raw("http://v", None) == (
+        1,
+        b"",
+        "--raw prints the body of one target, but there are 2: name one, as COMPANY/ORG or COMPANY/ORG/FOLDER.\n",
+    )
+
+
+async def test_only_the_body_without_ids_and_names() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        simulator.override("Co", "Nowhere", body=b'{"Sales":{"calls":3,"agents":{"Bob":3}}}')
+        expected = b'{"folder1": {"calls": 3, "agents": {"agent1": 3}}}\n'
+        assert await raw(simulator.url, "Co/Nowhere", redacted=True) == (0, expected, "")
+        simulator.override("Co", "Nowhere", body=b"<html>Sales</html>")
+        assert await raw(simulator.url, "Co/Nowhere", redacted=True) == (
+            1,
+            b"",
+            "The body is not JSON, so ids and names in it cannot be replaced.\n",
+        )
+
+
+async def test_discovered_targets_are_probed_and_a_failed_discovery_is_reported() -> None:
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        found = replace(config(simulator.url), companies=(Company(name="Co", token=LiteralToken("co-token")),))
+        discovering = replace(found, discovery=Discovery())
+        out, errors = io.StringIO(), io.StringIO()
+        assert await probe(discovering, None, JSON, NOW, out, errors) == 0
+        assert [target["target"] for target in json.loads(out.getvalue())["targets"]] == ["Co/East", "Co/Nowhere"]
+        assert errors.getvalue() == ""
+        simulator.fail_path("/list/Co/orgs", fault=Fault.status(500))
+        assert await probe(discovering, "Co/East", JSON, NOW, io.StringIO(), errors) == 0
+        assert errors.getvalue() == (
+            "discovery failed (server_error) of Co: 500 Internal Server Error from V-Spark: check its log and load\n"
+        )

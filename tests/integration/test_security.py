@@ -260,8 +260,8 @@ async def test_text_of_the_configuration_on_the_terminal(tmp_path: Path) -> None
     assert "    F\\u2066\\u2028, every" in out
     assert_plain(out)
     code, out, errors = await run(f"--config.file={path}", "probe", "\x1b[2J")
-    assert "There is no target '\\x1b[2J'" in out
-    assert_plain(out)
+    assert "There is no target '\\x1b[2J'" in errors
+    assert_plain(errors)
 
 
 BROKEN = {
