@@ -48,7 +48,8 @@ async def probe(config: Config, name: str | None, now: datetime, out: TextIO) ->
         for target in targets:
             out.write(f"{printable(target.name)}\n")
             lines: list[str] = []
-            requested = Requested(target.folder, now.astimezone(target.zone).date() if target.zone else None)
+            day = now.astimezone(target.zone).date() if target.zone else None
+            requested = Requested(target.company, target.org, target.folder, day)
             failed += not await _probe_target(client, target, requested, make_parser(config.stats_fields), lines)
             out.writelines(f"  {printable(line)}\n" for line in lines)
             out.write("\n")

@@ -90,7 +90,8 @@ class TargetSeries:
         def put(folder_day: FolderDay) -> Steps[None]:
             figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
 
-        contents = yield from self._changes.read(body, Requested(self.target.folder, day), put)
+        requested = Requested(self.target.company, self.target.org, self.target.folder, day)
+        contents = yield from self._changes.read(body, requested, put)
         self._responses += 1
         return ResponseFigures(contents, figures)
 

@@ -20,17 +20,31 @@ from exporter.stats.field_names import ERRORS, EXPLANATIONS, OVERALL, WRAPPERS, 
 from exporter.stats.folder_day import FolderDayBuilder
 from exporter.stats.json_path import child_path, converted, quotation, unrecognized
 from exporter.stats.model import FolderDay
-from exporter.stats.raw_json import check_text, decode, elements, first_byte, is_composite, is_null, members
+from exporter.stats.raw_json import (
+    check_text,
+    decode,
+    elements,
+    first_byte,
+    is_composite,
+    is_empty,
+    is_null,
+    members,
+    object_level,
+    pieces,
+)
 
 _DEEPEST: Final = 16
 _MOST_PLACES: Final = 500_000
 _SUCCESS: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
+_ONLY_NULL: Final = "expected day records, found only null"
 
 
 class Requested(Struct, frozen=True):
-    """What was requested: a folder, or None for the whole org; a day, or None for the server's today."""
+    """What was requested: a folder of an org, or None for the whole org; a day, or None for the server's today."""
 
+    company: str
+    org: str
     folder: str | None
     day: date | None
 
@@ -66,6 +80,8 @@ class _Above(Struct, frozen=True):
     """What the places above a place in the JSON say about the records below it."""
 
     folder: str | None = None
+    others: bool = False
+    """Whether there are more keys above that may be the folder, which makes `folder` ambiguous."""
     day: date | None = None
     plain: str | None = None
     """The path of a plain value next to the key that is taken for `folder`, which makes that doubtful."""
@@ -81,6 +97,7 @@ class _Walk:
         self.parts: list[Part] = []
         self._places = 0
         self._requested = requested
+        self._owners = (requested.company, requested.org)
         self._layouts = layouts
         self._findings = findings
 
@@ -93,44 +110,81 @@ class _Walk:
             raise unrecognized(path, f"nested more than {_DEEPEST} levels deep")
         match first_byte(raw):
             case "[":
-                below = replace(above, depth=above.depth + 1)
-                for index, element in enumerate((yield from elements(raw, path))):
-                    if is_composite(element):
-                        yield from self.into(element, child_path(path, index), below)
-                    elif not is_null(element):
-                        raise unrecognized(child_path(path, index), "expected a day record (an object)")
+                yield from self._into_list(raw, path, above)
             case "{":
                 inside = yield from members(raw, path)
+                if not inside and not is_empty(raw):
+                    raise unrecognized(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
                 if self._is_day_record(inside, layout, raw, path):
                     self.parts.append(self._part(inside, layout, raw, path, above))
                 else:
-                    yield from self._into_container(inside, layout, path, above)
+                    yield from self._into_container(raw, inside, layout, path, above)
             case _:
                 message = f"expected day records (a list or an object){quotation(decode(raw, path))}"
                 raise unrecognized(path, message)
 
-    def _into_container(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> Steps[None]:
+    def _into_list(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
+        below = replace(above, depth=above.depth + 1)
+        listed = yield from elements(raw, path)
+        if listed and all(map(is_null, listed)):
+            raise unrecognized(path, _ONLY_NULL)
+        for index, element in enumerate(listed):
+            if is_composite(element):
+                yield from self.into(element, child_path(path, index), below)
+            elif not is_null(element):
+                raise unrecognized(child_path(path, index), "expected a day record (an object)")
+
+    def _into_container(
+        self, raw: Raw, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above
+    ) -> Steps[None]:
         """Find the day records in an object that is keyed by folder or by date, or is a wrapper (rule 6)."""
-        keyed = {key: raw for key, raw in inside.items() if is_composite(raw)}
+        keyed = {key: value for key, value in inside.items() if is_composite(value)}
         named = {*layout.days, *layout.folders}
         beside = [key for key in inside if key not in keyed and key not in named]
         if inside and not keyed:
             quoted = next(filter(None, (_explanation(inside, key, path) for key in inside)), "")
             raise unrecognized(path, f"expected a day record, found an object without a call count or agents{quoted}")
-        _check_container(keyed, beside, path)
+        self._check_container(keyed, beside, path)
         here = replace(above, depth=above.depth + 1, claims=above.claims + _claims(inside, layout, path))
         plain = child_path(path, beside[0]) if beside else None
         before = len(self.parts)
-        for key, raw in keyed.items():
+        for key, value in keyed.items():
             known = len(self.parts)
-            yield from self.into(raw, child_path(path, key), self._below(here, key, path, plain))
+            yield from self.into(value, child_path(path, key), self._below(here, key, path, plain))
             if normalize(key) in ERRORS and len(self.parts) == known:
                 raise unrecognized(child_path(path, key), "an error in place of day records")
+        empty = len(self.parts) == before
+        if empty:
+            yield from self._check_nulls(raw, path)
         for key in beside:
-            if _is_failure(key, decode(inside[key], child_path(path, key)), empty=len(self.parts) == before):
+            if _is_failure(key, decode(inside[key], child_path(path, key)), empty=empty):
                 quoted = _explanation(inside, key, path)
                 raise unrecognized(child_path(path, key), f"expected day records, found only this value{quoted}")
+
+    def _check_container(self, keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:
+        """Reject an object that is not a wrapper, and that is not keyed by folder or date throughout."""
+        if len(keyed) > 1:
+            for key in keyed:
+                if normalize(key) in WRAPPERS:
+                    message = "a wrapper next to another list or object; a wrapper must be the only one in its object"
+                    raise unrecognized(child_path(path, key), message)
+                if key in self._owners:
+                    message = "ambiguous: the requested company or org, or a folder of the same name?"
+                    raise unrecognized(child_path(path, key), message)
+            if beside:
+                raise unrecognized(child_path(path, beside[0]), "expected a day record like those next to it")
+        for key in beside:
+            if values.day_of_key(key) is not None:
+                raise unrecognized(child_path(path, key), "expected a day record like those next to it")
+
+    def _check_nulls(self, raw: Raw, path: str) -> Steps[None]:
+        """Reject an object without day records if its own call count, or its agents, are null."""
+        for piece in pieces(raw):
+            layout = self._layouts[tuple(key for key, value in object_level(piece, path).items() if is_null(value))]
+            for key in layout.counts + layout.agents:
+                raise unrecognized(child_path(path, key), _ONLY_NULL)
+            yield
 
     def _below(self, here: _Above, key: str, path: str, plain: str | None) -> _Above:
         """Return `here` with what a key says about the records below it; `plain` is the path of a value beside it."""
@@ -140,11 +194,14 @@ class _Walk:
             return here
         if (day := values.day_of_key(key)) is not None:
             return replace(here, day=day)
+        if key in self._owners:
+            self._findings["rule 4: a key is the name of the requested company or org, so not of a folder"] = None
+            return here
         if not key:
             raise unrecognized(child_path(path, key), "expected a folder name, found an empty key")
         if name in OVERALL:
             raise unrecognized(child_path(path, key), "this name is read only in an agent's record")
-        return replace(here, folder=key, plain=plain)
+        return replace(here, folder=key, others=here.folder is not None, plain=plain)
 
     def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> bool:
         """Return whether an object is a day record (rule 1): it has a call count, or agents."""
@@ -173,6 +230,8 @@ class _Walk:
             self._findings[f"rule 4: the folder from the field {key!r}"] = None
             return converted(values.folder, decode(inside[key], child_path(path, key)), path, key)
         if above.folder is not None:
+            if above.others:
+                raise unrecognized(path, "ambiguous: several keys above this day record may be its folder")
             if above.plain is not None:
                 raise unrecognized(above.plain, "expected a day record like those next to it")
             self._findings["rule 4: the folder from the key above the record"] = None
@@ -210,19 +269,6 @@ def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> No
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
     if not agents and len(layout.agents) > 1:
         raise unrecognized(child_path(path, layout.agents[1]), "ambiguous: agents, or a folder of this name?")
-
-
-def _check_container(keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:
-    """Reject an object that is not a wrapper, and that is not keyed by folder or date throughout."""
-    if len(keyed) > 1:
-        if wrappers := [key for key in keyed if normalize(key) in WRAPPERS]:
-            message = "a wrapper next to another list or object; a wrapper must be the only one in its object"
-            raise unrecognized(child_path(path, wrappers[0]), message)
-        if beside:
-            raise unrecognized(child_path(path, beside[0]), "expected a day record like those next to it")
-    for key in beside:
-        if values.day_of_key(key) is not None:
-            raise unrecognized(child_path(path, key), "expected a day record like those next to it")
 
 
 def _claims(inside: Mapping[str, Raw], layout: Layout, path: str) -> tuple[tuple[str, str | date], ...]:

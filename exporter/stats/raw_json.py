@@ -161,6 +161,11 @@ def is_composite(raw: Raw) -> bool:
     return memoryview(raw)[0] in b"[{"
 
 
+def is_empty(raw: Raw) -> bool:
+    """Return whether a list or object has no elements or members, not even null."""
+    return not bytes(memoryview(raw)[1:-1]).strip()
+
+
 def is_null(raw: Raw) -> bool:
     """Return whether a value is null."""
     return memoryview(raw)[0] == ord("n")
