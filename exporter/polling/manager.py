@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config.loaded import LoadedConfig
@@ -87,5 +88,5 @@ def make_rules(agents: Agents) -> AgentRules:
 
 
 def make_parser(fields: StatsFields) -> Parser:
-    """Return a parser that knows an installation's own field names."""
-    return Parser(Layouts(fields.calls, fields.average_duration, fields.agents))
+    """Return a parser that knows an installation's own field names and its unit of durations."""
+    return Parser(Layouts(**structs.asdict(fields)))

@@ -5,6 +5,7 @@ Each function raises ValueError with what was expected and what was found. No me
 
 import re
 from datetime import date
+from functools import cache
 from types import NoneType
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ LARGEST_COUNT: Final = 2**53
 
 LARGEST_DURATION: Final = 2.0**53
 """Keeps calls times a duration far from infinity."""
+
+UNITS: Final = {"seconds": (1, 1), "milliseconds": (1, 1000), "minutes": (60, 1)}
+"""What a duration in a unit is multiplied with, and then divided by, to have seconds."""
 
 LONGEST_NAME: Final = 1024
 """Characters of a folder name or an agent id. Each of their samples repeats it."""
@@ -37,33 +41,54 @@ def count(value: Any) -> int:
     return int(value)
 
 
-def seconds(value: Any) -> float:
-    """Return a duration in seconds, from a number of them, `H:MM:SS` or `MM:SS`."""
-    if value.__class__ is str:
-        return SECONDS_OF_TEXT[value]
-    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_DURATION:
-        raise ValueError(f"expected a duration, found {_kind(value)}")
-    return float(value)
+class Durations:
+    """Converts durations to seconds; those that are plain numbers are in `unit`."""
+
+    __slots__ = ("_divisor", "_factor", "of_text", "unit")
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self._factor, self._divisor = UNITS[unit]
+        self.of_text = _SecondsOfText(self)
+        """The seconds of each distinct text, converted once: the durations of a day repeat."""
+
+    def seconds(self, value: Any) -> float:
+        """Return a duration in seconds, from a number of units, `H:MM:SS` or `MM:SS`."""
+        if value.__class__ is str:
+            return self.of_text[value]
+        number = _in_range(value)
+        return number if self._factor == self._divisor else _in_range(number * self._factor / self._divisor)
+
+
+@cache
+def durations_in(unit: str) -> Durations:
+    """Return the one Durations of a unit, whose known texts every reader shares."""
+    return Durations(unit)
 
 
 class _SecondsOfText(dict[str, float]):
-    """The seconds of each distinct text, converted once: the durations of a day repeat."""
+    def __init__(self, durations: Durations) -> None:
+        super().__init__()
+        self._durations = durations
 
     def __missing__(self, text: str) -> float:
         if clock := _CLOCK.fullmatch(text):
             hours, minutes, only_minutes, rest = clock.groups()
-            result = seconds(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
+            result = _in_range(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
         elif _NUMBER.fullmatch(text):
-            result = seconds(float(text))
+            result = self._durations.seconds(float(text))
         else:
-            raise ValueError("expected a duration (seconds, MM:SS or H:MM:SS), found another text")
+            raise ValueError(f"expected a duration ({self._durations.unit}, MM:SS or H:MM:SS), found another text")
         if len(self) >= _DURATIONS_KEPT:
             self.clear()
         self[text] = result
         return result
 
 
-SECONDS_OF_TEXT: Final = _SecondsOfText()
+def _in_range(value: Any) -> float:
+    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_DURATION:
+        raise ValueError(f"expected a duration, found {_kind(value)}")
+    return float(value)
 
 
 def day(value: Any) -> date:

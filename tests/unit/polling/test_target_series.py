@@ -29,7 +29,7 @@ class Book:
 
     def __init__(self, target: Target, store: Store | None = None, org_series: OrgSeries | None = None) -> None:
         self.store = store or Store()
-        self.series = TargetSeries(target, Parser(Layouts((), (), ())), RULES, org_series or OrgSeries())
+        self.series = TargetSeries(target, Parser(Layouts()), RULES, org_series or OrgSeries())
 
     @property
     def has_values(self) -> bool:

@@ -189,6 +189,50 @@ def test_rule_5_the_day(body: Any, requested: Requested, days: list[FolderDay]) 
     assert read(body, requested) == days
 
 
+GERMAN: dict[str, Any] = {
+    "calls": ["Anrufe"],
+    "total_duration": ["Gesamtdauer"],
+    "agents": ["Mitarbeiter"],
+    "agent_id": ["Kennung"],
+    "folder": ["Ordner", "Projekt"],
+    "date": ["Datum"],
+    "duration_unit": "minutes",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "days"),
+    [
+        ([{"Ordner": "A", "Datum": "20261123", "Anrufe": 5}, {"ordner": "B", "Datum": "20261122", "Anrufe": 7}], [A5]),
+        ([{"Projekt": "A", "folder": "X", "name": 7, "datum": "20261123", "date": "x", "Anrufe": 5}], [A5]),
+        ([{"Projekt": "X", "Ordner": "A", "Anrufe": 5}], [A5]),
+        ({"20261122": {"A": {"Datum": "20261123", "Anrufe": 5}}}, [A5]),
+        (
+            [{"Ordner": "A", "Mitarbeiter": [{"Kennung": 7, "name": "Anna", "Anrufe": 5, "Gesamtdauer": 10}]}],
+            [FolderDay("A", 5, 120.0, (AgentDay("7", 5, 120.0),))],
+        ),
+    ],
+)
+def test_rule_11_the_names_of_an_installation(body: Any, days: list[FolderDay]) -> None:
+    found, _, _ = parse(json.dumps(body).encode(), ORG, Parser(Layouts(**GERMAN)))
+    assert list(found.values()) == days
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        ([{"Ordner": 7, "Anrufe": 5}], "$[0].Ordner", "expected a folder name (a text that is not empty)"),
+        ([{"Ordner": "A", "Datum": "heute", "Anrufe": 5}], "$[0].Datum", "expected a date, YYYYMMDD or YYYY-MM-DD"),
+        ({"Ordner": "B", "X": [{"Anrufe": 5}]}, "$.Ordner", "contradicts the day record at $.X[0]"),
+        ({"A": {"Anrufe": None, "x": []}}, "$.A.Anrufe", NULL),
+    ],
+)
+def test_rule_11_names_of_an_installation_are_read_as_strictly(body: Any, path: str, message: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        parse(json.dumps(body).encode(), ORG, Parser(Layouts(**GERMAN)))
+    assert (caught.value.reason, caught.value.path, caught.value.message) == ("unrecognized", path, message)
+
+
 def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> None:
     body = [
         {"folder": "A", "calls": 1, "duration": 10, "agents": {"x": {"calls": 1, "duration": 10}}},
