@@ -21,8 +21,6 @@ DAYS: Final = ("date", "day")
 OVERALL: Final = ("overall",)
 WRAPPERS: Final = frozenset({"stats", "data", "results", "folders"})
 ERRORS: Final = frozenset({"error", "errors"})
-EXPLANATIONS: Final = ERRORS | {"message"}
-"""The names of fields in which a body without day records says what is wrong."""
 
 _IGNORED: Final = str.maketrans("", "", "_- ")
 _LAYOUTS_KEPT: Final = 1024
@@ -93,6 +91,10 @@ class Layouts(dict[tuple[str, ...], Layout]):
             message = "this field is present in two spellings, so its value is ambiguous"
             raise unrecognized(child_path(path, layout.duplicate), message)
         return layout
+
+    def is_known(self, key: str) -> bool:
+        """Return whether a key has a meaning by rules 1 to 5."""
+        return normalize(key) in self._names
 
     def __missing__(self, keys: tuple[str, ...]) -> Layout:
         layout = self._make(keys)

@@ -6,17 +6,18 @@ those of the last body. Only records that have changed are decoded and read, by 
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from exporter.errors import DecodeError
 from exporter.runtime.steps import Steps
 from exporter.stats import values
 from exporter.stats.agent_records import agents_beside
 from exporter.stats.day_record import Findings, Part
-from exporter.stats.field_names import ERRORS, EXPLANATIONS, OVERALL, WRAPPERS, Layout, Layouts, normalize
+from exporter.stats.explanations import explanation, is_failure
+from exporter.stats.field_names import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.stats.folder_day import FolderDayBuilder
 from exporter.stats.json_path import child_path, converted, quotation, unrecognized
 from exporter.stats.model import FolderDay
@@ -35,7 +36,6 @@ from exporter.stats.raw_json import (
 
 _DEEPEST: Final = 16
 _MOST_PLACES: Final = 500_000
-_SUCCESS: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
 _ONLY_NULL: Final = "expected day records, found only null"
 
@@ -64,8 +64,8 @@ class Parser:
         """
         if len(self.findings) > _FINDINGS_KEPT:  # they quote keys, which may come in ever new spellings
             self.findings.clear()
-        walk = _Walk(requested, self._layouts, self.findings)
         text = yield from check_text(body)
+        walk = _Walk(text, requested, self._layouts, self.findings)
         yield from walk.into(text, "$", _Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
@@ -93,9 +93,10 @@ class _Above(Struct, frozen=True):
 class _Walk:
     """One way through one body; `parts` are the day records found."""
 
-    def __init__(self, requested: Requested, layouts: Layouts, findings: Findings) -> None:
+    def __init__(self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings) -> None:
         self.parts: list[Part] = []
         self._places = 0
+        self._body = body
         self._requested = requested
         self._owners = (requested.company, requested.org)
         self._layouts = layouts
@@ -114,26 +115,26 @@ class _Walk:
             case "{":
                 inside = yield from members(raw, path)
                 if not inside and not is_empty(raw):
-                    raise unrecognized(path, _ONLY_NULL)
+                    raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
                 if self._is_day_record(inside, layout, raw, path):
                     self.parts.append(self._part(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(raw, inside, layout, path, above)
             case _:
-                message = f"expected day records (a list or an object){quotation(decode(raw, path))}"
-                raise unrecognized(path, message)
+                said = quotation(decode(raw, path))
+                raise unrecognized(path, f"expected day records (a list or an object){said}")
 
     def _into_list(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
         below = replace(above, depth=above.depth + 1)
         listed = yield from elements(raw, path)
         if listed and all(map(is_null, listed)):
-            raise unrecognized(path, _ONLY_NULL)
+            raise self._nothing(path, _ONLY_NULL)
         for index, element in enumerate(listed):
             if is_composite(element):
                 yield from self.into(element, child_path(path, index), below)
             elif not is_null(element):
-                raise unrecognized(child_path(path, index), "expected a day record (an object)")
+                raise self._nothing(child_path(path, index), "expected a day record (an object)")
 
     def _into_container(
         self, raw: Raw, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above
@@ -143,8 +144,7 @@ class _Walk:
         named = {*layout.days, *layout.folders}
         beside = [key for key in inside if key not in keyed and key not in named]
         if inside and not keyed:
-            quoted = next(filter(None, (_explanation(inside, key, path) for key in inside)), "")
-            raise unrecognized(path, f"expected a day record, found an object without a call count or agents{quoted}")
+            raise self._nothing(path, "expected a day record, found an object without a call count or agents", inside)
         self._check_container(keyed, beside, path)
         here = replace(above, depth=above.depth + 1, claims=above.claims + _claims(inside, layout, path))
         plain = child_path(path, beside[0]) if beside else None
@@ -153,14 +153,13 @@ class _Walk:
             known = len(self.parts)
             yield from self.into(value, child_path(path, key), self._below(here, key, path, plain))
             if normalize(key) in ERRORS and len(self.parts) == known:
-                raise unrecognized(child_path(path, key), "an error in place of day records")
+                raise self._nothing(child_path(path, key), "an error in place of day records", inside)
         empty = len(self.parts) == before
         if empty:
             yield from self._check_nulls(raw, path)
         for key in beside:
-            if _is_failure(key, decode(inside[key], child_path(path, key)), empty=empty):
-                quoted = _explanation(inside, key, path)
-                raise unrecognized(child_path(path, key), f"expected day records, found only this value{quoted}")
+            if is_failure(key, decode(inside[key], child_path(path, key)), empty=empty):
+                raise self._nothing(child_path(path, key), "expected day records, found only this value", inside)
 
     def _check_container(self, keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:
         """Reject an object that is not a wrapper, and that is not keyed by folder or date throughout."""
@@ -183,8 +182,13 @@ class _Walk:
         for piece in pieces(raw):
             layout = self._layouts[tuple(key for key, value in object_level(piece, path).items() if is_null(value))]
             for key in layout.counts + layout.agents:
-                raise unrecognized(child_path(path, key), _ONLY_NULL)
+                raise self._nothing(child_path(path, key), _ONLY_NULL)
             yield
+
+    def _nothing(self, path: str, message: str, inside: Mapping[str, Raw] | None = None) -> DecodeError:
+        """Return the error for a place without day records; it quotes what the response says there, or instead."""
+        quoted = explanation(inside or {}, None if self.parts else self._body, self._layouts)
+        return unrecognized(path, f"{message}{quoted}")
 
     def _below(self, here: _Above, key: str, path: str, plain: str | None) -> _Above:
         """Return `here` with what a key says about the records below it; `plain` is the path of a value beside it."""
@@ -257,11 +261,6 @@ class _Walk:
         return self._requested.day
 
 
-def _explanation(inside: Mapping[str, Raw], key: str, path: str) -> str:
-    """Return the quoted text of a field that explains an error, empty for other fields."""
-    return quotation(decode(inside[key], child_path(path, key))) if normalize(key) in EXPLANATIONS else ""
-
-
 def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> None:
     """Reject agents beside a number, in a record without a count, that may be day records, or elsewhere."""
     for agent in agents:
@@ -280,12 +279,3 @@ def _claims(inside: Mapping[str, Raw], layout: Layout, path: str) -> tuple[tuple
         if isinstance(claim, date | str) and normalize(key) != "name":
             claims.append((child_path(path, key), claim))
     return tuple(claims)
-
-
-def _is_failure(key: str, value: Any, *, empty: bool) -> bool:
-    """Return whether a value next to lists or objects says that the request failed; `empty` if they have no records."""
-    if normalize(key) in ERRORS:
-        return bool(value)
-    if not empty or value is True or (isinstance(value, str) and value.casefold() in _SUCCESS):
-        return False
-    return value is False or value not in (0, HTTPStatus.OK)
