@@ -84,8 +84,14 @@ def note_measures(findings: Findings, whose: str, layout: Layout) -> None:
     """Add to `findings` which fields the measures are read from, and `whose` they are, such as "an agent's"."""
     if layout.counts:
         findings[f"rule 1: {whose} calls from {layout.counts[0]!r}"] = None
-    unit = "" if layout.durations.unit == "seconds" else f" (numbers are {layout.durations.unit})"
     if layout.averages:
-        findings[f"rule 2: {whose} mean duration from {layout.averages[0]!r}{unit}"] = None
+        findings[f"rule 2: {whose} mean duration from {layout.averages[0]!r}{_numbers(layout)}"] = None
     elif layout.totals:
-        findings[f"rule 2: {whose} total duration, divided by the calls, from {layout.totals[0]!r}{unit}"] = None
+        findings[
+            f"rule 2: {whose} total duration, divided by the calls, from {layout.totals[0]!r}{_numbers(layout)}"
+        ] = None
+
+
+def _numbers(layout: Layout) -> str:
+    unit = layout.durations.unit
+    return "" if unit == "seconds" else f" (numbers are {unit})"

@@ -1,4 +1,4 @@
-"""From the bytes of a body to its day records: rules 4 to 6, 9 and 10.
+"""From the bytes of a body to its day records: rules 1, 6, 9 and 10.
 
 The body is taken apart without being decoded, down to the day records, so that `changes` can compare their bytes with
 those of the last body. Only records that have changed are decoded and read, by `folder_day`.
@@ -19,7 +19,7 @@ from exporter.stats.day_record import Findings, Part
 from exporter.stats.explanations import explanation, is_failure
 from exporter.stats.field_names import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.stats.folder_day import FolderDayBuilder
-from exporter.stats.json_path import child_path, converted, quotation, unrecognized
+from exporter.stats.json_path import child_path, quotation, unrecognized
 from exporter.stats.model import FolderDay
 from exporter.stats.raw_json import (
     check_text,
@@ -33,6 +33,7 @@ from exporter.stats.raw_json import (
     object_level,
     pieces,
 )
+from exporter.stats.record_place import Above, RecordPlacer, claims_of
 
 _DEEPEST: Final = 16
 _MOST_PLACES: Final = 500_000
@@ -66,7 +67,7 @@ class Parser:
             self.findings.clear()
         text = yield from check_text(body)
         walk = _Walk(text, requested, self._layouts, self.findings)
-        yield from walk.into(text, "$", _Above())
+        yield from walk.into(text, "$", Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
         return walk.parts
@@ -76,20 +77,6 @@ class Parser:
         return self._builder.build(folder, parts)
 
 
-class _Above(Struct, frozen=True):
-    """What the places above a place in the JSON say about the records below it."""
-
-    folder: str | None = None
-    others: bool = False
-    """Whether there are more keys above that may be the folder, which makes `folder` ambiguous."""
-    day: date | None = None
-    plain: str | None = None
-    """The path of a plain value next to the key that is taken for `folder`, which makes that doubtful."""
-    claims: tuple[tuple[str, str | date], ...] = ()
-    """The folders and dates in fields of the objects above, which no rule reads, each with its path."""
-    depth: int = 0
-
-
 class _Walk:
     """One way through one body; `parts` are the day records found."""
 
@@ -97,12 +84,12 @@ class _Walk:
         self.parts: list[Part] = []
         self._places = 0
         self._body = body
-        self._requested = requested
+        self._placer = RecordPlacer(requested.folder, requested.day, findings)
         self._owners = (requested.company, requested.org)
         self._layouts = layouts
         self._findings = findings
 
-    def into(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
+    def into(self, raw: Raw, path: str, above: Above) -> Steps[None]:
         """Find the day records in the value at `path`."""
         self._places += 1
         if self._places > _MOST_PLACES:
@@ -118,14 +105,14 @@ class _Walk:
                     raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
                 if self._is_day_record(inside, layout, raw, path):
-                    self.parts.append(self._part(inside, layout, raw, path, above))
+                    self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(raw, inside, layout, path, above)
             case _:
                 said = quotation(decode(raw, path))
                 raise unrecognized(path, f"expected day records (a list or an object){said}")
 
-    def _into_list(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
+    def _into_list(self, raw: Raw, path: str, above: Above) -> Steps[None]:
         below = replace(above, depth=above.depth + 1)
         listed = yield from elements(raw, path)
         if listed and all(map(is_null, listed)):
@@ -137,7 +124,7 @@ class _Walk:
                 raise self._nothing(child_path(path, index), "expected a day record (an object)")
 
     def _into_container(
-        self, raw: Raw, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above
+        self, raw: Raw, inside: Mapping[str, Raw], layout: Layout, path: str, above: Above
     ) -> Steps[None]:
         """Find the day records in an object that is keyed by folder or by date, or is a wrapper (rule 6)."""
         keyed = {key: value for key, value in inside.items() if is_composite(value)}
@@ -146,7 +133,7 @@ class _Walk:
         if inside and not keyed:
             raise self._nothing(path, "expected a day record, found an object without a call count or agents", inside)
         self._check_container(keyed, beside, path)
-        here = replace(above, depth=above.depth + 1, claims=above.claims + _claims(inside, layout, path))
+        here = replace(above, depth=above.depth + 1, claims=above.claims + claims_of(inside, layout, path))
         plain = child_path(path, beside[0]) if beside else None
         before = len(self.parts)
         for key, value in keyed.items():
@@ -190,7 +177,7 @@ class _Walk:
         quoted = explanation(inside or {}, None if self.parts else self._body, self._layouts)
         return unrecognized(path, f"{message}{quoted}")
 
-    def _below(self, here: _Above, key: str, path: str, plain: str | None) -> _Above:
+    def _below(self, here: Above, key: str, path: str, plain: str | None) -> Above:
         """Return `here` with what a key says about the records below it; `plain` is the path of a value beside it."""
         name = normalize(key)
         if name in WRAPPERS:
@@ -217,49 +204,6 @@ class _Walk:
         _check_agents_beside(agents, layout, path)
         return bool(agents)
 
-    def _part(self, inside: dict[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
-        folder = self._folder(inside, layout, path, above)
-        if len(folder) > values.LONGEST_NAME:
-            raise unrecognized(path, f"the folder name is longer than {values.LONGEST_NAME} characters")
-        day = self._day(inside, layout, path, above)
-        for place, claim in above.claims:
-            if claim not in (folder, day):
-                raise unrecognized(place, f"contradicts the day record at {path}")
-        return Part(path, folder, day, raw, inside, layout)
-
-    def _folder(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> str:
-        """Return the folder of a record (rule 4)."""
-        if layout.folders:
-            key = layout.folders[0]
-            self._findings[f"rule 4: the folder from the field {key!r}"] = None
-            return converted(values.folder, decode(inside[key], child_path(path, key)), path, key)
-        if above.folder is not None:
-            if above.others:
-                raise unrecognized(path, "ambiguous: several keys above this day record may be its folder")
-            if above.plain is not None:
-                raise unrecognized(above.plain, "expected a day record like those next to it")
-            self._findings["rule 4: the folder from the key above the record"] = None
-            return above.folder
-        if self._requested.folder is not None:
-            self._findings["rule 4: no folder named, so the requested one"] = None
-            return self._requested.folder
-        message = "this day record names no folder; list the org's folders in the configuration"
-        if not layout.counts:
-            message += f" (it is a day record because of its agents in {layout.agents[0]!r})"
-        raise unrecognized(path, message)
-
-    def _day(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> date | None:
-        """Return the day of a record (rule 5), None if nothing says which."""
-        if layout.days:
-            key = layout.days[0]
-            self._findings[f"rule 5: the date from the field {key!r}"] = None
-            return converted(values.day, decode(inside[key], child_path(path, key)), path, key)
-        if above.day is not None:
-            self._findings["rule 5: the date from the key above the record"] = None
-            return above.day
-        self._findings["rule 5: no date named, so the requested day"] = None
-        return self._requested.day
-
 
 def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> None:
     """Reject agents beside a number, in a record without a count, that may be day records, or elsewhere."""
@@ -268,14 +212,3 @@ def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> No
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
     if not agents and len(layout.agents) > 1:
         raise unrecognized(child_path(path, layout.agents[1]), "ambiguous: agents, or a folder of this name?")
-
-
-def _claims(inside: Mapping[str, Raw], layout: Layout, path: str) -> tuple[tuple[str, str | date], ...]:
-    """Return what the fields of a container say about the records in it, though no rule reads them there."""
-    claims: list[tuple[str, str | date]] = []
-    for key in (*layout.days, *layout.folders):
-        value = None if is_composite(inside[key]) else decode(inside[key], child_path(path, key))
-        claim = values.day_of_key(str(value)) if key in layout.days else value
-        if isinstance(claim, date | str) and normalize(key) != "name":
-            claims.append((child_path(path, key), claim))
-    return tuple(claims)

@@ -4,6 +4,7 @@ Each function raises ValueError with what was expected and what was found. No me
 """
 
 import re
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from types import NoneType
@@ -44,45 +45,57 @@ def count(value: Any) -> int:
 class Durations:
     """Converts durations to seconds; those that are plain numbers are in `unit`."""
 
-    __slots__ = ("_divisor", "_factor", "of_text", "unit")
+    __slots__ = ("of_text", "seconds", "unit")
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self._factor, self._divisor = UNITS[unit]
-        self.of_text = _SecondsOfText(self)
-        """The seconds of each distinct text, converted once: the durations of a day repeat."""
-
-    def seconds(self, value: Any) -> float:
-        """Return a duration in seconds, from a number of units, `H:MM:SS` or `MM:SS`."""
-        if value.__class__ is str:
-            return self.of_text[value]
-        number = _in_range(value)
-        return number if self._factor == self._divisor else _in_range(number * self._factor / self._divisor)
+        self.of_text = _SecondsOfText(unit)
+        self.seconds: Callable[[Any], float] = _reader(unit, self.of_text)
+        """Returns a duration in seconds, from a number of units, `H:MM:SS` or `MM:SS`."""
 
 
 @cache
 def durations_in(unit: str) -> Durations:
-    """Return the one Durations of a unit, whose known texts every reader shares."""
+    """Return the one Durations of a unit, whose known texts every parser shares."""
     return Durations(unit)
 
 
 class _SecondsOfText(dict[str, float]):
-    def __init__(self, durations: Durations) -> None:
+    """The seconds of each distinct text, converted once: the durations of a day repeat."""
+
+    def __init__(self, unit: str) -> None:
         super().__init__()
-        self._durations = durations
+        self._unit = unit
 
     def __missing__(self, text: str) -> float:
         if clock := _CLOCK.fullmatch(text):
             hours, minutes, only_minutes, rest = clock.groups()
             result = _in_range(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
         elif _NUMBER.fullmatch(text):
-            result = self._durations.seconds(float(text))
+            result = _in_seconds(float(text), self._unit)
         else:
-            raise ValueError(f"expected a duration ({self._durations.unit}, MM:SS or H:MM:SS), found another text")
+            raise ValueError(f"expected a duration ({self._unit}, MM:SS or H:MM:SS), found another text")
         if len(self) >= _DURATIONS_KEPT:
             self.clear()
         self[text] = result
         return result
+
+
+def _reader(unit: str, of_text: _SecondsOfText) -> Callable[[Any], float]:
+    """Return a function, not a method: it runs for every agent, and a method takes a sixth longer."""
+
+    def seconds(value: Any) -> float:
+        return of_text[value] if value.__class__ is str else _in_seconds(value, unit)
+
+    return seconds
+
+
+def _in_seconds(value: Any, unit: str) -> float:
+    number = _in_range(value)
+    if unit == "seconds":
+        return number
+    factor, divisor = UNITS[unit]
+    return _in_range(number * factor / divisor)
 
 
 def _in_range(value: Any) -> float:
