@@ -96,6 +96,18 @@ FULL_TEXT = """
 """
 
 
+@pytest.mark.parametrize("folder", [None, "A"])
+def test_the_names_of_company_and_org_are_no_folders(folder: str | None) -> None:
+    book = Book(target_of("US/Eastern", folder))
+    book.take(b'{"C":{"O":{"A":{"calls":5}}}}')
+    calls = 'vspark_folder_calls_today{company="C",folder="A",org="O"} 5.0\n'
+    assert book.samples("vspark_folder_calls_today") == calls
+    with pytest.raises(DecodeError) as caught:
+        book.take(b'{"X":{"O":{"A":{"calls":7}}}}')
+    assert str(caught.value) == "$.X.O.A: ambiguous: several keys above this day record may be its folder"
+    assert book.samples("vspark_folder_calls_today") == calls
+
+
 def test_an_answer() -> None:
     book = Book(target_of("US/Eastern"))
     book.take(FULL)
