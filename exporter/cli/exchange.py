@@ -31,7 +31,7 @@ class Exchange(Struct):
 
 def requested(target: Target, day: date | None) -> Requested:
     """Return what the reader has to know of a request."""
-    return Requested(target.folder, day)
+    return Requested(target.company, target.org, target.folder, day)
 
 
 class ZoneDoubt(Struct, frozen=True):

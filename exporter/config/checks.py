@@ -15,6 +15,7 @@ from exporter.config.tokens import FileToken, TokenSource
 from exporter.errors import TokenError
 from exporter.runtime.files import open_regular, read_secret
 from exporter.stats import field_names
+from exporter.stats.values import UNITS
 
 _Source = TypeVar("_Source", bound=TokenSource)
 _SHORTEST_KEY: Final = 16
@@ -158,35 +159,44 @@ def duplicates(names: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 _MEANINGS: Final = {
-    name: meaning
-    for meaning, names in {
-        "calls": field_names.COUNTS,
-        "average_duration": field_names.AVERAGES,
-        "agents": field_names.AGENTS,
-        "the total duration": field_names.TOTALS,
-        "an agent's id": field_names.AGENT_IDS,
-        "a folder": field_names.FOLDERS,
-        "a date": field_names.DAYS,
-        "an agent's record": field_names.OVERALL,
-        "a wrapper": field_names.WRAPPERS,
-        "an error": field_names.ERRORS,
-    }.items()
-    for name in names
+    "calls": field_names.COUNTS,
+    "average_duration": field_names.AVERAGES,
+    "total_duration": field_names.TOTALS,
+    "agents": field_names.AGENTS,
+    "agent_id": field_names.AGENT_IDS,
+    "folder": field_names.FOLDERS,
+    "date": field_names.DAYS,
+    "an agent's record": field_names.OVERALL,
+    "a wrapper": field_names.WRAPPERS,
+    "an error": field_names.ERRORS,
 }
+_TOGETHER: Final = {"agent_id", "folder"}
+"""A name may mean both, as `name` does: the one in an agent's record, the other outside of it."""
+
+
+def check_unit(unit: str) -> None:
+    """Accept the unit of durations that are plain numbers."""
+    if unit not in UNITS:
+        raise ValueError(f"{unit!r} is not one of {', '.join(UNITS)}{suggestion(unit, UNITS)}")
 
 
 def ambiguous(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
     """Yield the path and a message for each name in a list of `stats_fields` that already has another meaning."""
-    paths: dict[str, str] = {}
+    paths: dict[str, dict[str, str]] = {}
     for key, names in lists.items():
         for index, name in enumerate(names):
             if name is UNREAD:
                 continue
             normalized = field_names.normalize(name)
             path = f"{key}[{index}]"
+            meanings = [meaning for meaning, known in _MEANINGS.items() if normalized in known]
+            before = paths.setdefault(normalized, {})
+            duplicated = [before[other] for other in before if other == key or {key, other} != _TOGETHER]
             if not normalized:
                 yield path, "a name must not be empty"
-            elif _MEANINGS.get(normalized, key) != key:
-                yield path, f"{name!r} already means {_MEANINGS[normalized]}"
-            elif paths.setdefault(normalized, path) != path:
-                yield path, f"{name!r} is duplicated: it is also stats_fields.{paths[normalized]}"
+            elif meanings and key not in meanings:
+                yield path, f"{name!r} already means {' and '.join(meanings)}"
+            elif duplicated:
+                yield path, f"{name!r} is duplicated: it is also stats_fields.{duplicated[0]}"
+            else:
+                before[key] = path

@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from exporter.config import checks, jq_program
 from exporter.config.convert import UNREAD, Block, about, check
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken, TokenSource
 from exporter.config.units import Duration, Size, format_duration
+from exporter.stats.values import UNITS
 
 # The pattern is written for Go's regular expressions, too: Helm uses them.
 Name = Annotated[
@@ -210,21 +211,36 @@ class Agents(Block, frozen=True):
 
 
 class StatsFields(Block, frozen=True):
-    """More names in the JSON of `/stats`, for an installation that uses its own.
+    """More names in the JSON of `/stats`, for an installation that uses its own, and its unit of durations.
 
-    They are tried before those of docs/stats-format.md.
+    The names are tried before those of docs/stats-format.md.
 
     Case, `_`, `-` and spaces do not matter.
     """
 
     calls: Annotated[tuple[str, ...], about("The number of calls.", ["anzahl"])] = ()
     average_duration: Annotated[tuple[str, ...], about("The mean duration of a call.", ["mittlere_dauer"])] = ()
+    total_duration: Annotated[tuple[str, ...], about("The duration of all calls together.", ["gesamtdauer"])] = ()
     agents: Annotated[tuple[str, ...], about("The records of the agents.", ["mitarbeiter"])] = ()
+    agent_id: Annotated[tuple[str, ...], about("The id in an agent's record.", ["kennung"])] = ()
+    folder: Annotated[tuple[str, ...], about("The folder of a record.", ["ordner"])] = ()
+    date: Annotated[tuple[str, ...], about("The date of a record.", ["datum"])] = ()
+    duration_unit: Annotated[
+        str,
+        about(
+            "The unit of durations that are plain numbers: `seconds`, `milliseconds` or `minutes`. `H:MM:SS` and "
+            "`MM:SS` do not depend on it.",
+            "milliseconds",
+            extra_json_schema={"enum": list(UNITS)},
+        ),
+        check(checks.check_unit),
+    ] = "seconds"
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield the names with two meanings."""
-        names = {"calls": self.calls, "average_duration": self.average_duration, "agents": self.agents}
-        yield from checks.ambiguous(names)
+        yield from checks.ambiguous(
+            {key: value for key, value in structs.asdict(self).items() if key != "duration_unit"}
+        )
 
 
 class Config(Block, frozen=True):

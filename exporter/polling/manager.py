@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Self
 
+from msgspec import structs
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config.discovered import NOTHING, Discovered
@@ -181,5 +182,5 @@ def make_bodies(config: Config) -> MappedBodies | None:
 
 
 def make_parser(fields: StatsFields) -> Parser:
-    """Return a parser that knows an installation's own field names."""
-    return Parser(Layouts(fields.calls, fields.average_duration, fields.agents))
+    """Return a parser that knows an installation's own field names and its unit of durations."""
+    return Parser(Layouts(**structs.asdict(fields)))

@@ -89,7 +89,8 @@ class TargetSeries:
             if self._counts(folder_day.folder):
                 figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
 
-        contents = yield from self._changes.read(body, Requested(self.target.folder, day), put)
+        requested = Requested(self.target.company, self.target.org, self.target.folder, day)
+        contents = yield from self._changes.read(body, requested, put)
         self._responses += 1
         return ResponseFigures(self._filtered(contents), figures)
 

@@ -21,7 +21,7 @@ from exporter.stats.day_record import (
 from exporter.stats.field_names import Layout, Layouts
 from exporter.stats.json_path import agent_path, child_path, converted, duplicate_key, prefixed, unrecognized
 from exporter.stats.model import AgentDays
-from exporter.stats.raw_json import first_byte, pieces
+from exporter.stats.raw_json import first_byte, is_empty, pieces
 from exporter.stats.totals import merged
 from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
 
@@ -82,6 +82,8 @@ class AgentReader:
             if sum(map(len, found)) > _MOST_AGENTS:
                 raise unrecognized(path, f"more than {_MOST_AGENTS} agents in one folder")
         if not found:
+            if not is_empty(raw):
+                raise unrecognized(path, "expected agents, found only null")
             return None
         if len(found) == 1 and not is_list:
             return found[0]

@@ -73,9 +73,9 @@ def calls_of(record: Mapping[str, Any], layout: Layout, path: str = "") -> int |
 def average_of(record: Mapping[str, Any], layout: Layout, calls: int | None, path: str = "") -> float | None:
     """Return the mean duration in seconds (rule 2), None without one; raises DecodeError."""
     if layout.averages:
-        return converted(values.seconds, record[layout.averages[0]], path, layout.averages[0])
+        return converted(layout.durations.seconds, record[layout.averages[0]], path, layout.averages[0])
     if layout.totals:
-        total = converted(values.seconds, record[layout.totals[0]], path, layout.totals[0])
+        total = converted(layout.durations.seconds, record[layout.totals[0]], path, layout.totals[0])
         return total / calls if calls else None
     return None
 
@@ -85,6 +85,13 @@ def note_measures(findings: Findings, whose: str, layout: Layout) -> None:
     if layout.counts:
         findings[f"rule 1: {whose} calls from {layout.counts[0]!r}"] = None
     if layout.averages:
-        findings[f"rule 2: {whose} mean duration from {layout.averages[0]!r}"] = None
+        findings[f"rule 2: {whose} mean duration from {layout.averages[0]!r}{_numbers(layout)}"] = None
     elif layout.totals:
-        findings[f"rule 2: {whose} total duration, divided by the calls, from {layout.totals[0]!r}"] = None
+        findings[
+            f"rule 2: {whose} total duration, divided by the calls, from {layout.totals[0]!r}{_numbers(layout)}"
+        ] = None
+
+
+def _numbers(layout: Layout) -> str:
+    unit = layout.durations.unit
+    return "" if unit == "seconds" else f" (numbers are {unit})"

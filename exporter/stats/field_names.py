@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from exporter.stats.json_path import child_path, unrecognized
+from exporter.stats.values import Durations, durations_in
 
 COUNTS: Final = ("calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume")
 AVERAGES: Final = ("avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration")
@@ -20,8 +21,6 @@ DAYS: Final = ("date", "day")
 OVERALL: Final = ("overall",)
 WRAPPERS: Final = frozenset({"stats", "data", "results", "folders"})
 ERRORS: Final = frozenset({"error", "errors"})
-EXPLANATIONS: Final = ERRORS | {"message"}
-"""The names of fields in which a body without day records says what is wrong."""
 
 _IGNORED: Final = str.maketrans("", "", "_- ")
 _LAYOUTS_KEPT: Final = 1024
@@ -48,26 +47,39 @@ class Layout(Struct, frozen=True):
     """A key whose name is present in another spelling too, so that the rules do not say which of them counts."""
     pair: tuple[str, str | None] | None
     """The keys of the count and of the mean (None: no mean); None if there are several of either, or other sources."""
+    durations: Durations
+    """How the values under `averages` and `totals` are converted to seconds."""
 
 
 class Layouts(dict[tuple[str, ...], Layout]):
     """The layout of each tuple of keys, worked out once: an installation has a handful of them.
 
-    `calls`, `average_duration` and `agents` are names that an installation uses beyond those of rules 1 to 3.
+    The arguments are those of the configuration's `stats_fields`: names that an installation uses beyond those of the
+    rules, and the unit of its durations (rule 11).
     """
 
     def __init__(
-        self, calls: Sequence[str] = (), average_duration: Sequence[str] = (), agents: Sequence[str] = ()
+        self,
+        *,
+        calls: Sequence[str] = (),
+        average_duration: Sequence[str] = (),
+        total_duration: Sequence[str] = (),
+        agents: Sequence[str] = (),
+        agent_id: Sequence[str] = (),
+        folder: Sequence[str] = (),
+        date: Sequence[str] = (),
+        duration_unit: str = "seconds",
     ) -> None:
         super().__init__()
+        self.durations = durations_in(duration_unit)
         self._parts = {
             "counts": _ordered(calls, COUNTS),
             "averages": _ordered(average_duration, AVERAGES),
-            "totals": TOTALS,
+            "totals": _ordered(total_duration, TOTALS),
             "agents": _ordered(agents, AGENTS),
-            "agent_ids": AGENT_IDS,
-            "folders": FOLDERS,
-            "days": DAYS,
+            "agent_ids": _ordered(agent_id, AGENT_IDS),
+            "folders": _ordered(folder, FOLDERS),
+            "days": _ordered(date, DAYS),
             "overall": OVERALL,
         }
         self._names = frozenset(name for names in self._parts.values() for name in names)
@@ -79,6 +91,10 @@ class Layouts(dict[tuple[str, ...], Layout]):
             message = "this field is present in two spellings, so its value is ambiguous"
             raise unrecognized(child_path(path, layout.duplicate), message)
         return layout
+
+    def is_known(self, key: str) -> bool:
+        """Return whether a key has a meaning by rules 1 to 5."""
+        return normalize(key) in self._names
 
     def __missing__(self, keys: tuple[str, ...]) -> Layout:
         layout = self._make(keys)
@@ -101,7 +117,7 @@ class Layouts(dict[tuple[str, ...], Layout]):
         averages = parts["averages"]
         plain = duplicate is None and not parts["totals"] and not parts["overall"] and len(averages) <= 1
         pair = (parts["counts"][0], averages[0] if averages else None) if plain and len(parts["counts"]) == 1 else None
-        return Layout(**parts, duplicate=duplicate, pair=pair)
+        return Layout(**parts, duplicate=duplicate, pair=pair, durations=self.durations)
 
 
 def _ordered(extensions: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

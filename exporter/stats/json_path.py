@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ from exporter.runtime.terminal import printable
 
 _LONGEST_KEY: Final = 60
 _LONGEST_QUOTATION: Final = 200
+_MOST_QUOTED: Final = 5
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _Value = TypeVar("_Value")
@@ -55,14 +57,27 @@ def converted(convert: Callable[[Any], _Value], value: Any, path: str, key: str 
         raise unrecognized(path if key is None else child_path(path, key), str(error)) from None
 
 
-def quotation(value: Any) -> str:
-    """Return the text that V-Spark sent in place of data, as the end of a message; empty if `value` is not a text.
+def quotation(*values: Any) -> str:
+    """Return the texts that V-Spark sent in place of data, as the end of a message; empty if no value is a text.
 
-    A long text is cut at white space. A token has none, so it is never cut in half, which would escape the masking.
+    Long texts are cut at white space. A token has none, so it is never cut in half, which would escape the masking.
     """
-    if not isinstance(value, str) or not value.strip():
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    said: list[str] = []
+    room = _LONGEST_QUOTATION
+    for text in texts:
+        fits = takewhile(partial(_ends_within, room), re.finditer(r"\S+", text))
+        end = max((word.end() for word in fits), default=0)
+        if end:
+            more = ["…"] if text[end:].strip() else []
+            said.append(printable(" ".join([*text[:end].split(), *more])))
+            room -= end
+        if len(said) == _MOST_QUOTED:
+            break
+    if not texts:
         return ""
-    words = takewhile(lambda word: word.end() <= _LONGEST_QUOTATION, re.finditer(r"\S+", value))
-    end = max((word.end() for word in words), default=0)
-    more = ["…"] if value[end:].strip() else []
-    return f"; it says: {printable(' '.join([*value[:end].split(), *more]))}"
+    return f"; it says: {'; '.join(said) or '…'}"
+
+
+def _ends_within(room: int, word: re.Match[str]) -> bool:
+    return word.end() <= room

@@ -1,4 +1,4 @@
-"""From the bytes of a body to its day records: rules 4 to 6, 9 and 10.
+"""From the bytes of a body to its day records: rules 1, 6, 9 and 10.
 
 The body is taken apart without being decoded, down to the day records, so that `changes` can compare their bytes with
 those of the last body. Only records that have changed are decoded and read, by `folder_day`.
@@ -6,31 +6,46 @@ those of the last body. Only records that have changed are decoded and read, by 
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from exporter.errors import DecodeError
 from exporter.runtime.steps import Steps
 from exporter.stats import values
 from exporter.stats.agent_records import agents_beside
 from exporter.stats.day_record import Findings, Part
-from exporter.stats.field_names import ERRORS, EXPLANATIONS, OVERALL, WRAPPERS, Layout, Layouts, normalize
+from exporter.stats.explanations import explanation, is_failure
+from exporter.stats.field_names import ERRORS, OVERALL, WRAPPERS, Layout, Layouts, normalize
 from exporter.stats.folder_day import FolderDayBuilder
-from exporter.stats.json_path import child_path, converted, quotation, unrecognized
+from exporter.stats.json_path import child_path, quotation, unrecognized
 from exporter.stats.model import FolderDay
-from exporter.stats.raw_json import check_text, decode, elements, first_byte, is_composite, is_null, members
+from exporter.stats.raw_json import (
+    check_text,
+    decode,
+    elements,
+    first_byte,
+    is_composite,
+    is_empty,
+    is_null,
+    members,
+    object_level,
+    pieces,
+)
+from exporter.stats.record_place import Above, RecordPlacer, claims_of
 
 _DEEPEST: Final = 16
 _MOST_PLACES: Final = 500_000
-_SUCCESS: Final = frozenset({"ok", "success"})
 _FINDINGS_KEPT: Final = 1000
+_ONLY_NULL: Final = "expected day records, found only null"
 
 
 class Requested(Struct, frozen=True):
-    """What was requested: a folder, or None for the whole org; a day, or None for the server's today."""
+    """What was requested: a folder of an org, or None for the whole org; a day, or None for the server's today."""
 
+    company: str
+    org: str
     folder: str | None
     day: date | None
 
@@ -50,9 +65,9 @@ class Parser:
         """
         if len(self.findings) > _FINDINGS_KEPT:  # they quote keys, which may come in ever new spellings
             self.findings.clear()
-        walk = _Walk(requested, self._layouts, self.findings)
         text = yield from check_text(body)
-        yield from walk.into(text, "$", _Above())
+        walk = _Walk(text, requested, self._layouts, self.findings)
+        yield from walk.into(text, "$", Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
         return walk.parts
@@ -62,29 +77,19 @@ class Parser:
         return self._builder.build(folder, parts)
 
 
-class _Above(Struct, frozen=True):
-    """What the places above a place in the JSON say about the records below it."""
-
-    folder: str | None = None
-    day: date | None = None
-    plain: str | None = None
-    """The path of a plain value next to the key that is taken for `folder`, which makes that doubtful."""
-    claims: tuple[tuple[str, str | date], ...] = ()
-    """The folders and dates in fields of the objects above, which no rule reads, each with its path."""
-    depth: int = 0
-
-
 class _Walk:
     """One way through one body; `parts` are the day records found."""
 
-    def __init__(self, requested: Requested, layouts: Layouts, findings: Findings) -> None:
+    def __init__(self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings) -> None:
         self.parts: list[Part] = []
         self._places = 0
-        self._requested = requested
+        self._body = body
+        self._placer = RecordPlacer(requested.folder, requested.day, findings)
+        self._owners = (requested.company, requested.org)
         self._layouts = layouts
         self._findings = findings
 
-    def into(self, raw: Raw, path: str, above: _Above) -> Steps[None]:
+    def into(self, raw: Raw, path: str, above: Above) -> Steps[None]:
         """Find the day records in the value at `path`."""
         self._places += 1
         if self._places > _MOST_PLACES:
@@ -93,46 +98,86 @@ class _Walk:
             raise unrecognized(path, f"nested more than {_DEEPEST} levels deep")
         match first_byte(raw):
             case "[":
-                below = replace(above, depth=above.depth + 1)
-                for index, element in enumerate((yield from elements(raw, path))):
-                    if is_composite(element):
-                        yield from self.into(element, child_path(path, index), below)
-                    elif not is_null(element):
-                        raise unrecognized(child_path(path, index), "expected a day record (an object)")
+                yield from self._into_list(raw, path, above)
             case "{":
                 inside = yield from members(raw, path)
+                if not inside and not is_empty(raw):
+                    raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
                 if self._is_day_record(inside, layout, raw, path):
-                    self.parts.append(self._part(inside, layout, raw, path, above))
+                    self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:
-                    yield from self._into_container(inside, layout, path, above)
+                    yield from self._into_container(raw, inside, layout, path, above)
             case _:
-                message = f"expected day records (a list or an object){quotation(decode(raw, path))}"
-                raise unrecognized(path, message)
+                said = quotation(decode(raw, path))
+                raise unrecognized(path, f"expected day records (a list or an object){said}")
 
-    def _into_container(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> Steps[None]:
+    def _into_list(self, raw: Raw, path: str, above: Above) -> Steps[None]:
+        below = replace(above, depth=above.depth + 1)
+        listed = yield from elements(raw, path)
+        if listed and all(map(is_null, listed)):
+            raise self._nothing(path, _ONLY_NULL)
+        for index, element in enumerate(listed):
+            if is_composite(element):
+                yield from self.into(element, child_path(path, index), below)
+            elif not is_null(element):
+                raise self._nothing(child_path(path, index), "expected a day record (an object)")
+
+    def _into_container(
+        self, raw: Raw, inside: Mapping[str, Raw], layout: Layout, path: str, above: Above
+    ) -> Steps[None]:
         """Find the day records in an object that is keyed by folder or by date, or is a wrapper (rule 6)."""
-        keyed = {key: raw for key, raw in inside.items() if is_composite(raw)}
+        keyed = {key: value for key, value in inside.items() if is_composite(value)}
         named = {*layout.days, *layout.folders}
         beside = [key for key in inside if key not in keyed and key not in named]
         if inside and not keyed:
-            quoted = next(filter(None, (_explanation(inside, key, path) for key in inside)), "")
-            raise unrecognized(path, f"expected a day record, found an object without a call count or agents{quoted}")
-        _check_container(keyed, beside, path)
-        here = replace(above, depth=above.depth + 1, claims=above.claims + _claims(inside, layout, path))
+            raise self._nothing(path, "expected a day record, found an object without a call count or agents", inside)
+        self._check_container(keyed, beside, path)
+        here = replace(above, depth=above.depth + 1, claims=above.claims + claims_of(inside, layout, path))
         plain = child_path(path, beside[0]) if beside else None
         before = len(self.parts)
-        for key, raw in keyed.items():
+        for key, value in keyed.items():
             known = len(self.parts)
-            yield from self.into(raw, child_path(path, key), self._below(here, key, path, plain))
+            yield from self.into(value, child_path(path, key), self._below(here, key, path, plain))
             if normalize(key) in ERRORS and len(self.parts) == known:
-                raise unrecognized(child_path(path, key), "an error in place of day records")
+                raise self._nothing(child_path(path, key), "an error in place of day records", inside)
+        empty = len(self.parts) == before
+        if empty:
+            yield from self._check_nulls(raw, path)
         for key in beside:
-            if _is_failure(key, decode(inside[key], child_path(path, key)), empty=len(self.parts) == before):
-                quoted = _explanation(inside, key, path)
-                raise unrecognized(child_path(path, key), f"expected day records, found only this value{quoted}")
+            if is_failure(key, decode(inside[key], child_path(path, key)), empty=empty):
+                raise self._nothing(child_path(path, key), "expected day records, found only this value", inside)
 
-    def _below(self, here: _Above, key: str, path: str, plain: str | None) -> _Above:
+    def _check_container(self, keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:
+        """Reject an object that is not a wrapper, and that is not keyed by folder or date throughout."""
+        if len(keyed) > 1:
+            for key in keyed:
+                if normalize(key) in WRAPPERS:
+                    message = "a wrapper next to another list or object; a wrapper must be the only one in its object"
+                    raise unrecognized(child_path(path, key), message)
+                if key in self._owners:
+                    message = "ambiguous: the requested company or org, or a folder of the same name?"
+                    raise unrecognized(child_path(path, key), message)
+            if beside:
+                raise unrecognized(child_path(path, beside[0]), "expected a day record like those next to it")
+        for key in beside:
+            if values.day_of_key(key) is not None:
+                raise unrecognized(child_path(path, key), "expected a day record like those next to it")
+
+    def _check_nulls(self, raw: Raw, path: str) -> Steps[None]:
+        """Reject an object without day records if its own call count, or its agents, are null."""
+        for piece in pieces(raw):
+            layout = self._layouts[tuple(key for key, value in object_level(piece, path).items() if is_null(value))]
+            for key in layout.counts + layout.agents:
+                raise self._nothing(child_path(path, key), _ONLY_NULL)
+            yield
+
+    def _nothing(self, path: str, message: str, inside: Mapping[str, Raw] | None = None) -> DecodeError:
+        """Return the error for a place without day records; it quotes what the response says there, or instead."""
+        quoted = explanation(inside or {}, None if self.parts else self._body, self._layouts)
+        return unrecognized(path, f"{message}{quoted}")
+
+    def _below(self, here: Above, key: str, path: str, plain: str | None) -> Above:
         """Return `here` with what a key says about the records below it; `plain` is the path of a value beside it."""
         name = normalize(key)
         if name in WRAPPERS:
@@ -140,11 +185,14 @@ class _Walk:
             return here
         if (day := values.day_of_key(key)) is not None:
             return replace(here, day=day)
+        if key in self._owners:
+            self._findings["rule 4: a key is the name of the requested company or org, so not of a folder"] = None
+            return here
         if not key:
             raise unrecognized(child_path(path, key), "expected a folder name, found an empty key")
         if name in OVERALL:
             raise unrecognized(child_path(path, key), "this name is read only in an agent's record")
-        return replace(here, folder=key, plain=plain)
+        return replace(here, folder=key, others=here.folder is not None, plain=plain)
 
     def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> bool:
         """Return whether an object is a day record (rule 1): it has a call count, or agents."""
@@ -156,52 +204,6 @@ class _Walk:
         _check_agents_beside(agents, layout, path)
         return bool(agents)
 
-    def _part(self, inside: dict[str, Raw], layout: Layout, raw: Raw, path: str, above: _Above) -> Part:
-        folder = self._folder(inside, layout, path, above)
-        if len(folder) > values.LONGEST_NAME:
-            raise unrecognized(path, f"the folder name is longer than {values.LONGEST_NAME} characters")
-        day = self._day(inside, layout, path, above)
-        for place, claim in above.claims:
-            if claim not in (folder, day):
-                raise unrecognized(place, f"contradicts the day record at {path}")
-        return Part(path, folder, day, raw, inside, layout)
-
-    def _folder(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> str:
-        """Return the folder of a record (rule 4)."""
-        if layout.folders:
-            key = layout.folders[0]
-            self._findings[f"rule 4: the folder from the field {key!r}"] = None
-            return converted(values.folder, decode(inside[key], child_path(path, key)), path, key)
-        if above.folder is not None:
-            if above.plain is not None:
-                raise unrecognized(above.plain, "expected a day record like those next to it")
-            self._findings["rule 4: the folder from the key above the record"] = None
-            return above.folder
-        if self._requested.folder is not None:
-            self._findings["rule 4: no folder named, so the requested one"] = None
-            return self._requested.folder
-        message = "this day record names no folder; list the org's folders in the configuration"
-        if not layout.counts:
-            message += f" (it is a day record because of its agents in {layout.agents[0]!r})"
-        raise unrecognized(path, message)
-
-    def _day(self, inside: Mapping[str, Raw], layout: Layout, path: str, above: _Above) -> date | None:
-        """Return the day of a record (rule 5), None if nothing says which."""
-        if layout.days:
-            key = layout.days[0]
-            self._findings[f"rule 5: the date from the field {key!r}"] = None
-            return converted(values.day, decode(inside[key], child_path(path, key)), path, key)
-        if above.day is not None:
-            self._findings["rule 5: the date from the key above the record"] = None
-            return above.day
-        self._findings["rule 5: no date named, so the requested day"] = None
-        return self._requested.day
-
-
-def _explanation(inside: Mapping[str, Raw], key: str, path: str) -> str:
-    """Return the quoted text of a field that explains an error, empty for other fields."""
-    return quotation(decode(inside[key], child_path(path, key))) if normalize(key) in EXPLANATIONS else ""
-
 
 def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> None:
     """Reject agents beside a number, in a record without a count, that may be day records, or elsewhere."""
@@ -210,36 +212,3 @@ def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> No
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
     if not agents and len(layout.agents) > 1:
         raise unrecognized(child_path(path, layout.agents[1]), "ambiguous: agents, or a folder of this name?")
-
-
-def _check_container(keyed: Mapping[str, Raw], beside: Sequence[str], path: str) -> None:
-    """Reject an object that is not a wrapper, and that is not keyed by folder or date throughout."""
-    if len(keyed) > 1:
-        if wrappers := [key for key in keyed if normalize(key) in WRAPPERS]:
-            message = "a wrapper next to another list or object; a wrapper must be the only one in its object"
-            raise unrecognized(child_path(path, wrappers[0]), message)
-        if beside:
-            raise unrecognized(child_path(path, beside[0]), "expected a day record like those next to it")
-    for key in beside:
-        if values.day_of_key(key) is not None:
-            raise unrecognized(child_path(path, key), "expected a day record like those next to it")
-
-
-def _claims(inside: Mapping[str, Raw], layout: Layout, path: str) -> tuple[tuple[str, str | date], ...]:
-    """Return what the fields of a container say about the records in it, though no rule reads them there."""
-    claims: list[tuple[str, str | date]] = []
-    for key in (*layout.days, *layout.folders):
-        value = None if is_composite(inside[key]) else decode(inside[key], child_path(path, key))
-        claim = values.day_of_key(str(value)) if key in layout.days else value
-        if isinstance(claim, date | str) and normalize(key) != "name":
-            claims.append((child_path(path, key), claim))
-    return tuple(claims)
-
-
-def _is_failure(key: str, value: Any, *, empty: bool) -> bool:
-    """Return whether a value next to lists or objects says that the request failed; `empty` if they have no records."""
-    if normalize(key) in ERRORS:
-        return bool(value)
-    if not empty or value is True or (isinstance(value, str) and value.casefold() in _SUCCESS):
-        return False
-    return value is False or value not in (0, HTTPStatus.OK)

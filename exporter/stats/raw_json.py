@@ -10,7 +10,7 @@ from msgspec import Raw
 from exporter.errors import DecodeError
 from exporter.runtime.steps import Steps
 from exporter.stats.duplicate_keys import has_duplicate_key
-from exporter.stats.json_path import duplicate_key, unrecognized
+from exporter.stats.json_path import duplicate_key, quotation, unrecognized
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -20,6 +20,7 @@ _ESCAPE: Final = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+_SEPARATORS: Final = (b",", b";", b"\t")
 _ESCAPES_AT_A_TIME: Final = 4000
 _LARGEST_WHOLE: Final = 2**20
 _PIECE_BYTES: Final = 2**18
@@ -49,6 +50,8 @@ def check_text(body: bytes) -> Steps[Raw]:
             text.decode()
     except UnicodeDecodeError as error:
         raise DecodeError("not_json", "$", f"the body is not UTF-8 at byte {error.start}") from None
+    if text[:1] not in (b"{", b"[") and not _is_json(Raw(text)):
+        raise DecodeError("not_json", "$", _not_json(text))
     has_numeric_escapes = b"\\u" in text
     yield
     if has_numeric_escapes and _SURROGATE.search(text):
@@ -58,6 +61,15 @@ def check_text(body: bytes) -> Steps[Raw]:
             if number % _ESCAPES_AT_A_TIME == 0:
                 yield
     return Raw(text)
+
+
+def _not_json(text: bytes) -> str:
+    """Return what a body is that does not even begin as a JSON list or object."""
+    first, *rest = text.split(b"\n", 2)[:2]
+    second = rest[0] if rest else first.replace(b" ", b",")  # a single line is CSV only without spaces
+    if any(0 < first.count(separator) == second.count(separator) for separator in _SEPARATORS):
+        return "the body looks like CSV, not JSON; check vspark.url"
+    return f"the body is plain text, not JSON; check vspark.url{quotation(text.decode())}"
 
 
 def members(raw: Raw, path: str) -> Steps[dict[str, Raw]]:
@@ -159,6 +171,11 @@ def first_byte(raw: Raw) -> str:
 def is_composite(raw: Raw) -> bool:
     """Return whether a value is a list or an object."""
     return memoryview(raw)[0] in b"[{"
+
+
+def is_empty(raw: Raw) -> bool:
+    """Return whether a list or object has no elements or members, not even null."""
+    return not bytes(memoryview(raw)[1:-1]).strip()
 
 
 def is_null(raw: Raw) -> bool:

@@ -72,9 +72,12 @@ class ColumnDecoder:
             averages: list[Any] = [None] * len(calls)
             if pair[1] is not None:
                 averages = [record.average for record in records.values()]
-            known = values.SECONDS_OF_TEXT
+            durations = self._layouts.durations
+            known = durations.of_text
             if set(map(type, averages)) == {str}:
                 averages = list(map(known.__getitem__, averages))
+            elif durations.unit != "seconds":
+                averages = [average if average is None else durations.seconds(average) for average in averages]
             else:
                 averages = [known[average] if average.__class__ is str else average for average in averages]
         except (msgspec.DecodeError, RecursionError, ValueError):

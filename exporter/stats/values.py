@@ -4,7 +4,9 @@ Each function raises ValueError with what was expected and what was found. No me
 """
 
 import re
+from collections.abc import Callable
 from datetime import date
+from functools import cache
 from types import NoneType
 from typing import Any, Final
 
@@ -13,6 +15,9 @@ LARGEST_COUNT: Final = 2**53
 
 LARGEST_DURATION: Final = 2.0**53
 """Keeps calls times a duration far from infinity."""
+
+UNITS: Final = {"seconds": (1, 1), "milliseconds": (1, 1000), "minutes": (60, 1)}
+"""What a duration in a unit is multiplied with, and then divided by, to have seconds."""
 
 LONGEST_NAME: Final = 1024
 """Characters of a folder name or an agent id. Each of their samples repeats it."""
@@ -37,33 +42,66 @@ def count(value: Any) -> int:
     return int(value)
 
 
-def seconds(value: Any) -> float:
-    """Return a duration in seconds, from a number of them, `H:MM:SS` or `MM:SS`."""
-    if value.__class__ is str:
-        return SECONDS_OF_TEXT[value]
-    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_DURATION:
-        raise ValueError(f"expected a duration, found {_kind(value)}")
-    return float(value)
+class Durations:
+    """Converts durations to seconds; those that are plain numbers are in `unit`."""
+
+    __slots__ = ("of_text", "seconds", "unit")
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.of_text = _SecondsOfText(unit)
+        self.seconds: Callable[[Any], float] = _reader(unit, self.of_text)
+        """Returns a duration in seconds, from a number of units, `H:MM:SS` or `MM:SS`."""
+
+
+@cache
+def durations_in(unit: str) -> Durations:
+    """Return the one Durations of a unit, whose known texts every parser shares."""
+    return Durations(unit)
 
 
 class _SecondsOfText(dict[str, float]):
     """The seconds of each distinct text, converted once: the durations of a day repeat."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def __missing__(self, text: str) -> float:
         if clock := _CLOCK.fullmatch(text):
             hours, minutes, only_minutes, rest = clock.groups()
-            result = seconds(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
+            result = _in_range(int(hours or 0) * 3600 + int(minutes or only_minutes) * 60 + float(rest))
         elif _NUMBER.fullmatch(text):
-            result = seconds(float(text))
+            result = _in_seconds(float(text), self._unit)
         else:
-            raise ValueError("expected a duration (seconds, MM:SS or H:MM:SS), found another text")
+            raise ValueError(f"expected a duration ({self._unit}, MM:SS or H:MM:SS), found another text")
         if len(self) >= _DURATIONS_KEPT:
             self.clear()
         self[text] = result
         return result
 
 
-SECONDS_OF_TEXT: Final = _SecondsOfText()
+def _reader(unit: str, of_text: _SecondsOfText) -> Callable[[Any], float]:
+    """Return a function, not a method: it runs for every agent, and a method takes a sixth longer."""
+
+    def seconds(value: Any) -> float:
+        return of_text[value] if value.__class__ is str else _in_seconds(value, unit)
+
+    return seconds
+
+
+def _in_seconds(value: Any, unit: str) -> float:
+    number = _in_range(value)
+    if unit == "seconds":
+        return number
+    factor, divisor = UNITS[unit]
+    return _in_range(number * factor / divisor)
+
+
+def _in_range(value: Any) -> float:
+    if value.__class__ in _KINDS or not 0 <= value <= LARGEST_DURATION:
+        raise ValueError(f"expected a duration, found {_kind(value)}")
+    return float(value)
 
 
 def day(value: Any) -> date:

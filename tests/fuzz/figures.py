@@ -58,6 +58,8 @@ def _agents(members: dict[str, Any], named: dict[str, Any]) -> Iterator[tuple[st
     else:
         _count(found)
         entries = list(agents_beside(members))
+    if isinstance(found, list | dict) and found and not entries:
+        raise RefusedError("agents that are all null")
     for agent, value in entries:
         calls: int | None
         if isinstance(value, dict):

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.fuzz.figures import (
     AGENTS,
+    COUNTS,
     DAYS,
     ERRORS,
     FOLDERS,
@@ -38,14 +39,18 @@ class _Record:
 @dataclass(frozen=True)
 class _Place:
     folder: str | None = None
+    several: bool = False
     day: date | None = None
     doubtful: bool = False
     claims: tuple[str | date, ...] = ()
 
 
-def read(answer: Any, asked_folder: str | None, asked_day: date | None) -> dict[str, Figures]:
-    """Give what each folder has had on the day; RefusedError where the rules do not say."""
-    records = list(_Walk(asked_folder, asked_day).into(answer, _Place()))
+def read(answer: Any, asked_folder: str | None, asked_day: date | None, owners: tuple[str, str]) -> dict[str, Figures]:
+    """Give what each folder has had on the day; RefusedError where the rules do not say.
+
+    `owners` are the company and the org that were asked for.
+    """
+    records = list(_Walk(asked_folder, asked_day, owners).into(answer, _Place()))
     if not records and not _is_empty(answer, ""):
         raise RefusedError("neither records nor empty")
     days = {record.day for record in records}
@@ -63,12 +68,15 @@ def read(answer: Any, asked_folder: str | None, asked_day: date | None) -> dict[
 
 
 class _Walk:
-    def __init__(self, asked_folder: str | None, asked_day: date | None) -> None:
+    def __init__(self, asked_folder: str | None, asked_day: date | None, owners: tuple[str, str]) -> None:
+        self._owners = owners
         self._asked_folder = asked_folder
         self._asked_day = asked_day
 
     def into(self, value: Any, place: _Place) -> Iterator[_Record]:
         if isinstance(value, list):
+            if value and all(each is None for each in value):
+                raise RefusedError("a list of null")
             for each in value:
                 if isinstance(each, dict | list):
                     yield from self.into(each, place)
@@ -78,18 +86,23 @@ class _Walk:
         if not isinstance(value, dict):
             raise RefusedError("a value in place of records")
         members = {key: each for key, each in value.items() if each is not None}
+        if value and not members:
+            raise RefusedError("an object of null")
         named = named_members(members)
         if _is_record(members, named):
             yield self._record(members, named, place)
         else:
-            yield from self._container(members, named, place)
+            found = list(self._container(members, named, place))
+            if not found and any(each is None and norm(key) in {*COUNTS, *AGENTS} for key, each in value.items()):
+                raise RefusedError("a record of null")
+            yield from found
 
     def _container(self, members: dict[str, Any], named: dict[str, Any], place: _Place) -> Iterator[_Record]:
         below = {key: each for key, each in members.items() if isinstance(each, dict | list)}
         beside = {key for key in members if key not in below and norm(key) not in {*DAYS, *FOLDERS}}
         if members and not below:
             raise RefusedError("values only")
-        if len(below) > 1 and (beside or any(norm(key) in WRAPPERS for key in below)):
+        if len(below) > 1 and (beside or any(norm(key) in WRAPPERS or key in self._owners for key in below)):
             raise RefusedError("values or wrappers beside what is keyed")
         if any(_day_of(key) for key in beside):
             raise RefusedError("a date with a value")
@@ -109,20 +122,23 @@ class _Walk:
             if (norm(key) in ERRORS and members[key]) or (not found and not _is_empty(members[key], key)):
                 raise RefusedError("a value that says something")
 
-    @staticmethod
-    def _under(key: str, place: _Place, *, doubtful: bool) -> _Place:
+    def _under(self, key: str, place: _Place, *, doubtful: bool) -> _Place:
         if norm(key) in WRAPPERS:
             return place
         if day := _day_of(key):
             return replace(place, day=day)
+        if key in self._owners:
+            return place
         if not key or norm(key) == "overall":
             raise RefusedError("no folder's name")
-        return replace(place, folder=key, doubtful=doubtful)
+        return replace(place, folder=key, several=place.folder is not None, doubtful=doubtful)
 
     def _record(self, members: dict[str, Any], named: dict[str, Any], place: _Place) -> _Record:
         folder = next((named[name] for name in FOLDERS if name in named), None)
         if folder is None:
             folder = place.folder if place.folder is not None else self._asked_folder
+            if place.several:
+                raise RefusedError("several keys that may be the folder")
             if place.folder is not None and place.doubtful:
                 raise RefusedError("a value beside what would be a folder")
         if not isinstance(folder, str) or not folder:

@@ -33,7 +33,7 @@ companies:
   - {<<: *org, name: P}
 - {name: D, token_env: TOKEN, orgs: [{name: O}]}
 agents: {enabled: true, max_per_folder: 5, include: '[0-9]+', exclude: '', hash_key_file: key}
-stats_fields: {calls: [anzahl], average_duration: [], agents: []}
+stats_fields: {calls: [anzahl], average_duration: [], agents: [], folder: [name], duration_unit: minutes}
 """
 _WEB_CONFIGURATION = b"""\
 tls_server_config: {cert_file: absent, key_file: absent, client_auth_type: NoClientCert, min_version: TLS12}

@@ -60,7 +60,7 @@ async def read(program: str, body: bytes, folder: str | None = None) -> list[Fol
         mapped = await mapper.map(body, variables, timeout_seconds=20.0)
     finally:
         await mapper.close()
-    return [*parsed(ChangeTracker(Parser(Layouts())), mapped, Requested(folder, DAY)).days.values()]
+    return [*parsed(ChangeTracker(Parser(Layouts())), mapped, Requested("Co", "Co-Org", folder, DAY)).days.values()]
 
 
 def test_there_are_five_recipes_one_for_each_foreign_shape() -> None:

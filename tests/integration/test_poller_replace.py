@@ -268,7 +268,7 @@ async def test_a_target_whose_values_other_rules_remove_is_polled_at_once() -> N
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)
         await watched.poller.replace(
-            [A], watched.upstream, parser=Parser(Layouts(("anzahl",))), rules=watched.poller._rules
+            [A], watched.upstream, parser=Parser(Layouts(calls=["anzahl"])), rules=watched.poller._rules
         )
         await watched.replace(A, rules=HASHED)
         await until(lambda: len(watched.lines("vspark_agent_calls_today")) == 2)

@@ -362,5 +362,6 @@ async def test_discovered_targets_are_probed_and_a_failed_discovery_is_reported(
         simulator.fail_path("/list/Co/orgs", fault=Fault.status(500))
         assert await probe(discovering, "Co/East", JSON, NOW, io.StringIO(), errors) == 0
         assert errors.getvalue() == (
-            "discovery failed (server_error) of Co: 500 Internal Server Error from V-Spark: check its log and load\n"
+            "discovery failed (server_error) of Co: V-Spark, or a proxy in front of it, fails: check its log "
+            "(status 500 Internal Server Error; it says: Internal Server Error)\n"
         )

@@ -1,7 +1,7 @@
 """Day records as the parser finds them, from decoded JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from exporter.stats.day_record import Findings, Part
@@ -19,7 +19,7 @@ def part(record: dict[str, Any], layouts: Layouts, path: str = "$") -> Part:
 
 
 def folder_day(
-    *records: dict[str, Any], names: Mapping[str, Sequence[str]] | None = None, findings: Findings | None = None
+    *records: dict[str, Any], names: Mapping[str, Any] | None = None, findings: Findings | None = None
 ) -> FolderDay:
     """Build the day of the folder "F" from records at `$[0]`, `$[1]` and so on."""
     layouts = Layouts(**(names or {}))

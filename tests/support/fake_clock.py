@@ -197,7 +197,7 @@ async def polling(clock: FakeClock, upstream: Upstream, *targets: Target) -> Asy
         targets,
         watched,
         store,
-        parser=Parser(Layouts((), (), ())),
+        parser=Parser(Layouts()),
         rules=AgentRules(enabled=True, max_per_folder=1000, include=".*", exclude=""),
         clock=clock,
         log=log,

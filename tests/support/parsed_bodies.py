@@ -1,11 +1,16 @@
 """Bodies of `/stats` parsed at once, without pauses, which are counted."""
 
+from datetime import date
 from typing import NamedTuple
 
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
 from exporter.stats.model import FolderDay
 from exporter.stats.parser import Requested
+
+
+def request_for(folder: str | None, day: date | None) -> Requested:
+    return Requested("DocTestCo", "DocTestCo-DocTesting", folder, day)
 
 
 class ParsedBody(NamedTuple):

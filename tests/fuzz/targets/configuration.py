@@ -16,7 +16,7 @@ from exporter.config.targets import make_targets, shard
 from exporter.config.units import Duration, format_duration, format_size
 from exporter.errors import ConfigError
 from exporter.exposition.agent_rules import AgentRules
-from exporter.stats.field_names import Layouts
+from exporter.polling.manager import make_parser
 from tests.fuzz.targets import AnyBytes
 from tests.fuzz.trees import Gardener
 
@@ -196,7 +196,7 @@ def _check_accepted(config: Config, *, secret: bool) -> None:
     AgentRules(
         enabled=agents.enabled, max_per_folder=agents.max_per_folder, include=agents.include, exclude=agents.exclude
     )
-    Layouts(config.stats_fields.calls, config.stats_fields.average_duration, config.stats_fields.agents)
+    make_parser(config.stats_fields)
 
 
 def _only_as_a_token(data: bytes) -> bool:

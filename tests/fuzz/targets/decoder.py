@@ -35,7 +35,8 @@ from tests.support.parsed_bodies import parsed
 SEPARATOR: Final = b"\x1e"
 DAY: Final = date(2026, 11, 23)
 NOW: Final = 1_795_453_200.0
-REQUESTS: Final = (Requested(None, DAY), Requested("A", DAY), Requested(None, None), Requested("A", None))
+OWNERS: Final = ('C"o', "O\\")
+REQUESTS: Final = tuple(Requested(*OWNERS, *each) for each in ((None, DAY), ("A", DAY), (None, None), ("A", None)))
 ANY_DIGITS: Final = 4000
 """Beyond it Python reads no integer."""
 
@@ -57,7 +58,20 @@ _NAMES: Final = (
         "count",
     ),
 )
-_KEYS: Final = (*_NAMES, "A", "B", "001", "20261123", "2026-11-23", "20261122", "", "_other", 'a"\\\n}', "é\u2028")
+_KEYS: Final = (
+    *_NAMES,
+    "A",
+    "B",
+    "001",
+    "20261123",
+    "2026-11-23",
+    "20261122",
+    "",
+    "_other",
+    *OWNERS,
+    'a"\\\n}',
+    "é\u2028",
+)
 _LEAVES: Final[tuple[Any, ...]] = (
     *(None, True, False, 0, 1, 7, -1, 0.5, 2**53, 2**53 + 1, 1e308, 5e-324, "", "0", "7", "1e1", "-0", "ok", "A", "B"),
     *(
@@ -148,7 +162,7 @@ def _check_by_the_rules(body: bytes, requested: Requested, outcome: _Outcome) ->
         answer = json.loads(body.strip().removeprefix(b"\xef\xbb\xbf").strip().decode(), parse_constant=_no_json)
         if len(body) > ANY_DIGITS:
             return
-        expected = reference.read(answer, requested.folder, requested.day)
+        expected = reference.read(answer, requested.folder, requested.day, OWNERS)
     except (ValueError, RefusedError) as error:
         raise AssertionError(f"not refused: {outcome}") from error
     except RecursionError:
@@ -182,7 +196,7 @@ class _Row:
 
     def __init__(self, requested: Requested) -> None:
         zone = ZoneInfo("US/Eastern") if requested.day else None
-        target = Target('C"o', "O\\", requested.folder, zone, 60.0, 300.0, LiteralToken("token"))
+        target = Target(*OWNERS, requested.folder, zone, 60.0, 300.0, LiteralToken("token"))
         rules = AgentRules(enabled=True, max_per_folder=3, include=".*", exclude="")
         self._requested = requested
         self._series = TargetSeries(target, Parser(Layouts()), rules, OrgSeries())

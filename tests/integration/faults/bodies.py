@@ -42,6 +42,31 @@ BODIES: Final = (
         "not_json",
         "$: the body has a lone surrogate, which is not a character",
     ),
+    _refused(
+        "CSV",
+        b"date,folder,calls\n20261123,A,7\n",
+        "not_json",
+        "$: the body looks like CSV, not JSON; check vspark.url",
+    ),
+    _refused(
+        "plain text",
+        b"Service is down",
+        "not_json",
+        "$: the body is plain text, not JSON; check vspark.url; it says: Service is down",
+    ),
+    _refused(
+        "agents where the records of folders should be",
+        b'{"A":{"00":{"calls":4},"01":{"calls":3}}}',
+        "unrecognized",
+        '$.A["00"]: ambiguous: several keys above this day record may be its folder',
+    ),
+    _refused("nothing but null", b'{"A":{"calls":null}}', "unrecognized", "$.A: expected day records, found only null"),
+    _refused(
+        "an error under keys of its own",
+        b'{"status":"failed","data":{"detail":"no such org"}}',
+        "unrecognized",
+        "$.data: expected a day record, found an object without a call count or agents; it says: failed; no such org",
+    ),
     _refused("JSON that is cut off", GOOD[:-3], "not_json", "$: Input data was truncated"),
     _refused("JSON, then more of it", GOOD + GOOD, "not_json", "$: JSON is malformed: trailing characters (byte 18)"),
     _refused(

@@ -139,14 +139,29 @@ MESSAGES: dict[str, list[str]] = {
     "stats_fields": [
         "4: stats_fields.calls[0]: 'Duration' already means average_duration",
         "4: stats_fields.calls[2]: a name must not be empty",
-        "5: stats_fields.average_duration[0]: 'total_duration' already means the total duration",
-        "5: stats_fields.average_duration[2]: 'date' already means a date",
+        "5: stats_fields.average_duration[0]: 'total_duration' already means total_duration",
+        "5: stats_fields.average_duration[2]: 'date' already means date",
         "5: stats_fields.average_duration[3]: 'stats' already means a wrapper",
         "6: stats_fields.agents[0]: 'An_Zahl' is duplicated: it is also stats_fields.calls[1]",
-        "6: stats_fields.agents[1]: 'name' already means a folder",
+        "6: stats_fields.agents[1]: 'name' already means agent_id and folder",
         "6: stats_fields.agents[2]: 'dauer' is duplicated: it is also stats_fields.average_duration[1]",
         "6: stats_fields.agents[3]: 'error' already means an error",
         "6: stats_fields.agents[4]: 'overall' already means an agent's record",
+        "7: stats_fields.agent_id[0]: 'day' already means date",
+        "7: stats_fields.agent_id[1]: 'folder' already means folder",
+        "7: stats_fields.agent_id[3]: 'N_A_M_E' is duplicated: it is also stats_fields.agent_id[2]",
+        "8: stats_fields.folder[0]: 'error' already means an error",
+        "8: stats_fields.folder[1]: 'an-zahl' is duplicated: it is also stats_fields.calls[1]",
+        "8: stats_fields.folder[2]: 'agent' already means agent_id",
+        "9: stats_fields.date[0]: 'Sum-Duration' already means total_duration",
+        "9: stats_fields.date[1]: 'tag' is duplicated: it is also stats_fields.total_duration[1]",
+        "9: stats_fields.date[2]: 'Tag' is duplicated: it is also stats_fields.total_duration[1]",
+        "9: stats_fields.date[3]: 'calls' already means calls",
+        "10: stats_fields.total_duration[0]: 'agentstats' already means agents",
+        (
+            "11: stats_fields.duration_unit: 'Minute' is not one of seconds, milliseconds, minutes; "
+            "did you mean 'minutes'?"
+        ),
     ],
     "stats_jq": [
         "3: stats_jq: is not a jq program: rows/1 is not defined (line 2 of the program, column 3)",
@@ -269,7 +284,16 @@ def test_the_shortest_file() -> None:
             ),
         ),
         agents=Agents(enabled=True, max_per_folder=1000, include=".*", exclude="", hash_key_file=None),
-        stats_fields=StatsFields(calls=(), average_duration=(), agents=()),
+        stats_fields=StatsFields(
+            calls=(),
+            average_duration=(),
+            total_duration=(),
+            agents=(),
+            agent_id=(),
+            folder=(),
+            date=(),
+            duration_unit="seconds",
+        ),
         stats_jq="",
     )
 
@@ -314,7 +338,14 @@ def test_every_key(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         agents=Agents(enabled=False, max_per_folder=1, include="[0-9]{3}", exclude="9.*", hash_key_file=file),
         stats_fields=StatsFields(
-            calls=("anzahl", "Volume"), average_duration=("mittlere-dauer",), agents=("Mitarbeiter",)
+            calls=("anzahl", "Volume"),
+            average_duration=("mittlere-dauer",),
+            total_duration=("Gesamtdauer",),
+            agents=("Mitarbeiter",),
+            agent_id=("name", "Bezeichnung"),
+            folder=("Ordner", "Bezeichnung"),
+            date=("Datum",),
+            duration_unit="milliseconds",
         ),
         stats_jq="{($folder): .report}\n",
     )

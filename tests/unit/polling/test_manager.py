@@ -1,4 +1,5 @@
 import asyncio
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -7,15 +8,17 @@ import structlog
 from structlog.testing import LogCapture
 
 from exporter.config.loaded import LoadedConfig
-from exporter.config.schema import Agents
+from exporter.config.schema import Agents, StatsFields
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
-from exporter.polling.manager import PollManager, make_rules
+from exporter.polling.manager import PollManager, make_parser, make_rules
 from exporter.polling.poller import Replaced
-from exporter.stats.model import AgentDay, AgentDays
+from exporter.stats.changes import ChangeTracker
+from exporter.stats.model import AgentDay, AgentDays, FolderDay
 from exporter.vspark.client import Client
 from tests.support.fake_clock import NOON, FakeClock
 from tests.support.finished_steps import finished
+from tests.support.parsed_bodies import parsed, request_for
 from tests.support.raw_servers import until
 
 
@@ -64,6 +67,18 @@ async def test_another_url_is_another_server(
         monkeypatch.setattr(manager.poller, "replace", replace)
         await manager.follow(plan(vspark))
     assert told == [new_server]
+
+
+def test_a_parser_knows_the_names_and_the_unit_of_the_configuration() -> None:
+    fields = StatsFields(
+        *(("anzahl",), ("mittel",), ("summe",), ("wer",), ("kennung",), ("ordner",), ("datum",)),
+        duration_unit="minutes",
+    )
+    agents = '[{"kennung":7,"anzahl":2,"summe":3},{"kennung":8,"anzahl":1}]'
+    body = f'[{{"ordner":"A","datum":"20261123","anzahl":3,"mittel":1,"wer":{agents}}}]'
+    tracker = ChangeTracker(make_parser(fields))
+    days, _, _ = parsed(tracker, body.encode(), request_for(None, date(2026, 11, 23)))
+    assert days == {"A": FolderDay("A", 3, 60.0, (AgentDay("7", 2, 90.0), AgentDay("8", 1)))}
 
 
 async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(

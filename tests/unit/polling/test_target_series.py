@@ -30,7 +30,7 @@ class Book:
 
     def __init__(self, target: Target, store: Store | None = None, org_series: OrgSeries | None = None) -> None:
         self.store = store or Store()
-        self.series = TargetSeries(target, Parser(Layouts((), (), ())), RULES, org_series or OrgSeries())
+        self.series = TargetSeries(target, Parser(Layouts()), RULES, org_series or OrgSeries())
 
     @property
     def has_values(self) -> bool:
@@ -101,6 +101,18 @@ FULL_TEXT = """
     vspark_agent_call_duration_average_seconds{agent="a1",company="C",folder="A",org="O"} 250.0
     vspark_day_start_timestamp_seconds{company="C",org="O"} 1.79541e+09
 """
+
+
+@pytest.mark.parametrize("folder", [None, "A"])
+def test_the_names_of_company_and_org_are_no_folders(folder: str | None) -> None:
+    book = Book(target_of("US/Eastern", folder))
+    book.take(b'{"C":{"O":{"A":{"calls":5}}}}')
+    calls = 'vspark_folder_calls_today{company="C",folder="A",org="O"} 5.0\n'
+    assert book.samples("vspark_folder_calls_today") == calls
+    with pytest.raises(DecodeError) as caught:
+        book.take(b'{"X":{"O":{"A":{"calls":7}}}}')
+    assert str(caught.value) == "$.X.O.A: ambiguous: several keys above this day record may be its folder"
+    assert book.samples("vspark_folder_calls_today") == calls
 
 
 def test_an_answer() -> None:

@@ -51,7 +51,7 @@ def test_rule_3_agents(agents: dict[str, Any]) -> None:
     "agents",
     [
         *({}, {"agents": None}, {"agents": {}}, {"agents": []}, {"agents": 0}, {"agents": 12}),
-        *({"agents": [None]}, {"agents": {"a": None}}, {"agents": "3", "a": {"x": 1}}),
+        *({"agents": {"a": None, "b": 0}}, {"agents": "3", "a": {"x": 1}, "b": None}),
         *({"a": {"calls": 1}}, {"agent": {"a": 1}}, {"agents": 1, "a": {"overall": {"overall": {"calls": 3}}}}),
     ],
 )

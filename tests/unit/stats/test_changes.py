@@ -29,10 +29,10 @@ from exporter.stats.field_names import (
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
 from tests.support.finished_steps import finished
-from tests.support.parsed_bodies import parsed
+from tests.support.parsed_bodies import parsed, request_for
 
 YESTERDAY, DAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
-ORG = Requested(None, DAY)
+ORG = request_for(None, DAY)
 
 
 def fresh() -> ChangeTracker:
@@ -100,14 +100,14 @@ def test_a_record_that_was_left_out_is_read_when_its_day_has_come() -> None:
     changes = fresh()
     body = as_bytes([record("A", 1, DAY), record("A", 2, TOMORROW), record("B", 3)])
     assert read(changes, body, ORG)[0] == {"A": FolderDay("A", 1), "B": FolderDay("B", 3)}
-    assert read(changes, body, Requested(None, TOMORROW)) == (
+    assert read(changes, body, request_for(None, TOMORROW)) == (
         {"A": FolderDay("A", 2), "B": FolderDay("B", 3)},
         Contents(TOMORROW, frozenset("AB")),
     )
 
 
 def test_the_latest_day_may_go_away_again() -> None:
-    changes, requested = fresh(), Requested(None, None)
+    changes, requested = fresh(), request_for(None, None)
     early, both = [record("A", 1, DAY)], [record("A", 1, DAY), record("A", 2, TOMORROW)]
     assert read(changes, as_bytes(early), requested) == ({"A": FolderDay("A", 1)}, Contents(DAY, frozenset("A")))
     assert read(changes, as_bytes(both), requested) == ({"A": FolderDay("A", 2)}, Contents(TOMORROW, frozenset("A")))
@@ -139,12 +139,12 @@ def test_a_body_that_is_left_in_the_middle_changes_nothing() -> None:
 
 def test_records_that_do_not_count_are_checked_and_left_out() -> None:
     body = [record("A", 1), record("B", 2), record("A", 3, YESTERDAY)]
-    assert read(fresh(), as_bytes(body), Requested("A", DAY)) == (
+    assert read(fresh(), as_bytes(body), request_for("A", DAY)) == (
         {"A": FolderDay("A", 1)},
         Contents(DAY, frozenset("A")),
     )
     with pytest.raises(DecodeError, match=r"^\$\[3\]\.calls: "):
-        read(fresh(), as_bytes([*body, record("C", 0.5, YESTERDAY)]), Requested("A", DAY))
+        read(fresh(), as_bytes([*body, record("C", 0.5, YESTERDAY)]), request_for("A", DAY))
 
 
 Outcome = tuple[dict[str, FolderDay], Contents] | tuple[str, str, str]
@@ -173,7 +173,7 @@ some_records = st.sampled_from(
     ]
 )
 some_requested = st.sampled_from(
-    [ORG, Requested(None, None), Requested("A", DAY), Requested("A", YESTERDAY), Requested("A", None)]
+    [ORG, request_for(None, None), request_for("A", DAY), request_for("A", YESTERDAY), request_for("A", None)]
 )
 some_steps = st.tuples(st.lists(some_records, max_size=4), some_requested, st.booleans())
 
@@ -373,6 +373,8 @@ class Writer:
             self.by_field, self.by_folder, self.by_date, self.by_folder_and_date, self.by_date_and_folder
         )(dated)
         for _ in range(self.random.randrange(3)):
+            if self.coin():
+                body = {self.one_of("DocTestCo", "DocTestCo-DocTesting"): body}
             body = self.blurred({self.spelled(*WRAPPERS): body} | self.one_of({}, {"success": True, "status": "ok"}))
         return body
 
@@ -420,7 +422,7 @@ def in_order(day: FolderDay) -> FolderDay:
 @settings(max_examples=100, deadline=None)
 def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: list[FolderDay], random: Random) -> None:
     writer = Writer(random)
-    requested = Requested(writer.one_of(None, None, model[0].folder), writer.one_of(DAY, DAY, None))
+    requested = request_for(writer.one_of(None, None, model[0].folder), writer.one_of(DAY, DAY, None))
     today = writer.one_of("20261123", "2026-11-23")
     dated = writer.one_of(
         {"": model}, {today: model}, {today: model, "20261122": other}, {"20261122": other, today: model}
@@ -436,7 +438,7 @@ def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: li
 @settings(max_examples=50, deadline=None)
 def test_a_bare_record_is_read_back(day: FolderDay, random: Random) -> None:
     body = Writer(random).record(day, {})
-    days, _ = read(fresh(), as_bytes(body), Requested(day.folder, DAY))
+    days, _ = read(fresh(), as_bytes(body), request_for(day.folder, DAY))
     assert {folder: in_order(day) for folder, day in days.items()} == {day.folder: in_order(day)}
 
 
@@ -526,7 +528,7 @@ def says_something(value: Any, key: str = "") -> bool:
     return value is not None and value is not True and (value is False or value != 0)
 
 
-@given(near | anything, st.sampled_from([ORG, Requested("A", DAY), Requested(None, None), Requested("A", None)]))
+@given(near | anything, st.sampled_from([ORG, request_for("A", DAY), request_for(None, None), request_for("A", None)]))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_json_is_read_or_rejected_and_garbage_is_never_a_zero(body: Any, requested: Requested) -> None:
     try:
@@ -566,7 +568,7 @@ def test_a_body_that_is_cut_off_is_not_json(length: int) -> None:
 
 
 def check_bytes(body: bytes) -> None:
-    for requested in (ORG, Requested("A", None)):
+    for requested in (ORG, request_for("A", None)):
         try:
             read(fresh(), body, requested)
         except DecodeError as error:

@@ -2,8 +2,9 @@ import pytest
 
 from exporter.errors import DecodeError
 from exporter.stats.field_names import ERRORS, WRAPPERS, Layout, Layouts, normalize
+from exporter.stats.values import durations_in
 
-EMPTY = Layout((), (), (), (), (), (), (), (), duplicate=None, pair=None)
+EMPTY = Layout((), (), (), (), (), (), (), (), duplicate=None, pair=None, durations=durations_in("seconds"))
 
 COUNTS = ["calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume"]
 AVERAGES = ["avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration"]
@@ -83,6 +84,7 @@ def test_keys_are_given_as_they_are_spelled() -> None:
         overall=("Over_All",),
         duplicate=None,
         pair=None,
+        durations=durations_in("seconds"),
     )
 
 
@@ -126,21 +128,33 @@ def test_count_and_mean_are_a_pair_if_there_is_nothing_to_choose(
 
 
 def test_extensions_come_before_all() -> None:
-    layouts = Layouts(calls=["Anrufe", "n"], average_duration=["Dauer"], agents=["Wer"])
-    layout = layouts["calls", "n", "avgduration", "agents", "WER", "dauer", "an_rufe"]
+    layouts = Layouts(
+        calls=["Anrufe", "n"],
+        average_duration=["Dauer"],
+        total_duration=["Summe"],
+        agents=["Wer"],
+        agent_id=["Kennung", "Bezeichnung"],
+        folder=["Ordner", "Bezeichnung"],
+        date=["Tag"],
+        duration_unit="minutes",
+    )
+    keys = "calls n avgduration agents WER dauer an_rufe totalduration summe name ID kennung bezeichnung ordner folder"
+    layout = layouts[(*keys.split(), "day", "TAG")]
     assert layout == Layout(
         counts=("an_rufe", "n", "calls"),
         averages=("dauer", "avgduration"),
-        totals=(),
+        totals=("summe", "totalduration"),
         agents=("WER", "agents"),
-        agent_ids=(),
-        folders=(),
-        days=(),
+        agent_ids=("kennung", "bezeichnung", "ID", "name"),
+        folders=("ordner", "bezeichnung", "folder", "name"),
+        days=("TAG", "day"),
         overall=(),
         duplicate=None,
         pair=None,
+        durations=durations_in("minutes"),
     )
     assert layouts["an_rufe", "dauer"].pair == ("an_rufe", "dauer")
+    assert layouts["an_rufe", "summe"].pair is None
 
 
 def test_an_extension_moves_a_name_of_the_rules_to_the_front() -> None:

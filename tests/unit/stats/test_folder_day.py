@@ -211,7 +211,13 @@ def test_a_deep_overall_is_no_matter() -> None:
 
 
 def test_rule_11_extensions() -> None:
-    names = {"calls": ["Anrufe"], "average_duration": ["Dauer"], "agents": ["Bearbeiter"]}
+    names = {
+        "calls": ["Anrufe"],
+        "average_duration": ["Dauer"],
+        "total_duration": ["Gesamtdauer"],
+        "agents": ["Bearbeiter"],
+        "agent_id": ["Kennung"],
+    }
     record = {
         "anrufe": 9,
         "calls": "ignored",
@@ -221,6 +227,41 @@ def test_rule_11_extensions() -> None:
         "agents": "ignored",
     }
     assert read(record, names=names) == FolderDay("F", 9, 10.0, (AgentDay("a", 1, 60.0), AgentDay("b", 3)))
+    listed = {"anrufe": 4, "bearbeiter": [{"kennung": 7, "id": "x", "calls": 4, "gesamtdauer": 20, "sumduration": "x"}]}
+    assert read(listed, names=names) == FolderDay("F", 4, None, (AgentDay("7", 4, 5.0),))
+
+
+@pytest.mark.parametrize("unit", ["milliseconds", "minutes"])
+@pytest.mark.parametrize("mean", [150, "150", 150.0])
+@pytest.mark.parametrize("listed", ["object", "list", "beside"])
+def test_rule_11_the_unit_of_plain_numbers(unit: str, mean: Any, listed: str) -> None:
+    seconds = {"milliseconds": 0.15, "minutes": 9000.0}[unit]
+    records = {
+        "a": {"calls": 2, "duration": mean},
+        "b": {"calls": 2, "duration": "0:02:30"},
+        "c": {"calls": 2, "sumduration": 300},
+        "d": {"calls": 2, "overall": {"duration": mean}},
+    }
+    shapes: dict[str, dict[str, Any]] = {
+        "object": {"agents": records},
+        "list": {"agents": [{"id": agent, **record} for agent, record in records.items()]},
+        "beside": {"agents": 4, **records},
+    }
+    expected = tuple(AgentDay(agent, 2, 150.0 if agent == "b" else seconds) for agent in "abcd")
+    names = {"duration_unit": unit}
+    assert read({"calls": 8, "duration": mean, **shapes[listed]}, names=names) == FolderDay("F", 8, seconds, expected)
+    assert read({"calls": 2, "sumduration": 300}, names=names) == FolderDay("F", 2, seconds)
+    assert read({"calls": 2, "sumduration": "0:05:00"}, names=names) == FolderDay("F", 2, 150.0)
+
+
+def test_rule_11_findings_state_the_unit() -> None:
+    found: Findings = {}
+    record = {"calls": 2, "duration": 1000, "agents": [{"id": 1, "calls": 2, "sumduration": 2000}]}
+    read(record, names={"duration_unit": "milliseconds"}, findings=found)
+    assert [finding for finding in found if "rule 2" in finding] == [
+        "rule 2: an agent's total duration, divided by the calls, from 'sumduration' (numbers are milliseconds)",
+        "rule 2: a folder's mean duration from 'duration' (numbers are milliseconds)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -68,3 +68,20 @@ def test_a_prefixed_error_keeps_its_reason(reason: str) -> None:
 )
 def test_a_text_is_quoted_up_to_a_white_space(value: object, expected: str) -> None:
     assert quotation(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((), ""),
+        ((None, " ", 7), ""),
+        (("failed", None, "no such\norg"), "; it says: failed; no such org"),
+        (("a", "b", "c", "d", "e", "f"), "; it says: a; b; c; d; e"),
+        (("x" * 201, "failed"), "; it says: failed"),
+        (("x" * 201, "y" * 201), "; it says: …"),
+        (("x" * 190, "y" * 11, "z" * 10), f"; it says: {'x' * 190}; {'z' * 10}"),
+        (("x" * 190, "yy " * 10), f"; it says: {'x' * 190}; yy yy yy …"),
+    ],
+)
+def test_several_texts_share_the_length_of_one(values: tuple[object, ...], expected: str) -> None:
+    assert quotation(*values) == expected

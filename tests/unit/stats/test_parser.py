@@ -22,15 +22,37 @@ from exporter.stats.field_names import (
 )
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
-from tests.support.parsed_bodies import ParsedBody, parsed
+from tests.support.parsed_bodies import ParsedBody, parsed, request_for
 from tests.support.repository import ROOT
 
 DAY = date(2026, 11, 23)
-ORG = Requested(None, DAY)
-FOLDER = Requested("A", DAY)
+ORG = request_for(None, DAY)
+FOLDER = request_for("A", DAY)
 A5 = FolderDay("A", 5)
 B7 = FolderDay("B", 7)
 READING = (ROOT / "docs" / "stats-format.md").read_text(encoding="utf-8")
+
+NEITHER = "expected a day record, found an object without a call count or agents"
+BESIDE = "expected a day record like those next to it"
+OWNER = "ambiguous: the requested company or org, or a folder of the same name?"
+SEVERAL = "ambiguous: several keys above this day record may be its folder"
+NULL = "expected day records, found only null"
+NULL_AGENTS = "expected agents, found only null"
+NO_COUNT = "this agent's record has no call count"
+WRAPPER = "a wrapper next to another list or object; a wrapper must be the only one in its object"
+AGENTS_OR_RECORD = "ambiguous: agents by their ids, or a record of its own?"
+AGENT_OR_RECORDS = "ambiguous: an agent's record, or day records under this key?"
+NUMBER_BESIDE = "ambiguous: agents, or a folder of this name?"
+AN_ERROR = "an error in place of day records"
+IN_PLACE = "expected day records, found only this value"
+NO_FOLDER = "this day record names no folder; list the org's folders in the configuration"
+OTHER_FOLDER = "no day record is of the requested folder; check its name in the configuration"
+SPELLED = "this field is present in two spellings, so its value is ambiguous"
+A_COUNT = "expected a number of calls, found"
+A_DATE = "expected a date, YYYYMMDD or YYYY-MM-DD"
+A_FOLDER = "expected a folder name (a text that is not empty)"
+NO_AGENTS = "expected a call count or agents, found neither"
+DEEP = "nested more than 16 levels deep"
 
 
 def parse(body: bytes, requested: Requested, known: Parser | None = None) -> ParsedBody:
@@ -78,7 +100,12 @@ def rejected(body: Any, requested: Requested) -> tuple[str, str, str]:
         ({"error": None, "stats": None, "data": [{"folder": "A", "calls": 5}]}, [A5]),
         ({"total": 9, "20261123": {"A": {"calls": 5}}}, [A5]),
         ({"total": 9, "X": [{"folder": "A", "calls": 5}]}, [A5]),
-        ({"total": 9, "X": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"total": 9, "DocTestCo": {"A": {"calls": 5}, "B": {"calls": 7}}}, [A5, B7]),
+        ({"DocTestCo": {"DocTestCo-DocTesting": {"A": {"calls": 5}, "B": {"calls": 7}}}}, [A5, B7]),
+        ({"DocTestCo-DocTesting": {"20261123": [{"A": {"calls": 5}}, {"B": {"calls": 7}}]}}, [A5, B7]),
+        ({"A": {"DocTestCo-DocTesting": {"calls": 5}}, "B": {"data": {"DocTestCo": {"calls": 7}}}}, [A5, B7]),
+        ({"X": {"Y": [{"folder": "A", "calls": 5}, {"folder": "B", "calls": 7}]}}, [A5, B7]),
+        ([{"folder": "DocTestCo", "calls": 5}], [FolderDay("DocTestCo", 5)]),
         ([{"folder": "stats", "calls": 1}], [FolderDay("stats", 1)]),
         ([{"folder": "20261123", "calls": 1}], [FolderDay("20261123", 1)]),
         ({"error": {"calls": 1}}, [FolderDay("error", 1)]),
@@ -116,6 +143,9 @@ def test_rules_4_and_6_an_answer_to_a_request_for_an_org(body: Any, days: list[F
         {"20261123": {"calls": 2}, "A": {"calls": 3}},
         {"stats": {"calls": 5}},
         {"stats": {"data": [{"calls": 5}]}},
+        {"DocTestCo": {"DocTestCo-DocTesting": {"calls": 5}}},
+        {"DocTestCo": {"DocTestCo-DocTesting": {"A": [{"calls": 5}]}}},
+        {"X": {"Y": {"folder": "A", "calls": 5}}},
         [{"calls": 2}, {"folder": "A", "calls": 3}, {"folder": "B", "calls": 9}],
         {"count": 1, "folder": "A", "stats": [{"calls": 5}]},
         {"name": "anything", "stats": [{"calls": 5}]},
@@ -143,20 +173,64 @@ def test_rules_4_and_6_an_answer_to_a_request_for_a_folder(body: Any) -> None:
         ([{"folder": "A", "date": "20261122", "calls": 5}], ORG, []),
         ([{"date": "20261122", "calls": 5}], FOLDER, []),
         ([{"date": "20261122", "calls": 5}, {"folder": "B", "calls": 7}], FOLDER, []),
-        ([{"folder": "A", "date": "20261122", "calls": 5}], Requested(None, None), [A5]),
-        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, Requested(None, None), [A5]),
+        ([{"folder": "A", "date": "20261122", "calls": 5}], request_for(None, None), [A5]),
+        ({"20261122": {"A": {"calls": 1}}, "20261123": {"A": {"calls": 5}}}, request_for(None, None), [A5]),
         (
             {"20261123": {"A": {"calls": 5}}, "20261122": {"A": {"calls": 1}, "B": {"calls": 7}}},
-            Requested(None, None),
+            request_for(None, None),
             [A5],
         ),
-        ({"20261123": {"B": {"calls": 5}}, "20261122": {"A": {"calls": 1}}}, Requested("A", None), []),
-        ({"A": {"calls": 5}, "B": {"calls": 7}}, Requested(None, None), [A5, B7]),
-        ({"calls": 5}, Requested("A", None), [A5]),
+        ({"20261123": {"B": {"calls": 5}}, "20261122": {"A": {"calls": 1}}}, request_for("A", None), []),
+        ({"A": {"calls": 5}, "B": {"calls": 7}}, request_for(None, None), [A5, B7]),
+        ({"calls": 5}, request_for("A", None), [A5]),
     ],
 )
 def test_rule_5_the_day(body: Any, requested: Requested, days: list[FolderDay]) -> None:
     assert read(body, requested) == days
+
+
+GERMAN: dict[str, Any] = {
+    "calls": ["Anrufe"],
+    "total_duration": ["Gesamtdauer"],
+    "agents": ["Mitarbeiter"],
+    "agent_id": ["Kennung"],
+    "folder": ["Ordner", "Projekt"],
+    "date": ["Datum"],
+    "duration_unit": "minutes",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "days"),
+    [
+        ([{"Ordner": "A", "Datum": "20261123", "Anrufe": 5}, {"ordner": "B", "Datum": "20261122", "Anrufe": 7}], [A5]),
+        ([{"Projekt": "A", "folder": "X", "name": 7, "datum": "20261123", "date": "x", "Anrufe": 5}], [A5]),
+        ([{"Projekt": "X", "Ordner": "A", "Anrufe": 5}], [A5]),
+        ({"20261122": {"A": {"Datum": "20261123", "Anrufe": 5}}}, [A5]),
+        (
+            [{"Ordner": "A", "Mitarbeiter": [{"Kennung": 7, "name": "Anna", "Anrufe": 5, "Gesamtdauer": 10}]}],
+            [FolderDay("A", 5, 120.0, (AgentDay("7", 5, 120.0),))],
+        ),
+    ],
+)
+def test_rule_11_the_names_of_an_installation(body: Any, days: list[FolderDay]) -> None:
+    found, _, _ = parse(json.dumps(body).encode(), ORG, Parser(Layouts(**GERMAN)))
+    assert list(found.values()) == days
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        ([{"Ordner": 7, "Anrufe": 5}], "$[0].Ordner", "expected a folder name (a text that is not empty)"),
+        ([{"Ordner": "A", "Datum": "heute", "Anrufe": 5}], "$[0].Datum", "expected a date, YYYYMMDD or YYYY-MM-DD"),
+        ({"Ordner": "B", "X": [{"Anrufe": 5}]}, "$.Ordner", "contradicts the day record at $.X[0]"),
+        ({"A": {"Anrufe": None, "x": []}}, "$.A.Anrufe", NULL),
+    ],
+)
+def test_rule_11_names_of_an_installation_are_read_as_strictly(body: Any, path: str, message: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        parse(json.dumps(body).encode(), ORG, Parser(Layouts(**GERMAN)))
+    assert (caught.value.reason, caught.value.path, caught.value.message) == ("unrecognized", path, message)
 
 
 def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> None:
@@ -168,20 +242,89 @@ def test_rule_7_records_of_one_folder_and_day_add_up_wherever_they_stand() -> No
     assert read(body, ORG) == [FolderDay("A", 8, 40.0, (AgentDay("x", 4, 40.0),))]
 
 
-@pytest.mark.parametrize("requested", [ORG, FOLDER, Requested(None, None), Requested("A", None)])
+@pytest.mark.parametrize("requested", [ORG, FOLDER, request_for(None, None), request_for("A", None)])
 @pytest.mark.parametrize(
     "body",
     [
-        *([], {}, [[]], [{}], [None], [[], {}, None], {"A": []}, {"A": {}, "B": []}, {"A": None}, {"20261123": []}),
-        *({"stats": []}, {"data": {}}, {"results": {"folders": []}}, {"stats": None}),
+        *([], {}, [[]], [{}], [[], {}, None], {"A": []}, {"A": {}, "B": []}, {"20261123": []}, b"[ ]", b"{ \n }"),
+        *({"A": [], "B": None}, [[], {"A": [{}]}], {"X": {"Y": []}}, {"DocTestCo": {"DocTestCo-DocTesting": {}}}),
+        *({"stats": []}, {"data": {}}, {"results": {"folders": []}}, {"stats": None, "data": []}),
         *({"status": "OK", "stats": []}, {"message": "Success", "code": 200, "data": {}}),
         *({"success": True, "stats": []}, {"count": 0, "data": []}, {"total": 0.0, "data": {}}),
-        *({"error": "", "data": []}, {"error": False, "data": []}, {"errors": 0, "data": []}, {"error": None}),
-        *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"calls": None}),
+        *(
+            {"error": "", "data": []},
+            {"error": False, "data": []},
+            {"errors": 0, "data": []},
+            {"error": None, "data": {}},
+        ),
+        *({"date": "20261123", "stats": []}, {"folder": "A", "stats": {}}, {"date": None, "folder": None, "stats": []}),
     ],
 )
 def test_rule_9_an_empty_answer_means_no_calls(body: Any, requested: Requested) -> None:
     assert read(body, requested) == []
+
+
+@pytest.mark.parametrize("requested", [ORG, FOLDER, request_for(None, None), request_for("A", None)])
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        # The whole answer, a wrapper, a folder or a day that holds nothing but null.
+        ({"calls": None}, "$", NULL),
+        ({"data": None}, "$", NULL),
+        ({"A": None}, "$", NULL),
+        ({"A": None, "B": None}, "$", NULL),
+        ({"error": None}, "$", NULL),
+        ({"folder": None, "date": None, "calls": None, "agents": None}, "$", NULL),
+        ({"stats": {"data": None}}, "$.stats", NULL),
+        ({"Test01": {"calls": None, "agents": None}}, "$.Test01", NULL),
+        ({"A": {"20261123": None}}, "$.A", NULL),
+        ({"20261123": {"A": {"calls": None}}}, '$["20261123"].A', NULL),
+        ({"DocTestCo": {"DocTestCo-DocTesting": {"A": None}}}, '$.DocTestCo["DocTestCo-DocTesting"]', NULL),
+        (b'{ "calls" : null }', "$", NULL),
+        # Inside lists.
+        ([None], "$", NULL),
+        ([None, None], "$", NULL),
+        ([[None]], "$[0]", NULL),
+        ([{"calls": None}], "$[0]", NULL),
+        ([{}, {"calls": None}], "$[1]", NULL),
+        ({"stats": [None]}, "$.stats", NULL),
+        ({"stats": [{"calls": None, "agents": None}]}, "$.stats[0]", NULL),
+        ({"A": [], "B": [None]}, "$.B", NULL),
+        ({"A": [{"20261123": [{"calls": None}]}]}, '$.A[0]["20261123"][0]', NULL),
+        # Next to what names the record, but counts nothing.
+        ({"folder": "A", "calls": None}, "$", NEITHER),
+        ([{"date": "20261123", "calls": None}], "$[0]", NEITHER),
+        ({"status": "ok", "data": None}, "$", NEITHER),
+        # Next to an empty list or object, which would be "no calls" without the null.
+        ({"folder": "A", "calls": None, "history": []}, "$.calls", NULL),
+        ([{"N-Calls": None, "x": {}}], '$[0]["N-Calls"]', NULL),
+        ({"A": {"agents": None, "x": []}}, "$.A.agents", NULL),
+        ({"calls": None, "agents": []}, "$", NO_AGENTS),
+        # Agents.
+        ({"A": {"agents": {"x": None}}}, "$.A.agents", NULL_AGENTS),
+        ([{"folder": "A", "calls": 5, "agents": [None]}], "$[0].agents", NULL_AGENTS),
+        ([{"folder": "A", "calls": 5, "agents": {"x": None, "y": None}}], "$[0].agents", NULL_AGENTS),
+        ([{"folder": "A", "calls": 5, "agents": {"x": {"calls": None}}}], "$[0].agents[agent 1]", NO_COUNT),
+        ([{"folder": "A", "agents": 1, "x": {"calls": None}}], "$[0].x", NULL),
+    ],
+)
+def test_rule_9_null_is_not_empty(body: Any, requested: Requested, path: str, message: str) -> None:
+    if path == "$" and message == NO_AGENTS and requested.folder is None:
+        message = f"{NO_FOLDER} (it is a day record because of its agents in 'agents')"
+    assert rejected(body, requested) == ("unrecognized", path, message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"folder": "A", "calls": 5, "agents": None}, None],
+        {"A": {"calls": 5, "duration": None}, "B": None},
+        {"error": None, "calls": None, "data": [{"folder": "A", "calls": 5}]},
+        [{"folder": "A", "calls": 5, "agents": []}, {"agents": {"x": None, "y": 0}, "folder": "A"}],
+    ],
+)
+def test_rule_8_null_next_to_records_is_missing(body: Any) -> None:
+    assert read(body, ORG) == [A5]
 
 
 @pytest.mark.parametrize(
@@ -194,26 +337,8 @@ def test_rule_9_an_empty_answer_means_no_calls(body: Any, requested: Requested) 
 )
 def test_the_day_that_the_values_are_of(body: Any, day: date | None) -> None:
     raw = json.dumps(body).encode()
-    assert parse(raw, Requested(None, None))[1].day == day
+    assert parse(raw, request_for(None, None))[1].day == day
     assert parse(raw, ORG).contents.day == DAY
-
-
-NEITHER = "expected a day record, found an object without a call count or agents"
-BESIDE = "expected a day record like those next to it"
-WRAPPER = "a wrapper next to another list or object; a wrapper must be the only one in its object"
-AGENTS_OR_RECORD = "ambiguous: agents by their ids, or a record of its own?"
-AGENT_OR_RECORDS = "ambiguous: an agent's record, or day records under this key?"
-NUMBER_BESIDE = "ambiguous: agents, or a folder of this name?"
-AN_ERROR = "an error in place of day records"
-IN_PLACE = "expected day records, found only this value"
-NO_FOLDER = "this day record names no folder; list the org's folders in the configuration"
-OTHER_FOLDER = "no day record is of the requested folder; check its name in the configuration"
-SPELLED = "this field is present in two spellings, so its value is ambiguous"
-A_COUNT = "expected a number of calls, found"
-A_DATE = "expected a date, YYYYMMDD or YYYY-MM-DD"
-A_FOLDER = "expected a folder name (a text that is not empty)"
-NO_AGENTS = "expected a call count or agents, found neither"
-DEEP = "nested more than 16 levels deep"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +377,19 @@ DEEP = "nested more than 16 levels deep"
         ({"folder": "A", "X": [{"calls": 5}]}, ORG, "$.folder", "contradicts the day record at $.X[0]"),
         ({"folder": "B", "stats": [{"calls": 5}]}, FOLDER, "$.folder", "contradicts the day record at $.stats[0]"),
         ({"folder": "A", "X": [{"folder": "B", "calls": 5}]}, ORG, "$.folder", "contradicts the day record at $.X[0]"),
+        ({"Test01": {"00": {"calls": 1}}}, ORG, '$.Test01["00"]', SEVERAL),
+        ({"Test01": {"00": {"calls": 1}}}, request_for("Test01", DAY), '$.Test01["00"]', SEVERAL),
+        ({"Test01": {"00": {"calls": 1}}}, request_for("00", DAY), '$.Test01["00"]', SEVERAL),
+        ({"A": {"A": {"calls": 1}}}, FOLDER, "$.A.A", SEVERAL),
+        ({"20261123": {"Test01": [{"00": {"calls": 1}}]}}, ORG, '$["20261123"].Test01[0]["00"]', SEVERAL),
+        ({"Test01": {"20261123": {"00": {"calls": 1}}}}, ORG, '$.Test01["20261123"]["00"]', SEVERAL),
+        ({"Test01": {"00": {"date": "20261122", "calls": 1}}}, ORG, '$.Test01["00"]', SEVERAL),
+        ({"DocTestCo": {"X": {"Test01": {"calls": 1}}}}, ORG, "$.DocTestCo.X.Test01", SEVERAL),
+        ({"doctestco": {"Test01": {"calls": 1}}}, ORG, "$.doctestco.Test01", SEVERAL),
+        ({"A": {"total": 9, "X": {"B": {"calls": 1}}}}, ORG, "$.A.X.B", SEVERAL),
+        ({"DocTestCo": {"calls": 5}}, ORG, "$.DocTestCo", NO_FOLDER),
+        ({"DocTestCo": {"calls": 5}, "A": {"calls": 7}}, ORG, "$.DocTestCo", OWNER),
+        ({"A": {"calls": 5}, "DocTestCo-DocTesting": {"calls": 7}}, FOLDER, '$["DocTestCo-DocTesting"]', OWNER),
         # Rule 5.
         ([{"folder": "A", "date": "today", "calls": 5}], ORG, "$[0].date", A_DATE),
         ([{"folder": "A", "day": "23.11.2026", "calls": 5}], ORG, "$[0].day", A_DATE),
@@ -267,7 +405,7 @@ DEEP = "nested more than 16 levels deep"
         ),
         (
             [{"folder": "A", "date": "20261123", "calls": 5}, {"folder": "B", "calls": 7}],
-            Requested(None, None),
+            request_for(None, None),
             "$[1]",
             "this day record has no date, but others have one",
         ),
@@ -283,7 +421,7 @@ DEEP = "nested more than 16 levels deep"
         ({"A": {"20261123": {"calls": 5}, "20261122": 7}}, ORG, '$.A["20261122"]', BESIDE),
         ({"20261123": 5, "A": [{"folder": "A", "calls": 1}]}, ORG, '$["20261123"]', BESIDE),
         ([{"folder": "A", "calls": 5}, 7], ORG, "$[1]", "expected a day record (an object)"),
-        (["A"], ORG, "$[0]", "expected a day record (an object)"),
+        (["A"], ORG, "$[0]", "expected a day record (an object); it says: A"),
         ({"A": [True]}, ORG, "$.A[0]", "expected a day record (an object)"),
         ({"overall": {"calls": 5}}, FOLDER, "$.overall", "this name is read only in an agent's record"),
         ({"A": {"Overall": {"calls": 5}}}, ORG, "$.A.Overall", "this name is read only in an agent's record"),
@@ -304,7 +442,19 @@ DEEP = "nested more than 16 levels deep"
         ("no calls", ORG, "$", "expected day records (a list or an object); it says: no calls"),
         (7, ORG, "$", "expected day records (a list or an object)"),
         ({"error": "x"}, FOLDER, "$", f"{NEITHER}; it says: x"),
-        ({"status": "x", "code": 5, "Error": " ", "message": "y"}, FOLDER, "$", f"{NEITHER}; it says: y"),
+        ({"status": "x", "code": 5, "Error": " ", "message": "y"}, FOLDER, "$", f"{NEITHER}; it says: y; x"),
+        ({"status": "failed", "code": 5, "reason": "x"}, FOLDER, "$", f"{NEITHER}; it says: failed; x"),
+        ({"detail": "Org unknown", "data": []}, ORG, "$.detail", f"{IN_PLACE}; it says: Org unknown"),
+        ({"status": "failed", "data": {"code": 5, "detail": "x"}}, ORG, "$.data", f"{NEITHER}; it says: failed; x"),
+        ({"data": {"A": {"foo": 1}}, "reason": "x"}, ORG, "$.data.A", f"{NEITHER}; it says: x"),
+        ({"data": [None], "reason": "x"}, ORG, "$.data", f"{NULL}; it says: x"),
+        ({"data": {"x": None}, "reason": "x"}, ORG, "$.data", f"{NULL}; it says: x"),
+        ({"reason": "x", "data": {"calls": None, "x": []}}, ORG, "$.data.calls", f"{NULL}; it says: x"),
+        ({"error": [], "reason": "x"}, ORG, "$.error", f"{AN_ERROR}; it says: x"),
+        ({"data": [{"folder": "A", "calls": 5}], "reason": "x", "x": {}}, ORG, "$.data", WRAPPER),
+        ([{"folder": "A", "calls": 5}, {"reason": "x"}], ORG, "$[1]", NEITHER),
+        ([{"folder": "A", "calls": 5}, {"message": "x"}], ORG, "$[1]", f"{NEITHER}; it says: x"),
+        ([{"folder": "A", "mitarbeiter": "Anna", "anzahl": 5}], ORG, "$[0]", NEITHER),
         ({"error": {"code": 5, "message": "x"}}, FOLDER, "$.error", f"{NEITHER}; it says: x"),
         ({"error": True}, FOLDER, "$", NEITHER),
         ({"message": "Company not found"}, ORG, "$", f"{NEITHER}; it says: Company not found"),
@@ -312,12 +462,12 @@ DEEP = "nested more than 16 levels deep"
         ({"error": {"code": 5}}, ORG, "$.error", NEITHER),
         ({"error": {}}, ORG, "$.error", AN_ERROR),
         ({"Errors": []}, FOLDER, "$.Errors", AN_ERROR),
-        ({"errors": ["x"]}, FOLDER, "$.errors[0]", "expected a day record (an object)"),
+        ({"errors": ["x"]}, FOLDER, "$.errors[0]", "expected a day record (an object); it says: x"),
         ({"error": [], "A": {"calls": 5}}, ORG, "$.error", AN_ERROR),
         ({"error": "x", "stats": []}, FOLDER, "$.error", f"{IN_PLACE}; it says: x"),
         ({"error": "x", "stats": [{"folder": "A", "calls": 5}]}, ORG, "$.error", f"{IN_PLACE}; it says: x"),
         ({"errors": 1, "data": [{"folder": "A", "calls": 5}]}, ORG, "$.errors", IN_PLACE),
-        ({"status": "fail", "stats": []}, ORG, "$.status", IN_PLACE),
+        ({"status": "fail", "stats": []}, ORG, "$.status", f"{IN_PLACE}; it says: fail"),
         ({"message": "Org not found", "data": {}}, ORG, "$.message", f"{IN_PLACE}; it says: Org not found"),
         ({"success": False, "data": []}, ORG, "$.success", IN_PLACE),
         ({"code": 404, "data": []}, ORG, "$.code", IN_PLACE),
@@ -347,6 +497,8 @@ def test_a_hundred_thousand_brackets_are_rejected(part: bytes, *, closed: bool) 
 
 
 HTML = "the body is an HTML or XML page, perhaps of a proxy or a login; check vspark.url"
+CSV = "the body looks like CSV, not JSON; check vspark.url"
+PLAIN = "the body is plain text, not JSON; check vspark.url"
 DUPLICATE = "a key of this object is duplicated, so its value is ambiguous"
 LONE = "the body has a lone surrogate, which is not a character"
 
@@ -361,6 +513,17 @@ LONE = "the body has a lone surrogate, which is not a character"
         (b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>", HTML),
         (b" \xef\xbb\xbf\n<?xml version='1.0'?>", HTML),
         (b"<", HTML),
+        (b"date,folder,calls\n20261123,Test01,5\n", CSV),
+        (b'"date";"folder";"calls"\r\n"20261123";"Test01";5', CSV),
+        (b"20261123\tTest01\t5\n20261123\tTest02\t7", CSV),
+        (b"\xef\xbb\xbfdate,folder,calls", CSV),
+        (b"Not Found", f"{PLAIN}; it says: Not Found"),
+        (b"Not found, sorry", f"{PLAIN}; it says: Not found, sorry"),
+        (b"calls, all: 5\nagents: 3", f"{PLAIN}; it says: calls, all: 5 agents: 3"),
+        (b"NaN", f"{PLAIN}; it says: NaN"),
+        (b"\x00[]", f"{PLAIN}; it says: \\x00[]"),
+        (b"x" * 300, f"{PLAIN}; it says: …"),
+        (b"gone " * 100_000, f"{PLAIN}; it says: {' '.join(['gone'] * 40)} …"),
         (b'{"folder":"A","calls":5,"x":"\xff"}', "the body is not UTF-8 at byte 29"),
         (b'{"calls":5,"\xc3":1}', "the body is not UTF-8 at byte 12"),
         (b'{"calls":5,"x":"\xed\xa0\x80"}', "the body is not UTF-8 at byte 16"),
@@ -659,13 +822,15 @@ def examples(section: str) -> list[str]:
 
 @pytest.mark.parametrize("section", ["## In short", "### 1. ", "### 2. ", "### 3. ", "### 6. "])
 def test_the_examples_of_the_documentation_are_read(section: str) -> None:
-    found = [read(example.encode(), Requested("Test01", DAY)) for example in examples(section)]
+    found = [read(example.encode(), request_for("Test01", DAY)) for example in examples(section)]
     assert {(day.folder, day.calls) for days in found for day in days} == {("Test01", 12)}
     assert all(map(len, found))
 
 
 def test_the_empty_examples_of_the_documentation_are_no_calls() -> None:
-    assert [read(example.encode(), ORG) for example in examples("### 9. ")] == [[], [], [], []]
+    empty, null = examples("### 9. ")[:4], examples("### 9. ")[4:]
+    assert [read(example.encode(), ORG) for example in empty] == [[], [], [], []]
+    assert [rejected(example.encode(), ORG)[2] for example in null] == [NULL, NULL, NULL, NULL]
 
 
 def test_the_names_in_the_documentation_are_those_that_are_read() -> None:

@@ -54,3 +54,27 @@ def test_a_duplicated_id_is_rejected(twice: bytes, known: dict[str, Any]) -> Non
     with pytest.raises(DecodeError) as caught:
         decoder_that_knows(known).decode(Raw(b"{%b}" % twice), "$.agents")
     assert str(caught.value) == "$.agents: a key of this object is duplicated, so its value is ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("duration", "other", "seconds"),
+    [
+        (1500, 250, [1.5, 0.25]),
+        ("1500", "0:00:02", [1.5, 2.0]),
+        (1500.0, "0:02", [1.5, 2.0]),
+        (None, 1000, [None, 1.0]),
+    ],
+)
+def test_columns_are_in_seconds(duration: Any, other: Any, seconds: list[float | None]) -> None:
+    decoder = ColumnDecoder(Layouts(duration_unit="milliseconds"))
+    decoder.decode(as_raw({"x": RECORD}), "$")
+    uniform = decoder.decode(as_raw({"a": RECORD | {"duration": duration}, "b": RECORD | {"duration": other}}), "$")
+    assert isinstance(uniform, UniformAgents)
+    assert uniform.columns.average_seconds == seconds
+
+
+def test_a_column_that_gets_out_of_range_is_only_decoded() -> None:
+    decoder = ColumnDecoder(Layouts(duration_unit="minutes"))
+    decoder.decode(as_raw({"x": RECORD}), "$")
+    agents = {"a": RECORD | {"duration": 2**52}}
+    assert decoder.decode(as_raw(agents), "$") == agents

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.stats import values
+from exporter.stats.values import durations_in
 
 MOST = 2**53
+SECONDS = durations_in("seconds")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_another_value_is_not_a_count(value: Any, found: str) -> None:
     ],
 )
 def test_a_duration_is_read_in_seconds(value: Any, seconds: float) -> None:
-    found = values.seconds(value)
+    found = SECONDS.seconds(value)
     assert (found, type(found)) == (seconds, float)
 
 
@@ -162,15 +164,54 @@ def test_a_duration_is_read_in_seconds(value: Any, seconds: float) -> None:
 def test_another_value_is_not_a_duration(value: Any, found: str) -> None:
     for _ in range(2):  # the seconds that are kept of texts must not let it through
         with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
-            values.seconds(value)
+            SECONDS.seconds(value)
         expected = "a duration (seconds, MM:SS or H:MM:SS)" if found == "another text" else "a duration"
         assert str(caught.value) == f"expected {expected}, found {found}"
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "seconds"),
+    [
+        ("milliseconds", 227_500, 227.5),
+        ("milliseconds", 1, 0.001),
+        ("milliseconds", "227500", 227.5),
+        ("milliseconds", "2.5e3", 2.5),
+        ("milliseconds", 0, 0.0),
+        ("milliseconds", "0:03:47.5", 227.5),
+        ("milliseconds", "3:47", 227.0),
+        ("minutes", 3.5, 210.0),
+        ("minutes", "3.5", 210.0),
+        ("minutes", "0:03:47", 227.0),
+        ("minutes", "90:00", 5400.0),
+        ("minutes", MOST // 60, MOST // 60 * 60.0),
+    ],
+)
+def test_the_unit_applies_to_plain_numbers_only(unit: str, value: Any, seconds: float) -> None:
+    for _ in range(2):  # converted, then known
+        assert durations_in(unit).seconds(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (MOST // 60 + 1, "expected a duration, found a number out of range"),
+        (str(MOST), "expected a duration, found a number out of range"),
+        (10**399, "expected a duration, found a number out of range"),
+        (-1, "expected a duration, found a negative number"),
+        (True, "expected a duration, found a boolean"),
+        ("1h", "expected a duration (minutes, MM:SS or H:MM:SS), found another text"),
+    ],
+)
+def test_another_value_is_not_a_number_of_minutes(value: Any, message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
+        durations_in("minutes").seconds(value)
+    assert str(caught.value) == message
+
+
 def test_a_bounded_number_of_durations_is_remembered() -> None:
     for number in range(20_100):
-        assert values.seconds(f"{number}.25") == number + 0.25
-        assert len(values.SECONDS_OF_TEXT) <= 20_000
+        assert SECONDS.seconds(f"{number}.25") == number + 0.25
+        assert len(SECONDS.of_text) <= 20_000
 
 
 @pytest.mark.parametrize(
@@ -246,7 +287,7 @@ def test_another_value_is_not_an_agent_id(value: Any, found: str) -> None:
     assert str(caught.value) == f"expected an agent id (a text or a whole number), found {found}"
 
 
-@pytest.mark.parametrize("read", [values.count, values.seconds, values.day, values.folder, values.agent_id])
+@pytest.mark.parametrize("read", [values.count, SECONDS.seconds, values.day, values.folder, values.agent_id])
 def test_no_message_repeats_the_value(read: Callable[[Any], object]) -> None:
     secret = ["hunter2"]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is looked at
@@ -275,13 +316,13 @@ def test_a_duration_is_the_same_in_each_way_of_writing(hours: int, minutes: int,
         f"{hours:03}:{minutes:02}:{seconds:02}{fraction}",
         f"{hours * 60 + minutes}:{seconds:02}{fraction}",
     )
-    assert {values.seconds(value) for value in (*clocks, expected, str(expected))} == {expected}
+    assert {SECONDS.seconds(value) for value in (*clocks, expected, str(expected))} == {expected}
 
 
 @given(st.text(max_size=12) | st.text(alphabet="0123456789:.-eE+ \n", max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_a_value_in_range_or_a_value_error(text: str) -> None:
-    for read, most in ((values.count, MOST), (values.seconds, float(MOST))):
+    for read, most in ((values.count, MOST), (SECONDS.seconds, float(MOST))):
         try:
             value = read(text)
         except ValueError as error:
