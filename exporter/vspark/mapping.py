@@ -158,6 +158,9 @@ class _Worker:
         """End the process, and wait until it has ended."""
         with suppress(ProcessLookupError):
             self._process.kill()
+        # asyncio waits for the end of the output too, and it does not come while unread output fills the buffer.
+        while await self._output.read(_WRITTEN_BYTES):
+            pass
         await self._process.wait()
 
     async def _write(self, content: bytes) -> None:

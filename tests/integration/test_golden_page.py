@@ -11,7 +11,7 @@ import structlog
 
 from exporter.app import ServeOptions, running
 from exporter.config.loaded import LoadedConfig
-from exporter.config.schema import Company, Config, Org, Poll, Vspark
+from exporter.config.schema import Company, Config, Discovery, Org, Poll, Vspark
 from exporter.config.tokens import LiteralToken
 from exporter.config.units import Duration
 from exporter.simulator import Company as SimulatedCompany
@@ -60,6 +60,7 @@ def config(url: str) -> Config:
     return Config(
         vspark=Vspark(url=url, timeout_seconds=Duration(5)),
         poll=Poll(interval_seconds=Duration(60)),
+        discovery=Discovery(enabled=False),
         companies=(
             Company(
                 name="Acme",

@@ -337,7 +337,7 @@ async def test_only_what_is_new_about_a_refusal_is_logged(files: Files) -> None:
         await pass_interval(exporter, clock)
         await pass_interval(exporter, clock)
         assert (await exporter.reloader.reload()).problems == (
-            f"{files.path}:6: polls: unknown key; did you mean 'poll'?",
+            f"{files.path}:7: polls: unknown key; did you mean 'poll'?",
         )
         files.write("Test01")
         await pass_interval(exporter, clock)
