@@ -46,7 +46,7 @@ class _Members(list[tuple[str, Any]]):
 
 
 class Pseudonyms:
-    """Gives the same text the same pseudonym, and none that is itself a text in one of the `bodies`."""
+    """Pseudonyms: the same one for the same text, and none that is itself a text in one of the `bodies`."""
 
     def __init__(self, fields: StatsFields, bodies: Iterable[bytes]) -> None:
         lists = {key: names for key, names in msgspec.structs.asdict(fields).items() if isinstance(names, tuple)}

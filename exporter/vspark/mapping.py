@@ -139,7 +139,7 @@ class _Worker:
             return False
 
     async def send(self, body: bytes, variables: Variables, timeout_seconds: float) -> None:
-        """Give the process a body, with the time after which it may end itself."""
+        """Send the process a body, with the time after which it may end itself."""
         await self._write(json.dumps({"variables": dict(variables), "timeout_seconds": timeout_seconds}).encode())
         await self._write(body)
 

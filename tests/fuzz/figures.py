@@ -75,7 +75,7 @@ def _agents(members: dict[str, Any], named: dict[str, Any]) -> Iterator[tuple[st
 
 
 def agents_beside(members: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the agents that stand in a record under their ids (rule 3)."""
+    """Return the agents of a record under their ids (rule 3)."""
     for key, value in members.items():
         if isinstance(value, dict) and norm(key) != "overall":
             named = loosely_named(value)
@@ -94,7 +94,7 @@ def _id(record: Any) -> str:
 
 
 def _measures(named: dict[str, Any], below: dict[str, Any]) -> tuple[int | None, Fraction | None]:
-    """Give count and mean; what is missing may stand in `below`."""
+    """Return count and mean; what is missing may be in `below`."""
     places = [named, below]
     calls = next((_count(place[name]) for place in places for name in COUNTS if name in place), None)
     for place in places:
@@ -126,12 +126,12 @@ def together(parts: list[Figures]) -> Figures:
 
 
 def norm(name: str) -> str:
-    """Give a name as names are compared."""
+    """Return a name as names are compared."""
     return re.sub("[-_ ]", "", name).casefold()
 
 
 def named_members(members: dict[str, Any]) -> dict[str, Any]:
-    """Give the members that have a meaning by their plain names; members are those that are not null."""
+    """Return the members that have a meaning, by their plain names; null is not a member."""
     named: dict[str, Any] = {}
     for key, value in members.items():
         if (name := norm(key)) in KNOWN and value is not None:
@@ -142,14 +142,14 @@ def named_members(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def loosely_named(members: Any) -> dict[str, Any]:
-    """Give the same where two spellings do no harm, and nothing of what is no object."""
+    """Return the same object if two spellings do no harm, and an empty one for anything but an object."""
     return (
         {norm(key): value for key, value in members.items() if value is not None} if isinstance(members, dict) else {}
     )
 
 
 def has_count(named: dict[str, Any]) -> bool:
-    """Tell whether there is a call count (rule 1)."""
+    """Return whether there is a call count (rule 1)."""
     count = next((named[name] for name in COUNTS if name in named), None)
     return count is not None and not isinstance(count, dict | list)
 

@@ -46,7 +46,7 @@ class _Place:
 
 
 def read(answer: Any, asked_folder: str | None, asked_day: date | None, owners: tuple[str, str]) -> dict[str, Figures]:
-    """Give what each folder has had on the day; RefusedError where the rules do not say.
+    """Return each folder's day; RefusedError if the rules do not decide it.
 
     `owners` are the company and the org that were asked for.
     """
@@ -183,7 +183,7 @@ def _day_of(text: str) -> date | None:
 
 
 def _is_empty(value: Any, key: str) -> bool:
-    """Tell whether there is nothing in an answer without records that somebody may have meant as a number of calls."""
+    """Return whether nothing in a body without records may be meant as a number of calls."""
     if isinstance(value, dict):
         return all(_is_empty(each, name) for name, each in value.items())
     if isinstance(value, list):

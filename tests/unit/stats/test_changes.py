@@ -305,7 +305,7 @@ class Writer:
         return self.random.random() < 0.5
 
     def spelled(self, *names: str) -> str:
-        """Give one of the names, in other cases and with `_`, `-` and spaces in it."""
+        """Draw one of the names, in other cases and with `_`, `-` and spaces in it."""
         if self.coin():
             return names[0]
         letters = (
@@ -314,7 +314,7 @@ class Writer:
         return "".join(letters)
 
     def blurred(self, members: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the same members in another order, with nulls among them."""
+        """Draw the same members in another order, with nulls among them."""
         present = {normalize(key) for key in members}
         nulls = [
             name for name in ("calls", "Avg_Duration", "silence", "Date", "folder") if normalize(name) not in present
@@ -346,7 +346,7 @@ class Writer:
         return members | ({self.spelled("overall"): self.blurred(below | {"silence": "0:00:01"})} if below else {})
 
     def agents(self, agents: Sequence[AgentDay]) -> dict[str, Any]:
-        """Give the members of a day record that tell its agents."""
+        """Draw the members of a day record that hold its agents."""
         if not agents:
             return {"agents": self.one_of(None, {}, [], 0, {"nobody": 0}, [{"id": 1, "calls": 0}])}
         key = self.spelled(*AGENTS)
@@ -483,7 +483,7 @@ near = st.recursive(
 
 
 def calls_of(record: Any) -> int | None:
-    """Give the call count of an object, the one that is read of several, None where it has none."""
+    """Return the call count of an object, the one that is read of several; None without one."""
     if not isinstance(record, dict):
         return None
     members = {normalize(key): below for key, below in record.items() if below is not None}
@@ -499,7 +499,7 @@ def calls_of_agent(record: Any) -> int | None:
 
 
 def has_calls(value: Any) -> bool:
-    """Tell whether there is a call count above 0 on the way down to the day records, or in their agents."""
+    """Return whether there is a call count above 0 on the way down to the day records, or in their agents."""
     if isinstance(value, list):
         return any(map(has_calls, value))
     if not isinstance(value, dict):
@@ -518,7 +518,7 @@ def has_calls(value: Any) -> bool:
 
 
 def says_something(value: Any, key: str = "") -> bool:
-    """Tell whether there is anything in an answer without day records that could have been read."""
+    """Return whether anything in a body without day records could have been read."""
     if isinstance(value, list):
         return any(map(says_something, value))
     if isinstance(value, dict):

@@ -815,7 +815,7 @@ def test_findings_tell_what_was_read_by_which_rule(body: Any, requested: Request
 
 
 def examples(section: str) -> list[str]:
-    """Give the JSON in a section of docs/stats-format.md: a line each, or a block that is one value."""
+    """Return the JSON in a section of docs/stats-format.md: a line each, or a block that is one value."""
     blocks = re.findall(r"```json\n(.*?)```", READING.partition(section)[2].partition("\n##")[0], re.DOTALL)
     return [example for block in blocks for example in ([block] if block.startswith("[\n") else block.splitlines())]
 
