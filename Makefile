@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit check test test-release fuzz lint format docs golden dashboards bench soak sbom lock clean
+.PHONY: help demo unit check test test-release fuzz lint format docs dashboards bench soak sbom lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -39,10 +39,8 @@ format: $(VENV)/dev.stamp ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp ## generate the pages and versions that come from the code
+docs: $(VENV)/dev.stamp ## generate the pages, versions and expected /metrics pages that come from the code
 	$(BIN)/python -m tools.docs
-
-golden: $(VENV)/dev.stamp ## write the pages that tests/integration/test_golden_page.py compares; look at the difference
 	$(BIN)/python -m pytest --quiet --golden tests/integration/test_golden_page.py
 
 dashboards: $(VENV)/dev.stamp ## generate the chart's dashboards

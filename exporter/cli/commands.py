@@ -55,7 +55,7 @@ def _serve(flags: argparse.Namespace) -> int:
         targets = loaded.targets(outcome.discovered if outcome else NOTHING)
         sys.stdout.write(describe(loaded.config, targets, outcome))
         sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
-        return 0
+        return _EXIT_FAILED if outcome and outcome.failures else 0
     log = logs.configure(flags.log_level, flags.log_format)
     return threads.run(serve(loaded, load, serving, log))
 

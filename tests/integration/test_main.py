@@ -17,7 +17,7 @@ import pytest
 from exporter import __version__
 from exporter.cli.main import main
 from exporter.exposition.text_format import Format
-from exporter.simulator import Company, Fault, Org, Simulator, Site, utc_now, wide_site
+from exporter.simulator import Company, Fault, Folder, Org, Simulator, Site, utc_now, wide_site
 from tests.support.checked_config import CHECKED, CONFIG
 from tests.support.exporter_process import Running, begin, run, serving
 from tests.support.exposition_oracle import assert_valid
@@ -85,6 +85,29 @@ def test_config_check_writes_names_that_the_terminal_does_not_know(config: Path)
 
 async def test_config_check(config: Path) -> None:
     assert await run("--config.file", str(config), "--config.check") == (0, CHECKED, "")
+
+
+async def test_config_check_discovers_if_that_is_wanted(tmp_path: Path) -> None:
+    org = Org("Co-East", "US/Eastern", (Folder("A", 5), Folder("B", 5)))
+    async with Simulator(Site((Company("Co", "token", (org,)),), root_token="canary-T0ken")) as simulator:
+        path = tmp_path / "config.yaml"
+        path.write_text(f"vspark: {{url: '{simulator.url}', token: canary-T0ken}}\n")
+        found = await run("--config.file", str(path), "--config.check", "--discover")
+        simulator.fail_path("/list/Co/orgs", fault=Fault.status(404))
+        failed = await run("--config.file", str(path), "--config.check", "--discover")
+    head = (
+        "each poll within 10s, responses of at most 64MiB, at most 4 concurrent requests\n"
+        "series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged\n"
+    )
+    lines = (
+        "Co, token from the configuration file\n"
+        "  Co-East, US/Eastern\n"
+        "    (all folders, 2 listed), every 1m, stale after 5m\n"
+    )
+    assert found == (0, f"{simulator.url}: 1 target\n{head}{lines}", "")
+    code, output, errors = failed
+    assert (code, errors) == (1, "")
+    assert output.startswith(f"{simulator.url}: 0 targets\n{head}WARNING: discovery of Co failed (not_found): ")
 
 
 async def test_the_default_configuration_is_in_the_working_directory(config: Path) -> None:

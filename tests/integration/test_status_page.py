@@ -1,14 +1,18 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from zipfile import ZipFile
+from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from exporter import __version__
 from exporter.exposition.families import FolderFigures
+from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import Health, TargetStatus
 from exporter.polling.target_state import LastError
 from exporter.status.overview import ConfigState
@@ -145,6 +149,33 @@ async def test_a_rejected_configuration() -> None:
     assert re.findall("<h1>(.*)</h1>", html) == [
         '<span class="state failing">The target is ok; the new configuration was rejected</span>'
     ]
+
+
+async def test_a_discovery_that_fails() -> None:
+    failures = (
+        DiscoveryFailure("", "auth", "the token is rejected", NOW - 65),
+        DiscoveryFailure(HOSTILE, "dns", HOSTILE, NOW - 7200),
+    )
+    html = await page(status_of("A"), config=ConfigState(NOW - 7200, discovery_failures=failures))
+    assert texts(html, "section") == [
+        (
+            "Discovery fails. What was known before is still polled. "
+            "list of companies: auth, for 1 min 5 s: the token is rejected "
+            f"{SHOWN}: dns, for 2 h: {SHOWN}"
+        )
+    ]
+    assert texts(await page(status_of("A")), "section") == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "note"),
+    [("Asia/Kolkata", " configured as US/Eastern, but Asia/Kolkata in V-Spark"), ("America/New_York", ""), (None, "")],
+)
+async def test_both_time_zones_are_named_if_they_differ(zone: str | None, note: str) -> None:
+    status = status_of("A")
+    target = replace(status.target, vspark_zone=ZoneInfo(zone) if zone else None)
+    html = await page(structs.replace(status, target=target))
+    assert rows(html)[0][1] == f"C / O A{note}"
 
 
 async def test_the_sparkline() -> None:
