@@ -1,4 +1,5 @@
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,7 @@ def test_no_two_targets_have_the_same_text() -> None:
 TARGETS = tuple(target("C", f"org{number % 40}", f"folder {number}") for number in range(4000))
 
 
+@cache
 def where(total_shards: int) -> dict[str, int]:
     """In which shard each target is; a target in two or none would be missed in the number of all."""
     shards = [shard(TARGETS, number, total_shards) for number in range(total_shards)]
