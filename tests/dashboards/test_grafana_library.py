@@ -89,6 +89,7 @@ def test_the_tables_have_the_expected_columns(library: Path) -> None:
         "Orgs": ["company", "org"],
         "Top agents": ["company", "org", "agent"],
         "Failing targets": ["company", "org", "folder", "reason"],
+        "Failing discoveries": ["company", "reason"],
         "Builds": ["instance", "version", "pythonversion"],
     }
     assert tables.keys() == labels.keys()
@@ -121,6 +122,7 @@ def test_the_tables_have_the_expected_columns(library: Path) -> None:
                 *(["Reason", ["auth"]], ["Failed polls", [1]]),
             ]
         ],
+        [[["Company", ["Co"]], ["Reason", ["auth"]], ["Failed discoveries", [1]]]],
         [
             [
                 *(["Instance", ["x:1"]], ["Version", ["version"]], ["Python version", ["pythonversion"]]),

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from exporter import __version__
+from tests.support.helm_chart import HELMS
 from tests.support.lock_files import OURS, entries, locked
 from tests.support.repository import ROOT
 
@@ -52,3 +53,10 @@ def test_what_is_installed_is_what_is_locked() -> None:
     for name in OF_THE_ENVIRONMENT:
         installed.pop(name, None)
     assert installed == here("requirements/dev.lock")
+
+
+def test_ci_compiles_the_versions_of_helm_that_the_tests_name() -> None:
+    required = (ROOT / ".ci" / "helm" / "go.mod").read_text("utf-8")
+    for package in HELMS.values():
+        path, _, version = package.partition("@")
+        assert f"\n\t{path.removesuffix('/cmd/helm')} {version} " in required

@@ -114,7 +114,7 @@ class Machine:
 def prepared(folder: Path, port: int, config: str, token: str, drop_in: str) -> Path:
     """Write the files that boot.sh needs into a folder; return a cgroup for the machine."""
     if os.geteuid() != 0:
-        (pytest.fail if os.environ.get("REQUIRE_TOOLS") == "1" else pytest.skip)("namespaces have to be made as root")
+        (pytest.fail if os.environ.get("REQUIRE_TOOLS") == "1" else pytest.skip)("only root can create the namespaces")
     cgroups = [each for each in CGROUPS if (each / "cgroup.procs").exists() and (each / "cgroup.controllers").exists()]
     if not cgroups or not Path("/lib/systemd/systemd").exists():
         missing("a systemd and cgroups of version 2 are missing: apt-get install systemd")
@@ -129,8 +129,7 @@ def prepared(folder: Path, port: int, config: str, token: str, drop_in: str) -> 
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     (folder / "etc/tokens").chmod(0o700)
-    for name in ("exporter",):
-        shutil.copytree(ROOT / name, folder / "packages" / name)
+    shutil.copytree(ROOT / "exporter", folder / "packages" / "exporter")
     cgroup = cgroups[-1] / f"vspark-exporter-test-{port}"
     cgroup.mkdir()
     return cgroup
@@ -141,7 +140,7 @@ async def machine(folder: Path, config: str, token: str, drop_in: str = "") -> A
     """Boot a systemd with the unit; afterwards its processes are killed and its files removed."""
     port = free_port()
     cgroup = prepared(folder, port, config, token, drop_in)
-    boot = ["unshare", "-mpuiC", "--fork", "--kill-child", "sh", str(ROOT / "tests/systemd/boot.sh")]
+    boot = ["unshare", "-mpuiC", "--fork", "--kill-child", "sh", str(Path(__file__).parent / "systemd" / "boot.sh")]
     process = await asyncio.create_subprocess_exec(
         *("sh", "-c", f'echo $$ > {cgroup}/cgroup.procs; exec "$@"', "sh", *boot),
         *(str(folder), sys.base_prefix, sys.prefix, str(folder / "packages")),

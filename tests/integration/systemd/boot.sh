@@ -1,8 +1,8 @@
 #!/bin/sh
-# Boot a systemd of its own in the namespaces that it is started in: boot.sh FOLDER PYTHON VENV SITE
+# Boot a systemd in the namespaces of this process: boot.sh FOLDER PYTHON VENV SITE
 #
-# FOLDER/units and FOLDER/etc become its units and its /etc/vspark-exporter, VENV its /opt/vspark-exporter, with PYTHON (a
-# prefix) as its Python, and what is in SITE among its packages. Nothing of what it writes is left when it is gone.
+# FOLDER/units are its units, FOLDER/etc is its /etc/vspark-exporter, VENV its /opt/vspark-exporter, PYTHON the prefix of
+# its Python, and SITE is added to its packages. All that it writes is in memory, and is gone when it ends.
 set -e
 folder=$1 python=$2 venv=$3 site=$4
 root=$folder/root
@@ -27,7 +27,7 @@ cp -r "$site"/. "$root"/opt/vspark-exporter/lib/python3*/site-packages/
 ln -sf /opt/python/bin/python3 "$root/opt/vspark-exporter/bin/python"
 sed -i 's|^home = .*|home = /opt/python/bin|' "$root/opt/vspark-exporter/pyvenv.cfg"
 sed -i '1s|.*|#!/opt/vspark-exporter/bin/python|' "$root/opt/vspark-exporter/bin/vspark-exporter"
-# They would change what is the machine's own.
+# These services would change the machine itself.
 for name in machine-id-commit modules-load remount-fs sysctl sysusers tmpfiles-setup tmpfiles-setup-dev udevd \
   udev-trigger update-utmp; do
   ln -s /dev/null "$root/etc/systemd/system/systemd-$name.service"

@@ -1,4 +1,5 @@
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,7 @@ def test_no_two_targets_have_the_same_text() -> None:
 TARGETS = tuple(target("C", f"org{number % 40}", f"folder {number}") for number in range(4000))
 
 
+@cache
 def shards(total_shards: int) -> dict[str, int]:
     """Return the shard of each target; a target in two shards, or in none, would change the number of targets."""
     shards = [shard(TARGETS, number, total_shards) for number in range(total_shards)]
