@@ -188,7 +188,7 @@ def test_it_is_scraped(image: str) -> None:
         wait_until_ready(url)
         with urlopen(f"{url}/metrics") as response:
             found = assert_valid(response.read(), Format.TEXT)
-    assert [value for (name, _), value in found.items() if name == "vspark_up"] == [1.0] * 7
+    assert [value for (name, _), value in found.items() if name == "vspark_up"] == [1.0] * 5
 
 
 def wait_until_ready(url: str) -> None:
