@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from exporter.app import ServeOptions, serve
 from exporter.cli.check import describe, describe_web
 from exporter.cli.one_discovery import discover_once
-from exporter.cli.probe import Shown, probe, probe_raw
 from exporter.config.discovered import NOTHING
 from exporter.config.loaded import LoadedConfig, Share
 from exporter.errors import ConfigError, config_errors
@@ -69,6 +68,8 @@ def _demo(flags: argparse.Namespace) -> int:
 
 
 def _probe(flags: argparse.Namespace) -> int:
+    from exporter.cli.probe import Shown, probe, probe_raw  # noqa: PLC0415 # serving needs neither it nor jq
+
     config = LoadedConfig.load(flags.config_file).config
     now = datetime.now(UTC)
     if flags.raw:
