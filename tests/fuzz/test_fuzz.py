@@ -100,7 +100,15 @@ def planted(folder: Path, module: str, good: str, bad: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "module", "good", "bad"),
     [
-        pytest.param("decoder", "stats/values.py", "not 0 <= value <= LARGEST_COUNT", "value < -1", id="decoder"),
+        # Some hundred inputs show that counts above 5 are wrong. A rarer bug, such as a negative count that is read,
+        # took more than 15,000 in some runs.
+        pytest.param(
+            "decoder",
+            "stats/values.py",
+            "<= LARGEST_COUNT:\n        return value\n",
+            "<= LARGEST_COUNT:\n        return value if value < 6 else value + 1\n",
+            id="decoder",
+        ),
         pytest.param(
             "configuration",
             "config/checks.py",
@@ -118,8 +126,9 @@ def test_a_bug_is_found_and_can_be_seen_again(tmp_path: Path, name: str, module:
     shutil.rmtree(corpus)
     environ = {**os.environ, "PYTHONPATH": str(folder)}
     corpus.mkdir()
-    (corpus / "seed").write_bytes(SEEDS[name][0])
-    command = [sys.executable, "-m", "tests.fuzz", "run", name, "--seconds", "60"]
+    for number, seed in enumerate(SEEDS[name]):
+        (corpus / str(number)).write_bytes(seed)
+    command = [sys.executable, "-m", "tests.fuzz", "run", name, "--seconds", "180"]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 # ours
     assert done.returncode == 1, done.stdout + done.stderr
     (again,) = re.findall(r"^  again: python -m (tests.fuzz again .*)$", done.stdout, re.MULTILINE)
