@@ -1,18 +1,21 @@
 """The finished day that is still polled, over real HTTP, with calls that are transcribed late."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.polling.previous_day_series import PreviousDaySeries
-from exporter.simulator import Fault, Org, Simulator
+from exporter.simulator import Fault, Org, Simulator, demo_site
 from exporter.simulator.calls import folder_calls
+from tests.support.exporter_process import serving
 from tests.support.fake_clock import FOLDERS, NOON, FakeClock, RunningPoller, target_of, watching
 from tests.support.raw_servers import until
 
@@ -107,6 +110,26 @@ async def test_once_at_start_whatever_the_time() -> None:
         await site.skip(10 * HOUR)
         assert site.days["20261122"] == 1
         assert site.calls() == site.whole_day(SUNDAY)
+
+
+async def test_a_configuration_file_turns_it_on(tmp_path: Path) -> None:
+    site = demo_site()
+    (org,) = (each for company in site.companies for each in company.orgs if each.name == "KauriBank-Cards")
+    async with Simulator(site) as simulator:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"vspark: {{url: {simulator.url}, token: {site.root_token}}}\n"
+            "poll: {interval: 500ms, previous_day_for: 6h}\n"
+            "companies: [{name: KauriBank}]\n"
+        )
+        today = datetime.now(UTC).astimezone(org.zone).date()
+        async with serving(config) as running:
+            async with asyncio.timeout(30):
+                while not (series := {key: value for key, value in (await running.series()).items() if key[0] == CALLS}):
+                    await asyncio.sleep(0.05)
+        assert {dict(labels)["folder"]: value for (_, labels), value in series.items()} == {
+            folder.name: folder_calls(site, org, folder, today - timedelta(days=1)).calls for folder in org.folders
+        }
 
 
 async def test_late_calls_are_added_until_the_period_ends_and_stay_until_the_next_midnight() -> None:
