@@ -125,7 +125,9 @@ async def test_a_configuration_file_turns_it_on(tmp_path: Path) -> None:
         today = datetime.now(UTC).astimezone(org.zone).date()
         async with serving(config) as running:
             async with asyncio.timeout(30):
-                while not (series := {key: value for key, value in (await running.series()).items() if key[0] == CALLS}):
+                while not (
+                    series := {key: value for key, value in (await running.series()).items() if key[0] == CALLS}
+                ):
                     await asyncio.sleep(0.05)
         assert {dict(labels)["folder"]: value for (_, labels), value in series.items()} == {
             folder.name: folder_calls(site, org, folder, today - timedelta(days=1)).calls for folder in org.folders
