@@ -63,13 +63,14 @@ class TargetSamples:
             for family in (AGENT_CALLS, AGENT_AVERAGE):
                 draft.put(family, self._key(folder), "")
 
-    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
-        """Write the samples of the target's polls, except those of its failures."""
+    def put_polls(self, polls: PollFigures, before: PollFigures, draft: Draft) -> None:
+        """Write the samples of the target's polls that differ from `before`, except those of its failures."""
         folder = self._target.folder or ""
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in POLL_VALUES.items():
             value = value_of(polls)
-            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+            if not before.polls or value != value_of(before):
+                draft.put(family, key, "" if value is None else sample(family.name, labels, value))
 
     def put_failures(self, failures: Mapping[str, int], draft: Draft) -> None:
         """Write a sample for every reason; a reason that is not in `failures` has 0."""

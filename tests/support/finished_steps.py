@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from exporter.exposition.store import Draft, Store
 from exporter.runtime.steps import Steps
 
 _Result = TypeVar("_Result")
@@ -14,3 +15,9 @@ def finished(steps: Steps[_Result]) -> _Result:
             next(steps)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return] # what the generator returns
+
+
+def publish(store: Store, draft: Draft) -> None:
+    """Commit a draft and publish it."""
+    draft.commit()
+    finished(store.publish())
