@@ -3,7 +3,7 @@
 Small blocks share one piece, because deflate compresses a few samples badly.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
@@ -17,8 +17,8 @@ Key = tuple[str, ...]
 """The labels that a block belongs to: (company, org) or (company, org, folder)."""
 
 _LARGEST_GROUP: Final = 32 * 1024
-LARGEST_PENDING: Final = 16 * _LARGEST_GROUP
-"""The size in bytes of uncompressed text that is compressed at the latest."""
+LARGEST_TEXT: Final = 16 * _LARGEST_GROUP
+"""The size in bytes from which on text that waits to be merged should be, because it takes much memory."""
 
 
 class BlockGroup(Struct, frozen=True):
@@ -42,67 +42,25 @@ FamilyBlocks = tuple[BlockGroup, ...]
 
 def merged(blocks: FamilyBlocks, puts: Mapping[Key, bytes]) -> Steps[FamilyBlocks]:
     """Return the blocks with those of `puts`, in whatever order, in their places; an empty text removes a block."""
-    editor = BlockEditor(blocks)
-    for key in sorted(puts):
-        editor.put(key, puts[key])
-        yield
-    return editor.finish()
-
-
-class BlockEditor:
-    """Makes new `FamilyBlocks` from old ones. Blocks are put in ascending order of keys, and compressed along the way.
-
-    Any other order would mean to begin again with each block, so it is an error.
-    """
-
-    def __init__(self, blocks: FamilyBlocks) -> None:
-        self._old = list(blocks)
-        self._last_keys = [group.keys[-1] for group in blocks]
-        self._new: list[BlockGroup] = []
-        self._open = 0
-        """The index of the old group that the pending blocks belong to."""
-        self._pending: dict[Key, bytes] = {}
-        self._pending_size = 0
-        self.last_key: Key = ()
-        """The key of the block that was put last."""
-
-    def put(self, key: Key, text: bytes) -> None:
-        """Replace the block of `key`; an empty text removes it. Raises ValueError unless the keys ascend."""
-        if key <= self.last_key:
-            raise ValueError("blocks must be put in ascending order of their keys")
-        self.last_key = key
+    last_keys = [group.keys[-1] for group in blocks]
+    keys = sorted(puts)  # each group is taken apart at most once
+    new: list[BlockGroup] = []
+    kept = begin = 0
+    while begin < len(keys):
         # A key behind all others joins the last group. Otherwise blocks put one by one would get a group each.
-        index = min(bisect_left(self._last_keys, key, self._open), max(len(self._old) - 1, self._open))
-        if index > self._open:
-            self._close_group()
-            self._new += self._old[self._open : index]
-            self._open = index
-        self._pending[key] = text
-        self._pending_size += len(text)
-        if self._pending_size > LARGEST_PENDING:
-            self._close_group()
-
-    def finish(self) -> FamilyBlocks:
-        """Return the new blocks."""
-        self._close_group()
-        return (*self._new, *self._old[self._open :])
-
-    def _close_group(self) -> None:
-        """Replace the open group, up to the last pending block, by groups with the pending blocks merged in."""
-        if not self._pending:
-            return
-        contents = _Contents()
-        if self._open < len(self._old):
-            rest = contents.merge(self._old[self._open], self._pending)
-            if rest is None:
-                self._open += 1
-            else:
-                self._old[self._open] = rest
+        index = min(bisect_left(last_keys, keys[begin], kept), max(len(blocks) - 1, 0))
+        end = len(keys) if index + 1 >= len(blocks) else bisect_right(keys, last_keys[index], begin)
+        contents, some = _Contents(), {key: puts[key] for key in keys[begin:end]}
+        if blocks:
+            new += blocks[kept:index]
+            contents.merge(blocks[index], some)
         else:
-            contents.add(self._pending)
-        self._pending = {}
-        self._pending_size = 0
-        self._new += contents.groups()
+            contents.add(some)
+        for group in contents.groups():
+            new.append(group)
+            yield
+        kept, begin = index + 1, end
+    return (*new, *blocks[kept:])
 
 
 class _Contents:
@@ -121,17 +79,14 @@ class _Contents:
                 self._sizes.append(len(text))
                 self._texts.append(text)
 
-    def merge(self, group: BlockGroup, puts: Mapping[Key, bytes]) -> BlockGroup | None:
-        """Add the blocks of `group` with `puts`, which ascend, in their places.
-
-        Returns a group of what is behind the last put, if those before it are so many that they are worth a group.
-        """
-        keys, sizes = group.keys, group.sizes
+    def merge(self, group: BlockGroup, puts: Mapping[Key, bytes]) -> None:
+        """Add the blocks of `group` with `puts`, which ascend, in their places."""
+        keys, done = group.keys, 0
         if len(puts) >= len(keys) and puts.keys() >= set(keys):
             self.add(puts)
-            return None
+            return
         # The text between two puts stays in one part: to cut it into its blocks would cost more than to compress it.
-        text, starts, done = group.piece.text(), [0, *accumulate(sizes)], 0
+        text, starts = group.piece.text(), [0, *accumulate(group.sizes)]
         for key, put in puts.items():
             index = bisect_left(keys, key, done)
             self._take(group, text, starts, done, index)
@@ -142,10 +97,7 @@ class _Contents:
                 self._keys.append(key)
                 self._sizes.append(len(put))
                 self._texts.append(put)
-        if done < len(keys) and sum(self._sizes) > LARGEST_PENDING:
-            return BlockGroup(keys[done:], sizes[done:], Piece.of(text[starts[done] :]))
         self._take(group, text, starts, done, len(keys))
-        return None
 
     def _take(self, group: BlockGroup, text: bytes, starts: Sequence[int], begin: int, end: int) -> None:
         """Add a part of the group's blocks as they are."""

@@ -6,12 +6,12 @@ Changes are made in drafts. Those that are committed wait for the next pages, wh
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from exporter.exposition.blocks import LARGEST_PENDING, BlockEditor, FamilyBlocks, Key, merged
+from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, merged
 from exporter.exposition.deflate import Piece
 from exporter.exposition.families import FAMILIES, Family
 from exporter.exposition.page import Page
 from exporter.exposition.text_format import Format, header
-from exporter.runtime.steps import Steps
+from exporter.runtime.steps import Steps, finished
 
 _Value = TypeVar("_Value")
 
@@ -58,14 +58,14 @@ class Store:
         """Return the texts of a family that are not merged into its blocks yet."""
         return self._pending.get(blocks_id, {})
 
-    def add(self, texts: Mapping[_BlocksId, dict[Key, bytes]], blocks: Mapping[_BlocksId, FamilyBlocks]) -> None:
-        """Take up what a draft has changed: texts, and for some families blocks in place of all that was before."""
+    def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
+        """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
         self._changed = True
-        for blocks_id, replaced in blocks.items():
-            self._blocks[blocks_id] = replaced
+        if blocks is not None:
+            self._blocks[blocks_id] = blocks
             self._pending.pop(blocks_id, None)
-        for blocks_id, some in texts.items():
-            self._pending.setdefault(blocks_id, {}).update(some)
+        if texts:
+            self._pending.setdefault(blocks_id, {}).update(texts)
 
     def _page(self, form: Format) -> Page:
         pieces: list[Piece] = []
@@ -83,6 +83,17 @@ class Publisher(Protocol[_Value]):
     published: _Value
 
 
+class _Change:
+    """A draft's change to one family: texts, and, if these were too large to wait, blocks that they are merged into."""
+
+    __slots__ = ("blocks", "size", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[Key, bytes] = {}
+        self.size = 0
+        self.blocks: FamilyBlocks | None = None
+
+
 class Draft:
     """A change: blocks, and the values of publishers that are replaced together with them.
 
@@ -91,9 +102,7 @@ class Draft:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._texts: dict[_BlocksId, dict[Key, bytes]] = {}
-        self._sizes: dict[_BlocksId, int] = {}
-        self._editors: dict[_BlocksId, BlockEditor] = {}
+        self._changes: dict[_BlocksId, _Change] = {}
         self._values: dict[Any, Any] = {}
 
     def latest(self, publisher: Publisher[_Value]) -> _Value:
@@ -117,24 +126,25 @@ class Draft:
             self._put((family.name, None), key, text.encode())
 
     def _put(self, blocks_id: _BlocksId, key: Key, text: bytes) -> None:
-        self._texts.setdefault(blocks_id, {})[key] = text
-        size = self._sizes.get(blocks_id, 0) + len(text)
-        if size > LARGEST_PENDING:
-            self._compress(blocks_id, key)
-            size = 0
-        self._sizes[blocks_id] = size
+        change = self._changes.get(blocks_id)
+        if change is None:
+            change = self._changes[blocks_id] = _Change()
+        change.texts[key] = text
+        change.size += len(text)
+        if change.size > LARGEST_TEXT:
+            self._compress(blocks_id, change)
 
-    def _compress(self, blocks_id: _BlocksId, last: Key) -> None:
-        """Merge the texts up to the key `last` into blocks, because a large response would take much memory."""
-        editor, texts = self._editors.get(blocks_id), self._texts[blocks_id]
-        if editor is None:
-            editor = self._editors[blocks_id] = BlockEditor(self._store.blocks(blocks_id))
-            texts = self._texts[blocks_id] = {**self._store.pending(blocks_id), **texts}
-        for key in sorted(each for each in texts if editor.last_key < each <= last):
-            editor.put(key, texts.pop(key))
+    def _compress(self, blocks_id: _BlocksId, change: _Change) -> None:
+        """Merge the texts into blocks of this draft. If they ascend, that costs little more than to do it later."""
+        blocks, texts = change.blocks, change.texts
+        if blocks is None:
+            blocks, texts = self._store.blocks(blocks_id), {**self._store.pending(blocks_id), **texts}
+        change.blocks = finished(merged(blocks, texts))
+        change.texts, change.size = {}, 0
 
     def commit(self) -> None:
         """Hand the change to the store, for the next pages, and replace the values."""
-        self._store.add(self._texts, {blocks_id: editor.finish() for blocks_id, editor in self._editors.items()})
+        for blocks_id, change in self._changes.items():
+            self._store.add(blocks_id, change.texts, change.blocks)
         for publisher, value in self._values.items():
             publisher.published = value

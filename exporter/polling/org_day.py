@@ -5,6 +5,7 @@ in Newfoundland until 2010, the new day continues. Otherwise the day is the date
 """
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from exporter.exposition.store import Draft
 from exporter.exposition.text_format import label_text, sample
 
 
+@lru_cache(maxsize=1024)
 def midnight(zone: ZoneInfo, day: date) -> float:
     """Return when `day` began; if the clocks skip midnight, the moment of the change."""
     # fold=0 reads a skipped local time with the offset from before the change, which is the change's own moment.
