@@ -3,7 +3,8 @@
 Changes are made in drafts. Those that are committed wait for the next pages, which `Store.publish` makes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, merged
@@ -17,6 +18,12 @@ _Value = TypeVar("_Value")
 
 _BlocksId = tuple[str, Format | None]
 """A family's name and the format that its blocks are for; None if both formats share them."""
+
+
+@cache
+def _ids(family: Family) -> tuple[_BlocksId, ...]:
+    """Return the ids of a family's blocks, in the order of the formats."""
+    return tuple((family.name, form) for form in Format) if family.created else ((family.name, None),)
 
 
 class Store:
@@ -119,20 +126,25 @@ class Draft:
 
         `openmetrics` is the block's text in OpenMetrics, for a `created` family only: other families share one text.
         """
-        if family.created:
-            self._put((family.name, Format.TEXT), key, text.encode())
-            self._put((family.name, Format.OPENMETRICS), key, openmetrics.encode())
-        else:
-            self._put((family.name, None), key, text.encode())
+        texts = (text, openmetrics) if family.created else (text,)
+        for blocks_id, each in zip(_ids(family), texts, strict=True):
+            change = self._change(blocks_id)
+            change.texts[key] = encoded = each.encode()
+            change.size += len(encoded)
+            if change.size > LARGEST_TEXT:
+                self._compress(blocks_id, change)
 
-    def _put(self, blocks_id: _BlocksId, key: Key, text: bytes) -> None:
+    def remove(self, families: Iterable[Family], key: Key) -> None:
+        """Remove the block of `key` from each of some families."""
+        for family in families:
+            for blocks_id in _ids(family):
+                self._change(blocks_id).texts[key] = b""
+
+    def _change(self, blocks_id: _BlocksId) -> _Change:
         change = self._changes.get(blocks_id)
         if change is None:
             change = self._changes[blocks_id] = _Change()
-        change.texts[key] = text
-        change.size += len(text)
-        if change.size > LARGEST_TEXT:
-            self._compress(blocks_id, change)
+        return change
 
     def _compress(self, blocks_id: _BlocksId, change: _Change) -> None:
         """Merge the texts into blocks of this draft. If they ascend, that costs little more than to do it later."""

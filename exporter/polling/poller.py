@@ -19,7 +19,7 @@ from exporter.polling.day_changes import DayChanges
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.expiry import Expiry
 from exporter.polling.org_day import OrgSeries, ZoneDays
-from exporter.polling.poll import PollRunner, Upstream
+from exporter.polling.poll import PollRunner, Upstream, block_key
 from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
 from exporter.polling.target_series import TargetSeries
@@ -173,10 +173,9 @@ class Poller:
     def _change_series(
         self, leaving: Iterable[TargetState], staying: Iterable[TargetState], rules: AgentRules, draft: Draft
     ) -> Steps[None]:
-        for state in leaving:
+        for state in sorted(leaving, key=block_key):
             yield from state.series.remove(draft)
-        # In the order of the blocks, so that the texts of many agents can be compressed along the way.
-        for state in sorted(staying, key=_block_key) if rules != self._rules else ():
+        for state in sorted(staying, key=block_key) if rules != self._rules else ():
             yield from state.series.apply_rules(rules, self._clock.time(), draft)
 
     def _new_state(self, target: Target) -> TargetState:
@@ -281,10 +280,6 @@ def _id(target: Target) -> tuple[_OrgId, str | None]:
 
 def _org_id(target: Target) -> _OrgId:
     return target.company, target.org, target.zone
-
-
-def _block_key(state: TargetState) -> tuple[str, str, str]:
-    return state.target.company, state.target.org, state.target.folder or ""
 
 
 async def _cancel_polls(states: Iterable[TargetState]) -> list[TargetState]:

@@ -48,8 +48,7 @@ class TargetSamples:
     def drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder, with those of its agents."""
         self.drop_agents(folder, figures, draft)
-        for family in FOLDER_VALUES:
-            draft.put(family, self._key(folder), "")
+        draft.remove(FOLDER_VALUES, self._key(folder))
 
     def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
         """Write the samples of a folder's agents."""
@@ -60,8 +59,7 @@ class TargetSamples:
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""
         if figures.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
+            draft.remove((AGENT_CALLS, AGENT_AVERAGE), self._key(folder))
 
     def put_polls(self, polls: PollFigures, before: PollFigures, draft: Draft) -> None:
         """Write the samples of the target's polls that differ from `before`, except those of its failures."""
@@ -85,8 +83,7 @@ class TargetSamples:
 
     def drop_polls(self, draft: Draft) -> None:
         """Remove the samples of the target's polls."""
-        for family in (*POLL_VALUES, POLL_FAILURES):
-            draft.put(family, self._key(self._target.folder or ""), "")
+        draft.remove((*POLL_VALUES, POLL_FAILURES), self._key(self._target.folder or ""))
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self._target.company, self._target.org, folder
