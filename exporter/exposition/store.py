@@ -26,6 +26,28 @@ def _ids(family: Family) -> tuple[_BlocksId, ...]:
     return tuple((family.name, form) for form in Format) if family.created else ((family.name, None),)
 
 
+class _Pages(dict[Format, Page]):
+    """The pages of some blocks. A page is made by its first scrape, because most are replaced before anyone scrapes."""
+
+    def __init__(
+        self, headers: Mapping[tuple[Family, Format], Piece], blocks: Mapping[_BlocksId, FamilyBlocks]
+    ) -> None:
+        super().__init__()
+        self._headers = headers
+        self._blocks = blocks
+
+    def __missing__(self, form: Format) -> Page:
+        pieces: list[Piece] = []
+        for family in FAMILIES:
+            blocks = self._blocks.get((family.name, form if family.created else None))
+            if blocks:
+                pieces.append(self._headers[family, form])
+                pieces += [group.piece for group in blocks]
+        page = Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
+        self[form] = page
+        return page
+
+
 class Store:
     """Holds the published pages, and the changes that are not published yet. `pages` is replaced as a whole.
 
@@ -37,8 +59,9 @@ class Store:
         self._blocks: dict[_BlocksId, FamilyBlocks] = {}
         self._pending: dict[_BlocksId, dict[Key, bytes]] = {}
         """Texts that are committed, but not merged into the blocks yet."""
-        self._changed = False
-        self.pages: Mapping[Format, Page] = {form: Page() for form in Format}
+        self.changed = False
+        """Whether a change has been committed that is not published yet."""
+        self.pages: Mapping[Format, Page] = _Pages(self._headers, {})
 
     def draft(self) -> "Draft":
         """Begin a change of what is published."""
@@ -49,13 +72,13 @@ class Store:
 
         If it is not run to the end, nothing is lost: the next one continues.
         """
-        if not self._changed:
+        if not self.changed:
             return
         for blocks_id in [*self._pending]:
             self._blocks[blocks_id] = yield from merged(self.blocks(blocks_id), self._pending[blocks_id])
             del self._pending[blocks_id]
-        self.pages = {form: self._page(form) for form in Format}
-        self._changed = False
+        self.pages = _Pages(self._headers, {**self._blocks})
+        self.changed = False
 
     def blocks(self, blocks_id: _BlocksId) -> FamilyBlocks:
         """Return the blocks of a family without the pending texts."""
@@ -67,21 +90,12 @@ class Store:
 
     def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
         """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
-        self._changed = True
+        self.changed = True
         if blocks is not None:
             self._blocks[blocks_id] = blocks
             self._pending.pop(blocks_id, None)
         if texts:
             self._pending.setdefault(blocks_id, {}).update(texts)
-
-    def _page(self, form: Format) -> Page:
-        pieces: list[Piece] = []
-        for family in FAMILIES:
-            blocks = self.blocks((family.name, form if family.created else None))
-            if blocks:
-                pieces.append(self._headers[family, form])
-                pieces += [group.piece for group in blocks]
-        return Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
 
 
 class Publisher(Protocol[_Value]):

@@ -34,12 +34,16 @@ class Batches:
 
     async def run(self) -> None:
         """Publish what has been committed, batch by batch, until cancelled."""
+        next_at = 0.0
         while True:
             await self._changed.wait()
+            pause_seconds = next_at - self._clock.monotonic()
+            if pause_seconds > 0:
+                await self._clock.sleep(pause_seconds)
             self._changed.clear()
             async with self._lock:
                 work_seconds = await self._publish()
-            await self._clock.sleep(_PAUSES * work_seconds)
+            next_at = self._clock.monotonic() + _PAUSES * work_seconds
 
     @asynccontextmanager
     async def draft(self) -> AsyncIterator[Draft]:

@@ -30,11 +30,18 @@ class TargetSamples:
     def __init__(self, target: Target) -> None:
         self._target = target
 
-    def put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        """Write the samples of a folder's `day`, except those of its agents."""
+    def put_folder(
+        self, folder: str, figures: FolderFigures, shown: FolderFigures | None, day: date | None, draft: Draft
+    ) -> None:
+        """Write the samples of a folder's `day` that differ from those `shown`, except those of its agents.
+
+        What is shown is of the same day; None if nothing is.
+        """
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
+            if shown is not None and value == value_of(shown):
+                continue
             text = "" if value is None else sample(family.name, labels, value)
             created = self._created(labels, day) if family.created and text else ""
             draft.put(family, key, text, text + created)

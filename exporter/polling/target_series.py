@@ -139,11 +139,12 @@ class TargetSeries:
             else:
                 figures = response.changed.get(folder, FolderFigures())
                 figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
-                if figures != folders.get(folder) or not before.has_values:
+                shown = folders.get(folder) if before.has_values else None
+                if figures != shown:
                     folders[folder] = figures
                     if folder in without_calls:
                         self._samples.drop_agents(folder, known, draft)
-                    self._samples.put_folder(folder, figures, day, draft)
+                    self._samples.put_folder(folder, figures, shown, day, draft)
             yield
         self._org_series.put(self.target, day, before.folders_with_values, len(folders), draft)
         draft.replace(

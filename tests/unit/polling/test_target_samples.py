@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec import structs
 
 from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.exposition.store import Store
@@ -51,7 +52,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     target = replace(target_of("US/Eastern", 'F"\n'), company="C\\o", org='O"')
     text = TargetSamples(target)
     draft = store.draft()
-    text.put_folder('F"\n', BUSY, MONDAY, draft)
+    text.put_folder('F"\n', BUSY, None, MONDAY, draft)
     text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
     text.put_polls(PollFigures(polls=1), PollFigures(), draft)
     text.put_failures({}, draft)
@@ -68,3 +69,21 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     text.drop_polls(draft)
     publish(store, draft)
     assert (samples(store), samples(store, Format.OPENMETRICS)) == ([], [])
+
+
+def test_only_samples_that_differ_are_written() -> None:
+    store, text = Store(), TargetSamples(target_of("US/Eastern", "A"))
+    draft = store.draft()
+    text.put_folder("A", BUSY, None, MONDAY, draft)
+    text.put_polls(PollFigures(up=True, polls=1), PollFigures(), draft)
+    publish(store, draft)
+    before = store.pages[Format.OPENMETRICS].pieces
+    draft = store.draft()
+    text.put_folder("A", structs.replace(BUSY, agents=2), BUSY, MONDAY, draft)
+    text.put_polls(PollFigures(up=True, polls=2), PollFigures(up=True, polls=1), draft)
+    publish(store, draft)
+    pairs = zip(before, store.pages[Format.OPENMETRICS].pieces, strict=True)
+    assert [new.text() for old, new in pairs if new is not old] == [
+        b'vspark_folder_agents_today{company="C",folder="A",org="O"} 2.0\n',
+        b'vspark_polls_total{company="C",folder="A",org="O"} 2.0\n',
+    ]
