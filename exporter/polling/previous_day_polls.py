@@ -14,6 +14,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter.errors import PollError
+from exporter.polling.batches import Batches
 from exporter.polling.org_day import ZoneDays, midnight, previous_day
 from exporter.polling.poll import PollRunner
 from exporter.polling.target_state import TargetState
@@ -30,8 +31,11 @@ class PreviousDayPolls:
     That is the first one that was requested after the period in which calls may still be added.
     """
 
-    def __init__(self, runner: PollRunner, days: ZoneDays, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, runner: PollRunner, batches: Batches, days: ZoneDays, clock: Clock, log: FilteringBoundLogger
+    ) -> None:
         self._runner = runner
+        self._batches = batches
         self._days = days
         self._clock = clock
         self._log = log
@@ -107,13 +111,14 @@ class PreviousDayPolls:
         except PollError as error:
             self._log_failure(state, day, error)
             return
-        async with self._runner.draft() as draft:
+        async with self._batches.draft() as draft:
             if not self._is_today(state, today):
                 self._log.info("answer_too_late", target=target.name, day=day.isoformat())
                 return
             if state not in self._due or state.series.published.rules is not rules:  # by a reload, and is due again
                 return
             await paced(series.settle(response, state.target, state.series.published.folders, draft))
+            draft.commit()
         if self._reasons.pop(state, None):
             self._log.info("previous_day_recovered", target=target.name, day=day.isoformat())
 

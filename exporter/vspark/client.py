@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
+from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
@@ -210,7 +211,7 @@ class Client:
                     },
                     body=body,
                     seconds=monotonic() - begun,
-                    about_token=not is_success(response.status) and is_about_token(body, token),
+                    about_token=response.status == HTTPStatus.BAD_REQUEST and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
             failure = connect_error(error, self._base, self._connect_seconds, self._resolver.unresolved)
@@ -252,9 +253,14 @@ class _Request(NamedTuple):
     def for_stats(cls, target: Target, day: date | None, *, slow: bool, spare: bool = False) -> Self:
         """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
-        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-        query = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
+        query = "" if day is None else _daterange(day)
         return cls(target.company, ("stats", *names), query, target.token, slow, spare)
+
+
+@lru_cache(maxsize=64)
+def _daterange(day: date) -> str:
+    # Both ends are given: only this form means the same in both editions of V-Spark's reference.
+    return f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
 
 
 def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:

@@ -319,7 +319,7 @@ async def test_values_that_a_bug_kept_from_being_published_come_with_the_next_re
     ):
         await until(lambda: watched.poller.ready)
         with monkeypatch.context() as bug:
-            bug.setattr(Draft, "publish", broken_once(Draft.publish))
+            bug.setattr(Draft, "commit", broken_once(Draft.commit))
             await watched.polled()
         assert watched.lines('reason="internal"') != []
         assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 1

@@ -14,7 +14,7 @@ from exporter.polling.target_samples import TargetSamples
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.fake_clock import target_of
-from tests.support.finished_steps import finished
+from tests.support.finished_steps import finished, publish
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 RULES = AgentRules(enabled=True, max_per_folder=2, include="a.*", exclude="")
@@ -45,19 +45,19 @@ class Page:
         response = finished(self.series.read(body, self.target, day, requested_at, RULES))
         draft = self.store.draft()
         finished(self.series.settle(response, self.target, known, draft))
-        draft.publish()
+        publish(self.store, draft)
         return response.folders is not None
 
     def follow(self, target: Target) -> None:
         self.target = target
         draft = self.store.draft()
         finished(self.series.follow(target, draft))
-        draft.publish()
+        publish(self.store, draft)
 
     def drop(self) -> None:
         draft = self.store.draft()
         finished(self.series.drop(draft))
-        draft.publish()
+        publish(self.store, draft)
 
     def samples(self) -> str:
         lines = b"".join(self.store.pages[Format.TEXT].text()[1]).decode().splitlines(keepends=True)
@@ -109,7 +109,7 @@ def test_a_response_that_was_read_in_the_old_way_is_still_outdated() -> None:
     page.series.read_again()
     draft = page.store.draft()
     finished(page.series.settle(response, page.target, (), draft))
-    draft.publish()
+    publish(page.store, draft)
     assert page.samples() == SAMPLES
     assert not page.series.is_known_at(0)
 
