@@ -62,7 +62,7 @@ async def running(
     Raises ListenError if an address cannot be listened on.
     """
     clock = clock or SystemClock()
-    telemetry = SelfMetrics(process=serving.process_metrics)
+    telemetry = SelfMetrics(process=serving.process_metrics, share=loaded.share)
     store = Store()
     polling = PollManager(loaded, store, telemetry, clock, log)
     reloader = Reloader(loaded, load, polling.follow, telemetry, clock, log)

@@ -11,15 +11,20 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from exporter import __version__
+from exporter.config.loaded import ALL, Share
 from exporter.exposition.text_format import Format
 
 _REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class SelfMetrics:
-    """The exporter's own metrics; `process` adds those of the Python process (`process_*`, `python_*`)."""
+    """The exporter's own metrics; `process` adds those of the Python process (`process_*`, `python_*`).
 
-    def __init__(self, *, process: bool) -> None:
+    `share` is in the labels of the build: without shards, it is number 0 of 1, so that one expression counts the
+    shards of every exporter.
+    """
+
+    def __init__(self, *, process: bool, share: Share = ALL) -> None:
         # Text 0.0.4 has no creation times. As gauges of their own they would be noise.
         disable_created_metrics()
         self.registry = CollectorRegistry()
@@ -36,11 +41,11 @@ class SelfMetrics:
         )
         build = Gauge(
             "vspark_exporter_build_info",
-            "Always 1; the labels identify the build.",
-            ["version", "pythonversion"],
+            "Always 1; the labels identify the build and the shard, 0 of 1 without shards.",
+            ["version", "pythonversion", "shard", "total_shards"],
             registry=self.registry,
         )
-        build.labels(__version__, platform.python_version()).set(1)
+        build.labels(__version__, platform.python_version(), share.shard, share.total_shards).set(1)
         self._reload_successful = Gauge(
             "vspark_exporter_config_last_reload_successful",
             "1 if the last attempt to load the configuration succeeded.",

@@ -16,7 +16,7 @@ from tools.dashboards.panels import (
     table_panel,
     table_query,
 )
-from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job
+from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job, namespace
 
 CALLS: Final = f"vspark_folder_calls_today{{{FOLDER_MATCHERS}}}"
 SECONDS: Final = f"vspark_folder_call_seconds_today{{{FOLDER_MATCHERS}}}"
@@ -196,5 +196,10 @@ def _rows() -> Rows:
 def calls() -> Dashboard:
     """Return the dashboard."""
     return lay_out(
-        "V-Spark calls", "vspark-calls", DESCRIPTION, [datasource(), job(), *folders()], _rows(), since="now-24h"
+        "V-Spark calls",
+        "vspark-calls",
+        DESCRIPTION,
+        [datasource(), job(), namespace(), *folders()],
+        _rows(),
+        since="now-24h",
     )

@@ -36,7 +36,7 @@ def test_a_reason_that_lasts_fires_these_alerts_and_no_others(reason: str, tmp_p
         f"vspark_last_success_timestamp_seconds{{{TARGET}}}": f"0+60x{HEALTHY_MINUTES - 1} 240x{FAILING_MINUTES}",
         f"vspark_up{{{NEIGHBOUR}}}": f"1x{minutes}",
         f"vspark_last_success_timestamp_seconds{{{NEIGHBOUR}}}": f"0+60x{minutes}",
-        f"vspark_exporter_build_info{{{EXPORTER}}}": f"1x{minutes}",
+        f'vspark_exporter_build_info{{{EXPORTER},shard="0",total_shards="1"}}': f"1x{minutes}",
         f"vspark_exporter_config_last_reload_successful{{{EXPORTER}}}": f"1x{minutes}",
         f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{EXPORTER}}}": f"0x{minutes}",
     }

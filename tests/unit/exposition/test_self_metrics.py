@@ -3,11 +3,12 @@ import platform
 import pytest
 
 from exporter import __version__
+from exporter.config.loaded import Share
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.text_format import Format
 from tests.support.exposition_oracle import END, assert_valid
 
-BUILD = f'{{pythonversion="{platform.python_version()}",version="{__version__}"}}'
+BUILD = f'{{pythonversion="{platform.python_version()}",shard="0",total_shards="1",version="{__version__}"}}'
 
 PAGE = f"""\
 # HELP vspark_api_request_duration_seconds Duration of each attempt of a request to V-Spark; \
@@ -41,7 +42,7 @@ vspark_api_request_duration_seconds_bucket{{code="none",le="30.0"}} 0.0
 vspark_api_request_duration_seconds_bucket{{code="none",le="+Inf"}} 1.0
 vspark_api_request_duration_seconds_count{{code="none"}} 1.0
 vspark_api_request_duration_seconds_sum{{code="none"}} 31.0
-# HELP vspark_exporter_build_info Always 1; the labels identify the build.
+# HELP vspark_exporter_build_info Always 1; the labels identify the build and the shard, 0 of 1 without shards.
 # TYPE vspark_exporter_build_info gauge
 vspark_exporter_build_info{BUILD} 1.0
 # HELP vspark_exporter_config_last_reload_successful 1 if the last attempt to load the configuration succeeded.
@@ -71,6 +72,11 @@ def test_the_page(form: Format, expected: str) -> None:
     page = self_metrics.exposition(form)
     assert page.decode() == expected
     assert_valid(page, form)
+
+
+def test_the_build_names_the_shard() -> None:
+    page = SelfMetrics(process=False, share=Share(2, 3)).exposition(Format.TEXT).decode()
+    assert f"vspark_exporter_build_info{BUILD} 1.0\n".replace('"0"', '"2"').replace('"1"', '"3"') in page
 
 
 def test_before_anything_has_happened() -> None:
