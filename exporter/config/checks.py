@@ -95,7 +95,7 @@ def _zone_hint(key: str) -> str:
         return f"; did you mean {_ZONES[found[1].upper()]!r}?"
     # Not the likes of EST and GB: one letter makes another zone of them.
     places = [zone for zone in zoneinfo.available_timezones() if "/" in zone or not zone.isupper() or zone == "UTC"]
-    return suggestion(key, sorted(places))
+    return suggestion(key, sorted(places)) or "; expected a name such as 'US/Eastern'"
 
 
 def check_pattern(pattern: str) -> None:
