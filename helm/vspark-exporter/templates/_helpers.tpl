@@ -9,6 +9,15 @@
 {{- default $whole .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- define "vspark-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* A Service of another name with shards: the addresses of an existing Service cannot be changed. */}}
+{{- define "vspark-exporter.serviceName" -}}
+{{- include "vspark-exporter.fullname" . }}{{ if int .Values.shards }}-shards{{ end -}}
+{{- end -}}
+
 {{- define "vspark-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "vspark-exporter.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -25,7 +34,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{/* Returns the metadata of an object. Arguments: root; optionally suffix, namespace, labels, annotations. */}}
 {{- define "vspark-exporter.metadata" -}}
 name: {{ include "vspark-exporter.fullname" .root }}{{ .suffix }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default (include "vspark-exporter.namespace" .root) }}
 labels:
   {{- mergeOverwrite (include "vspark-exporter.commonLabels" .root | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
 {{- with .annotations }}
@@ -52,6 +61,7 @@ app.kubernetes.io/component: test
 
 {{- define "vspark-exporter.image" -}}
 {{- with .Values.image -}}
+{{- with $.Values.global.imageRegistry | default .registry }}{{ trimSuffix "/" . }}/{{ end -}}
 {{- if .digest -}}
 {{ .repository }}@{{ .digest }}
 {{- else -}}
