@@ -338,9 +338,9 @@ def test_single_rules_are_changed_and_the_others_are_not() -> None:
     rules = rule_groups()
     expected = {name: rule for name, rule in rules.items() if name != "VSparkAgentsFolded"}
     stale = rules["VSparkDataStale"]
-    assert stale["expr"].endswith(") > 900\n")
+    assert stale["expr"].endswith(") < time() - 900\n")
     expected["VSparkDataStale"] = stale | {
-        "expr": stale["expr"].replace("> 900\n", "> 1800"),
+        "expr": stale["expr"].replace("- 900\n", "- 1800"),
         "for": "5m",
         "labels": {"severity": "page"},
     }
@@ -348,6 +348,18 @@ def test_single_rules_are_changed_and_the_others_are_not() -> None:
     expected[hours] = {"record": hours, "expr": "job_company_org:vspark_day_start:hours_since >= 8 < 20"}
     operator = yaml.safe_load(values("operator").read_text("utf-8"))["prometheusRule"]["rules"]
     assert rule_groups("--set-json", f"prometheusRule.rules={json.dumps(operator)}") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "end"),
+    [
+        ("VSparkAgentsFolded", "2.5", "vspark_folder_agents_folded > 2.5"),
+        ("VSparkCertificateExpiring", "30", "timestamp_seconds < time() + 86400 * 30"),
+    ],
+)
+def test_a_threshold_is_the_number_at_the_end(name: str, threshold: str, end: str) -> None:
+    change = ("--set-json", f"prometheusRule.rules.{name}.threshold={threshold}")
+    assert rule_groups(*change)[name]["expr"].endswith(end)
 
 
 def test_a_group_without_rules_is_left_out(chart: Path) -> None:

@@ -131,15 +131,12 @@ def test_a_configuration_is_required() -> None:
         (
             "operator",
             "prometheusRule.rules.VSparkNoCals.enabled=false",
-            'prometheusRule.rules: there is no rule "VSparkNoCals"; the rules are VSparkTargetDown, ',
+            'prometheusRule.rules: there is no rule "VSparkNoCals"; the rules are VSparkUnreachable, ',
         ),
         (
             "operator",
             "prometheusRule.rules.VSparkNoCalls.threshold=1",
-            (
-                "prometheusRule.rules.VSparkNoCalls.threshold: "
-                "the expression does not end with < or > and a number; set expr"
-            ),
+            ("prometheusRule.rules.VSparkNoCalls.threshold: the expression does not end with a limit; set expr"),
         ),
         (
             "operator",

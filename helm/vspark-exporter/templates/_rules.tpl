@@ -32,11 +32,11 @@
   {{- $_ := set .rule "expr" .change.expr -}}
 {{- end -}}
 {{- if hasKey .change "threshold" -}}
-  {{- $end := "([<>]=?) *[-+.0-9e]+[ \n]*$" -}}
+  {{- $end := "([<>]=?[^<>=\n]*?)[.0-9]+[ \n]*$" -}}
   {{- if not (regexMatch $end .rule.expr) -}}
-    {{- fail (printf "prometheusRule.rules.%s.threshold: the expression does not end with < or > and a number; set expr" .name) -}}
+    {{- fail (printf "prometheusRule.rules.%s.threshold: the expression does not end with a limit; set expr" .name) -}}
   {{- end -}}
-  {{- $_ := set .rule "expr" (regexReplaceAll $end .rule.expr (printf "${1} %v" .change.threshold)) -}}
+  {{- $_ := set .rule "expr" (regexReplaceAll $end .rule.expr (printf "${1}%v" .change.threshold)) -}}
 {{- end -}}
 {{- range $key := list "for" "severity" -}}
   {{- if and (get $.change $key) (not $.rule.alert) -}}
