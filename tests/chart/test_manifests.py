@@ -6,6 +6,7 @@ VERSION stands for the exporter's version, HTTP_CHECK for the script of the pod 
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,32 @@ def test_the_exporter_accepts_the_configuration(
         )
         for each in expected or ()
     ]
+
+
+def test_the_pods_of_the_shards_poll_every_target_once(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [f"Test{number:02}" for number in range(20)]
+    objects = render(
+        *("-f", values("minimal"), "--set", "shards=3"),
+        *("--set", f"config.companies[0].orgs[0].folders={{{','.join(folders)}}}"),
+    )
+    file = etc / "config" / "config.yaml"
+    file.parent.mkdir()
+    file.write_text(files_of(of_kind("ConfigMap", objects))["config.yaml"].replace(ETC, str(etc)))
+    stateful = of_kind("StatefulSet", objects)["spec"]
+    (container,) = stateful["template"]["spec"]["containers"]
+    assert container["env"] == [
+        {
+            "name": "POD_INDEX",
+            "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}},
+        }
+    ]
+    found = []
+    for index in range(stateful["replicas"]):
+        flags = [each.replace(ETC, str(etc)).replace("$(POD_INDEX)", str(index)) for each in container["args"]]
+        assert main([*flags, "--config.check"]) == 0
+        found.append(re.findall(r"Test\d\d", capsys.readouterr().out))
+    assert all(found)
+    assert sorted(name for names in found for name in names) == folders
 
 
 def keys(value: Any) -> Iterator[str]:
