@@ -133,21 +133,23 @@ def test_every_shard_has_a_name_and_its_service_is_the_only_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("registries", "image"),
+    ("repository", "registry", "image"),
     [
-        ("", f"vspark-exporter:{__version__}"),
-        ("image.registry=a.example.com:5000", f"a.example.com:5000/vspark-exporter:{__version__}"),
-        ("global.imageRegistry=b.example.com/", f"b.example.com/vspark-exporter:{__version__}"),
-        (
-            "image.registry=a.example.com,global.imageRegistry=b.example.com",
-            f"b.example.com/vspark-exporter:{__version__}",
-        ),
+        ("vspark-exporter", "", "vspark-exporter"),
+        ("vspark-exporter", "mirror.example.com/", "mirror.example.com/vspark-exporter"),
+        ("calls/vspark-exporter", "mirror.example.com", "mirror.example.com/calls/vspark-exporter"),
+        ("registry.example.com/calls/vspark-exporter", "", "registry.example.com/calls/vspark-exporter"),
+        ("registry.example.com/calls/vspark-exporter", "mirror:5000/x", "mirror:5000/x/calls/vspark-exporter"),
+        ("registry:5000/vspark-exporter", "mirror.example.com", "mirror.example.com/vspark-exporter"),
+        ("localhost/vspark-exporter", "mirror.example.com", "mirror.example.com/vspark-exporter"),
     ],
 )
-def test_the_registry_of_the_image(registries: str, image: str) -> None:
-    objects = render("-f", values("minimal"), "--set", registries)
+def test_the_registry_of_the_image(repository: str, registry: str, image: str) -> None:
+    objects = render(
+        *("-f", values("minimal"), "--set", f"image.repository={repository},global.imageRegistry={registry}")
+    )
     pods = [of_kind("Deployment", objects)["spec"]["template"], of_kind("Pod", objects)]
-    assert [each["spec"]["containers"][0]["image"] for each in pods] == [image, image]
+    assert {each["spec"]["containers"][0]["image"] for each in pods} == {f"{image}:{__version__}"}
 
 
 def test_another_namespace_is_the_one_of_every_object() -> None:
