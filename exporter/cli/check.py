@@ -9,7 +9,8 @@ from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
 from exporter.runtime.terminal import printable
 from exporter.vspark.discovery import Outcome
-from exporter.web.toolkit.schema import TlsServer, WebConfig
+from exporter.web.toolkit.file import EXPIRES_SOON_SECONDS, WebConfigFile, format_expiry
+from exporter.web.toolkit.schema import TlsServer
 
 
 def describe(config: Config, targets: Sequence[Target], outcome: Outcome | None = None) -> str:
@@ -20,9 +21,9 @@ def describe(config: Config, targets: Sequence[Target], outcome: Outcome | None 
     return "".join(f"{printable(line)}\n" for line in _lines(config, targets, outcome))
 
 
-def describe_web(config: WebConfig) -> str:
-    """Return the output for a web configuration: the names of the users, and never a hash or a key."""
-    return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
+def describe_web(web_file: WebConfigFile, now: float) -> str:
+    """Return the output for a web configuration at the Unix time `now`: names of users, and never a hash or a key."""
+    return "".join(f"web: {printable(line)}\n" for line in _web_lines(web_file, now))
 
 
 def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -> Iterator[str]:
@@ -95,9 +96,10 @@ def _agents(agents: Agents) -> str:
     )
 
 
-def _web_lines(config: WebConfig) -> Iterator[str]:
+def _web_lines(web_file: WebConfigFile, now: float) -> Iterator[str]:
+    config = web_file.config
     if config.tls:
-        yield from _tls_lines(config.tls)
+        yield from _tls_lines(config.tls, web_file.expires_at, now)
     else:
         yield "http, without TLS"
     if config.users:
@@ -111,10 +113,13 @@ def _web_lines(config: WebConfig) -> Iterator[str]:
         yield f"at most {limit.burst} requests at once, and one more each {limit.interval_seconds:g} s"
 
 
-def _tls_lines(tls: TlsServer) -> Iterator[str]:
+def _tls_lines(tls: TlsServer, expires_at: float | None, now: float) -> Iterator[str]:
     lowest, highest = (f"{name[3]}.{name[4]}" for name in tls.versions)
     versions = lowest if lowest == highest else f"{lowest} to {highest}"
     yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
+    if expires_at is not None:
+        warning = "WARNING: " if expires_at - now < EXPIRES_SOON_SECONDS else ""
+        yield f"{warning}the certificate {'expires' if expires_at > now else 'expired'} at {format_expiry(expires_at)}"
     cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
     yield {
         "NoClientCert": "no client certificates",

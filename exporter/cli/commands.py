@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -53,7 +54,7 @@ def _serve(flags: argparse.Namespace) -> int:
         outcome = threads.run(discover_once(loaded.config)) if flags.discover else None
         targets = loaded.targets(outcome.discovered if outcome else NOTHING)
         sys.stdout.write(describe(loaded.config, targets, outcome))
-        sys.stdout.write(describe_web(serving.web_file.config) if serving.web_file else "")
+        sys.stdout.write(describe_web(serving.web_file, time.time()) if serving.web_file else "")
         return _EXIT_FAILED if outcome and outcome.failures else 0
     log = logs.configure(flags.log_level, flags.log_format)
     return threads.run(serve(loaded, load, serving, log))

@@ -62,6 +62,19 @@ class SelfMetrics:
             registry=self.registry,
         )
         self._web_config_successful.set(1)
+        # These two are exposed when they have a value: not without a web configuration, or without TLS.
+        self._web_config_timestamp_seconds = Gauge(
+            "vspark_exporter_web_config_last_reload_success_timestamp_seconds",
+            "When the web configuration file was last read successfully, as a Unix time; absent without one.",
+            registry=None,
+        )
+        self._certificate_expiration = Gauge(
+            "vspark_exporter_web_tls_certificate_expiration_timestamp_seconds",
+            "When the certificate of the web configuration, or one of its chain, expires, as a Unix time; absent "
+            "without TLS.",
+            registry=None,
+        )
+        self._exposed: set[Gauge] = set()
 
     def observe_request(self, code: str, seconds: float) -> None:
         """Record an attempt of a request; `code` is the status, or "none" if no status arrived."""
@@ -76,9 +89,22 @@ class SelfMetrics:
         """Record that a new configuration was rejected."""
         self._reload_successful.set(0)
 
-    def web_config_read(self, accepted: bool) -> None:  # noqa: FBT001 # it is the value of the gauge
-        """Record whether a change of the web configuration file was accepted."""
-        self._web_config_successful.set(accepted)
+    def web_config_loaded(self, now: float, certificate_expires_at: float | None) -> None:
+        """Record that the web configuration was read at `now`, and when its certificate expires, in Unix times."""
+        self._web_config_successful.set(1)
+        self._expose(self._web_config_timestamp_seconds, now)
+        if certificate_expires_at is not None:
+            self._expose(self._certificate_expiration, certificate_expires_at)
+
+    def web_config_rejected(self) -> None:
+        """Record that a change of the web configuration was rejected."""
+        self._web_config_successful.set(0)
+
+    def _expose(self, gauge: Gauge, value: float) -> None:
+        gauge.set(value)
+        if gauge not in self._exposed:
+            self._exposed.add(gauge)
+            self.registry.register(gauge)
 
     def exposition(self, form: Format) -> bytes:
         """Return the metrics as text; OpenMetrics text includes the end of the page."""

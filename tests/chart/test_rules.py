@@ -44,6 +44,7 @@ def promtool(*arguments: str | Path) -> tuple[int, str]:
 def labels_of_families() -> dict[str, set[str]]:
     telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
+    telemetry.web_config_loaded(0.0, 0.0)
     own = {metric.name: set(metric.samples[0].labels) for metric in telemetry.registry.collect()}
     return own | {family.name: set(family.labels) for family in FAMILIES}
 

@@ -29,6 +29,7 @@ Co, token from the configuration file
   Org, UTC
     A, every 1m, stale after 5m
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: the certificate expires at 3000-01-01T00:00:00Z
 web: no client certificates
 web: users alice; /-/healthy and /-/ready need no password
 """

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -214,8 +215,12 @@ def test_a_warning_for_each_interval_that_is_shorter_than_the_timeout(tmp_path: 
     )
 
 
-def web(folder: Path, text: str) -> str:
-    said = describe_web(WebConfigFile(write_web(folder, text)).config)
+NEW_YEAR_3000 = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+"""When the certificates of the tests expire."""
+
+
+def web(folder: Path, text: str, now: float = 0.0) -> str:
+    said = describe_web(WebConfigFile(write_web(folder, text)), now)
     assert HASH not in said
     return said.replace(str(folder), "{folder}")
 
@@ -232,6 +237,7 @@ def test_how_the_web_is_served(tmp_path: Path) -> None:
         )
         == """\
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: the certificate expires at 3000-01-01T00:00:00Z
 web: no client certificates
 web: users alice, bob; /-/healthy and /-/ready need no password
 web: headers X-Frame-Options, X-XSS-Protection
@@ -243,14 +249,25 @@ web: at most 20 requests at once, and one more each 0.1 s
 def test_which_clients_are_let_in(tmp_path: Path) -> None:
     equip(tmp_path)
     required = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [a, b]"
-    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:2] == [
+    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:3] == [
         "web: https, TLS 1.3, certificate {folder}/server.crt",
+        "web: the certificate expires at 3000-01-01T00:00:00Z",
         (
             "web: client certificates are required and verified by the CAs in {folder}/ca.crt, "
             "with one of the names a, b"
         ),
     ]
     optional = ", client_auth_type: VerifyClientCertIfGiven"
-    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[1] == (
+    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[2] == (
         "web: client certificates are optional and verified by the CAs in this machine's store"
     )
+
+
+def test_a_certificate_that_expires(tmp_path: Path) -> None:
+    equip(tmp_path)
+    days = [15, 13, 0]
+    assert [web(tmp_path, TLS, NEW_YEAR_3000 - 86400 * number).splitlines()[1] for number in days] == [
+        "web: the certificate expires at 3000-01-01T00:00:00Z",
+        "web: WARNING: the certificate expires at 3000-01-01T00:00:00Z",
+        "web: WARNING: the certificate expired at 3000-01-01T00:00:00Z",
+    ]

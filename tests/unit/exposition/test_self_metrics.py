@@ -74,6 +74,27 @@ def test_the_page(form: Format, expected: str) -> None:
     assert_valid(page, form)
 
 
+def test_a_web_configuration() -> None:
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.web_config_loaded(1_795_410_000.5, None)
+    self_metrics.web_config_rejected()
+    before = self_metrics.exposition(Format.TEXT).decode()
+    assert before.endswith("""\
+vspark_exporter_web_config_last_reload_successful 0.0
+# HELP vspark_exporter_web_config_last_reload_success_timestamp_seconds When the web configuration file was last read \
+successfully, as a Unix time; absent without one.
+# TYPE vspark_exporter_web_config_last_reload_success_timestamp_seconds gauge
+vspark_exporter_web_config_last_reload_success_timestamp_seconds 1.7954100005e+09
+""")
+    self_metrics.web_config_loaded(1_795_410_060.0, 1_800_000_000.0)
+    self_metrics.web_config_loaded(1_795_410_120.0, 1_900_000_000.0)
+    page = self_metrics.exposition(Format.TEXT)
+    values = {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()}
+    assert values["vspark_exporter_web_config_last_reload_successful"] == 1.0
+    assert values["vspark_exporter_web_config_last_reload_success_timestamp_seconds"] == 1_795_410_120.0
+    assert values["vspark_exporter_web_tls_certificate_expiration_timestamp_seconds"] == 1_900_000_000.0
+
+
 def test_the_build_names_the_shard() -> None:
     page = SelfMetrics(process=False, share=Share(2, 3)).exposition(Format.TEXT).decode()
     assert f"vspark_exporter_build_info{BUILD} 1.0\n".replace('"0"', '"2"').replace('"1"', '"3"') in page
