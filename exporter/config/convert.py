@@ -22,7 +22,7 @@ from exporter.errors import ConfigError
 Decoders = Mapping[type, Callable[[str], Any]]
 """How text becomes a value of a type that YAML does not have. A decoder's ValueError says what is wrong with the text.
 
-Such a type can have a `hint`, which says how to write a value that is not text.
+Such a type can have a text `expected`, which describes its values: "a duration such as 30s".
 """
 
 UNREAD: Final[Any] = object()
@@ -165,9 +165,10 @@ class Document:
         expected = _EXPECTED.get(type(kind), "text")
         leaf: Any = getattr(kind, "cls", None)
         if word != expected and not (word == "a whole number" and shape.numbers):
+            if hasattr(leaf, "expected"):
+                raise ValueError(f"expected {leaf.expected}, got {word}")
             quoted = expected == "text" and isinstance(node, yaml.ScalarNode) and word != "nothing"
-            hint = f"; {getattr(leaf, 'hint', 'put it in quotes')}" if quoted else ""
-            raise ValueError(f"expected {expected}, got {word}{hint}")
+            raise ValueError(f"expected {expected}, got {word}{'; put it in quotes' if quoted else ''}")
         match kind:
             case inspect.StructType():
                 return self._block(kind, node, path)
