@@ -19,7 +19,7 @@ from tests.support.built_dashboards import built, filled
 from tests.support.call_history import AGES, at, load, minutes, openmetrics
 from tests.support.prometheus_process import demo, prometheus, query
 from tools.dashboards.__main__ import CHART, FILES
-from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
+from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean, once
 from tools.dashboards.layout import to_json
 
 METRICS_OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
@@ -162,7 +162,8 @@ async def compare_with_the_simulator(session: aiohttp.ClientSession, url: str) -
     history = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
     sums = [sum(each.calls for each in calls) for calls in history]
     seconds = sum(each.seconds for each in history[0])
-    expected = {f"sum({CALLS})": sums[0], f"sum({CALLS} {YESTERDAY})": sums[1], f"sum({CALLS} {WEEK_AGO})": sums[2]}
+    expressions = (once(CALLS), once(CALLS, YESTERDAY), once(CALLS, WEEK_AGO))
+    expected = {f"sum({expression})": value for expression, value in zip(expressions, sums, strict=True)}
     assert len(set(sums)) == len(AGES)
     for expression, value in expected.items():
         assert await value_at(session, url, expression, instant) == value

@@ -20,7 +20,7 @@ _KINDS: Final = {
         "serviceaccounts": "ServiceAccount",
         "services": "Service",
     },
-    "apps/v1": {"deployments": "Deployment"},
+    "apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
     "monitoring.coreos.com/v1": {
         "podmonitors": "PodMonitor",
         "prometheusrules": "PrometheusRule",
