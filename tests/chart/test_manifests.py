@@ -22,6 +22,7 @@ from exporter.cli.main import main
 from exporter.config.loaded import load_config
 from tests.support.helm_chart import files_of, helm, of_kind, rejected, render, values
 from tests.support.raw_servers import until
+from tests.support.repository import ROOT
 from tests.support.web_server import serving
 from tools.bench.measure import free_port
 from tools.docs.chart import CHART
@@ -30,7 +31,7 @@ GOLDEN = Path(__file__).parent / "testdata" / "manifests"
 CI = sorted((CHART / "ci").glob("*.yaml"))
 KUBERNETES = ("1.25", kubernetes_validate.latest_version())
 SHARDS_NEED = "1.28"
-OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig")
 CANARY = "s3cret-canary"
 ETC = "/etc/vspark-exporter"
 
@@ -346,6 +347,25 @@ def test_alerts_link_to_the_runbook_at_runbook_url() -> None:
     }
     assert len(alerts) > 0
     assert not any("runbook" in each for each in alerts.values())
+
+
+def test_the_inhibit_rules_are_those_of_the_documentation() -> None:
+    def matchers(matches: list[dict[str, str]]) -> list[str]:
+        return [f"{each['name']} {each['matchType']} {each['value']}" for each in matches]
+
+    spec = of_kind("AlertmanagerConfig", render("-f", values("operator")))["spec"]
+    found = [
+        {
+            "source_matchers": matchers(rule["sourceMatch"]),
+            "target_matchers": matchers(rule["targetMatch"]),
+            "equal": rule["equal"],
+        }
+        for rule in spec["inhibitRules"]
+    ]
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    (block,) = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("inhibit_rules:")]
+    assert found == yaml.safe_load(block.replace('"', ""))["inhibit_rules"]
+    assert list(spec) == ["inhibitRules"]
 
 
 def test_rules_and_dashboards_are_off_by_default(chart: Path) -> None:
