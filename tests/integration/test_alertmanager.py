@@ -14,6 +14,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
+from exporter.errors import REASONS
 from tests.support.repository import ROOT
 from tests.support.tools import tool
 from tools.bench.measure import free_port
@@ -44,10 +45,11 @@ def outage(now: int) -> Iterator[str]:
     for number in range(TARGETS):
         labels = f',company="Co",org="Org{number % ORGS}",folder="Folder{number // ORGS:02}"'
         success = now - 60 * DOWN_MINUTES
-        failed = [(max(0, DOWN_MINUTES - age), at) for age, at in minutes]
         add("vspark_up", labels, [(int(age >= DOWN_MINUTES), at) for age, at in minutes])
         add("vspark_last_success_timestamp_seconds", labels, [(min(success, at), at) for _, at in minutes])
-        add("vspark_poll_failures_total", f'{labels},reason="connect"', failed)
+        for reason in REASONS:
+            failures = [(max(0, DOWN_MINUTES - age) if reason == "connect" else 0, at) for age, at in minutes]
+            add("vspark_poll_failures_total", f'{labels},reason="{reason}"', failures)
     for name, lines in families.items():
         yield f"# TYPE {name.removesuffix('_total')} {'counter' if name.endswith('_total') else 'gauge'}\n"
         yield "".join(f"{line}\n" for line in lines)
