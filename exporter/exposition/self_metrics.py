@@ -90,21 +90,27 @@ class SelfMetrics:
         self._reload_successful.set(0)
 
     def web_config_loaded(self, now: float, certificate_expires_at: float | None) -> None:
-        """Record that the web configuration was read at `now`, and when its certificate expires, in Unix times."""
+        """Record that the web configuration was read at `now`, and when its certificate expires, in Unix times.
+
+        `certificate_expires_at` is None without TLS, or if it is unknown.
+        """
         self._web_config_successful.set(1)
         self._expose(self._web_config_timestamp_seconds, now)
-        if certificate_expires_at is not None:
-            self._expose(self._certificate_expiration, certificate_expires_at)
+        self._expose(self._certificate_expiration, certificate_expires_at)
 
     def web_config_rejected(self) -> None:
         """Record that a change of the web configuration was rejected."""
         self._web_config_successful.set(0)
 
-    def _expose(self, gauge: Gauge, value: float) -> None:
-        gauge.set(value)
-        if gauge not in self._exposed:
-            self._exposed.add(gauge)
-            self.registry.register(gauge)
+    def _expose(self, gauge: Gauge, value: float | None) -> None:
+        if value is None and gauge in self._exposed:
+            self._exposed.remove(gauge)
+            self.registry.unregister(gauge)
+        if value is not None:
+            gauge.set(value)
+            if gauge not in self._exposed:
+                self._exposed.add(gauge)
+                self.registry.register(gauge)
 
     def exposition(self, form: Format) -> bytes:
         """Return the metrics as text; OpenMetrics text includes the end of the page."""

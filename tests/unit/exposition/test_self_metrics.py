@@ -95,6 +95,15 @@ vspark_exporter_web_config_last_reload_success_timestamp_seconds 1.7954100005e+0
     assert values["vspark_exporter_web_tls_certificate_expiration_timestamp_seconds"] == 1_900_000_000.0
 
 
+def test_a_renewed_certificate_whose_date_is_unknown_does_not_keep_the_old_date() -> None:
+    self_metrics = SelfMetrics(process=False)
+    for expires_at in (1_800_000_000.0, None, None):
+        self_metrics.web_config_loaded(1_795_410_000.0, expires_at)
+    assert "certificate" not in self_metrics.exposition(Format.TEXT).decode()
+    self_metrics.web_config_loaded(1_795_410_000.0, 1_900_000_000.0)
+    assert "certificate_expiration_timestamp_seconds 1.9e+09\n" in self_metrics.exposition(Format.TEXT).decode()
+
+
 def test_the_build_names_the_shard() -> None:
     page = SelfMetrics(process=False, share=Share(2, 3)).exposition(Format.TEXT).decode()
     assert f"vspark_exporter_build_info{BUILD} 1.0\n".replace('"0"', '"2"').replace('"1"', '"3"') in page
