@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from exporter.config.checks import is_future_credential
 from exporter.config.loaded import LONG_TIMEOUT, NO_ZONE
 from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
@@ -34,6 +35,7 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
         f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
     )
     yield _agents(config.agents)
+    yield from _unchecked(config)
     yield from _discovery(config) if outcome is None else _discovered(outcome)
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
         yield f"{company}, token from {token.origin}"
@@ -48,6 +50,16 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
                     else ""
                 )
                 yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}{long}"
+
+
+def _unchecked(config: Config) -> Iterator[str]:
+    tls = config.vspark.tls
+    tokens = [each.token_source for each in (config.vspark, *(config.companies or ()))]
+    names = [each.origin for each in tokens if each and each.known is None]
+    files = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
+    names += [str(each) for each in files if each and is_future_credential(each)]
+    for name in dict.fromkeys(names):
+        yield f"WARNING: {name} is not checked: systemd creates it when it starts the service"
 
 
 def _zone(target: Target, *, will_discover: bool) -> str:

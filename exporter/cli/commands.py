@@ -50,7 +50,9 @@ def _complain(problems: BaseExceptionGroup[ConfigError]) -> None:
 
 def _serve(flags: argparse.Namespace) -> int:
     share = Share(flags.shard, flags.total_shards)
-    loaded, serving = _both(partial(_load, flags.config_file, share), partial(_serving, flags))
+    loaded, serving = _both(
+        partial(_load, flags.config_file, share, or_future=flags.config_check), partial(_serving, flags)
+    )
     load = partial(LoadedConfig.load, flags.config_file, share)
     if flags.config_check:
         outcome = threads.run(discover_once(loaded.config)) if flags.discover else None
@@ -88,7 +90,7 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
 }
 
 
-def _load(path: Path, share: Share = ALL) -> LoadedConfig:
+def _load(path: Path, share: Share = ALL, *, or_future: bool = False) -> LoadedConfig:
     try:
         path.stat()
     except FileNotFoundError:
@@ -96,7 +98,7 @@ def _load(path: Path, share: Share = ALL) -> LoadedConfig:
         raise ExceptionGroup("rejected", [ConfigError("", f"{path} does not exist: {hint}")]) from None
     except (OSError, ValueError):
         pass  # loading it says more
-    return LoadedConfig.load(path, share)
+    return LoadedConfig.load(path, share, or_future=or_future)
 
 
 def _both(one: Callable[[], _One], other: Callable[[], _Other]) -> tuple[_One, _Other]:

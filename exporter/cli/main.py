@@ -5,6 +5,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -181,14 +182,23 @@ def _add_serving(parser: _Parser) -> None:
         type=number,
         metavar="N",
     )
-    parser.flag("--log.level", "the lowest level to log (default: info)", choices=logs.LEVELS)
-    parser.flag("--log.format", "the format of log lines (default: logfmt)", choices=logs.FORMATS)
+    for name, what, choices in (
+        ("--log.level", "the lowest level to log (default: info)", logs.LEVELS),
+        ("--log.format", "the format of log lines (default: logfmt)", logs.FORMATS),
+    ):
+        parser.flag(name, what, choices=choices, type=_checked(partial(_one_of, choices)))
 
 
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"expected a whole number such as 40, got {text!r}")
+        raise ValueError(f"expected a whole number, 0 or more, got {text!r}")
     return int(text)
+
+
+def _one_of(choices: Sequence[str], text: str) -> str:
+    if text not in choices:  # argparse words this differently in each version of Python
+        raise ValueError(f"expected one of {', '.join(choices)}, got {text!r}")
+    return text
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:

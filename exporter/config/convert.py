@@ -166,7 +166,8 @@ class Document:
         leaf: Any = getattr(kind, "cls", None)
         if word != expected and not (word == "a whole number" and shape.numbers):
             if hasattr(leaf, "expected"):
-                raise ValueError(f"expected {leaf.expected}, got {word}")
+                got = "a number without a unit" if word in ("a whole number", "a number") else word
+                raise ValueError(f"expected {leaf.expected}, got {got}")
             quoted = expected == "text" and isinstance(node, yaml.ScalarNode) and word != "nothing"
             raise ValueError(f"expected {expected}, got {word}{'; put it in quotes' if quoted else ''}")
         match kind:
@@ -189,7 +190,8 @@ class Document:
             if key in fields:
                 values[fields[key].name] = self._value(fields[key].type, value, _below(path, key), line)
             elif _WORD.fullmatch(key) or (_PLAIN.fullmatch(key) and suggestion(key, fields)):
-                self._reject(_below(path, key), f"unknown key{suggestion(key, fields)}", line)
+                hint = suggestion(key, fields) or f"; expected one of {', '.join(fields)}"
+                self._reject(_below(path, key), f"unknown key{hint}", line)
                 misspelt.update(_closest(key, fields))
             else:  # as in `token:s3cret`, which is all key
                 hint = "is a space missing after a colon?"

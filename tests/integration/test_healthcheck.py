@@ -95,7 +95,7 @@ async def test_a_server_that_speaks_tls(tmp_path: Path, capsys: Captured) -> Non
     assert capsys.readouterr() == (
         "",
         (
-            f"unhealthy: http://127.0.0.1:{served.port}/-/healthy: the connection was closed; "
+            f"unhealthy: http://127.0.0.1:{address.port}/-/healthy: the connection was closed; "
             "if the exporter serves TLS, add its --web.config.file\n"
         ),
     )

@@ -126,7 +126,7 @@ async def test_configurations_that_are_rejected(tmp_path: Path) -> None:
             "",
             (
                 f"{bad}:1: vspark.tokens: unknown key; did you mean 'token'?\n"
-                f"{bad}:2: poll.interval: expected a duration such as 30s, got a whole number\n"
+                f"{bad}:2: poll.interval: expected a duration such as 30s, got a number without a unit\n"
                 f"{bad}:6: companies[0].orgs[0].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?\n"
             ),
         ),
@@ -153,10 +153,10 @@ async def test_configurations_that_are_rejected(tmp_path: Path) -> None:
             ["--web.telemetry-path", "/"],
             "argument --web.telemetry-path: '/' is taken by another page; expected a path such as /metrics",
         ),
-        (["--web.max-requests", "-1"], "argument --web.max-requests: expected a whole number such as 40, got '-1'"),
+        (["--web.max-requests", "-1"], "argument --web.max-requests: expected a whole number, 0 or more, got '-1'"),
         (["--shard", "1"], "--shard and --total-shards must be given together"),
         (["--total-shards", "3"], "--shard and --total-shards must be given together"),
-        (["--shard", "-1", "--total-shards", "3"], "argument --shard: expected a whole number such as 40, got '-1'"),
+        (["--shard", "-1", "--total-shards", "3"], "argument --shard: expected a whole number, 0 or more, got '-1'"),
         (["--shard", "3", "--total-shards", "3"], "--shard must be at least 0 and less than --total-shards"),
         (["--shard", "0", "--total-shards", "0"], "--shard must be at least 0 and less than --total-shards"),
     ],

@@ -36,8 +36,8 @@ discovery: {{enabled: false}}
 TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
 PROBLEMS = (
-    "{}:7: poll.interval: expected a duration such as 30s, got a whole number",
-    "{}:7: poll.timeout: unknown key",
+    "{}:7: poll.interval: expected a duration such as 30s, got a number without a unit",
+    "{}:7: poll.timeout: unknown key; expected one of interval, concurrency, stale_after",
 )
 Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"

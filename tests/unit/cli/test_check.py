@@ -9,7 +9,7 @@ from exporter.config.discovered import Discovered, DiscoveredOrg
 from exporter.config.loaded import load_config, timeout_warnings, zone_warnings
 from exporter.config.schema import Config
 from exporter.config.targets import make_targets
-from exporter.errors import StatusError
+from exporter.errors import ConfigError, StatusError
 from exporter.vspark.discovery import COMPANIES, Outcome
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip
@@ -271,3 +271,49 @@ def test_a_certificate_that_expires(tmp_path: Path) -> None:
         "web: WARNING: the certificate expires at 3000-01-01T00:00:00Z",
         "web: WARNING: the certificate expired at 3000-01-01T00:00:00Z",
     ]
+
+
+UNSTARTED = """\
+vspark:
+  url: https://vspark.example.com:3000
+  token_file: /run/credentials/unstarted.service/token_vspark
+  tls: {cert_file: client.crt, key_file: /run/credentials/unstarted.service/client-key}
+agents: {hash_key_file: /run/credentials/unstarted.service/hash-key}
+companies:
+  - {name: Co, token_file: /run/credentials/unstarted.service/token_co, orgs: [{name: Org, timezone: UTC}]}
+  - {name: Other, token_file: /run/credentials/unstarted.service/token_co, orgs: [{name: Org, timezone: UTC}]}
+"""
+
+
+def test_credentials_that_systemd_has_not_created_yet(tmp_path: Path) -> None:
+    (tmp_path / "client.crt").write_text("not read without its key")
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED)
+    config = load_config(path, or_future=True)
+    warnings = [line for line in describe(config, make_targets(config)).splitlines() if "WARNING" in line]
+    assert warnings == [
+        f"WARNING: /run/credentials/unstarted.service/{name} is not checked: systemd creates it when it starts the "
+        "service"
+        for name in ("token_vspark", "token_co", "client-key", "hash-key")
+    ]
+
+
+def test_an_exporter_that_starts_needs_its_credentials(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED.replace("client.crt", "gone.crt"))
+    with pytest.raises(ExceptionGroup) as caught:
+        load_config(path)
+    cannot = "cannot read '/run/credentials/unstarted.service/{}': No such file or directory"
+    assert [each.message for each in caught.value.exceptions if isinstance(each, ConfigError)] == [
+        cannot.format("token_vspark"),
+        f"cannot read '{tmp_path}/gone.crt': No such file or directory",
+        *map(cannot.format, ("client-key", "hash-key", "token_co", "token_co")),
+    ]
+
+
+def test_other_files_must_exist_before_the_first_start(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED.replace("/run/credentials/unstarted.service/token_co", "/run/credentials/token_co"))
+    with pytest.raises(ExceptionGroup) as caught:
+        load_config(path, or_future=True)
+    assert "cannot read '/run/credentials/token_co': No such file or directory" in str(caught.value.exceptions)

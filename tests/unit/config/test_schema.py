@@ -10,6 +10,7 @@ from exporter.config.units import Duration, Size
 from exporter.errors import ConfigError
 from tests.support.tls_files import equip
 
+TLS_KEYS = "ca_file, cert_file, key_file, server_name, insecure_skip_verify"
 NOT_SHOWN = "the file does not exist; its name is not shown because it may be the token itself"
 
 TESTDATA = Path(__file__).parent / "testdata"
@@ -111,13 +112,13 @@ MESSAGES: dict[str, list[str]] = {
         "5: agents.exclude: '*' is not a regular expression: nothing to repeat at position 0",
     ],
     "recursive": [
-        "2: vspark.tls.url: unknown key",
+        f"2: vspark.tls.url: unknown key; expected one of {TLS_KEYS}",
         "3: vspark.token: expected text, got a mapping",
-        "3: vspark.tls.token: unknown key",
-        "4: vspark.tls.tls: unknown key",
+        f"3: vspark.tls.token: unknown key; expected one of {TLS_KEYS}",
+        f"4: vspark.tls.tls: unknown key; expected one of {TLS_KEYS}",
         "6: companies[0].name: expected text, got a list",
         "6: companies[0].orgs[0].name: expected text, got a list",
-        "7: companies[0].orgs[0].orgs: unknown key",
+        "7: companies[0].orgs[0].orgs: unknown key; expected one of name, timezone, folders, interval",
     ],
     "sizes": [
         "1: vspark.max_response_size: expected a size such as 64MiB, got '64 MiB'",
@@ -126,7 +127,7 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "interval": [
         "2: poll.interval: expected a duration such as 30s, got 'fast'",
-        "6: companies[0].orgs[0].interval: expected a duration such as 30s, got a whole number",
+        "6: companies[0].orgs[0].interval: expected a duration such as 30s, got a number without a unit",
     ],
     "interval_key": [
         "1: vspark.token_flie: unknown key; did you mean 'token_file'?",
@@ -193,7 +194,7 @@ MESSAGES: dict[str, list[str]] = {
     "types": [
         "2: vspark.url: expected text, got a list",
         "3: vspark.token: expected text, got a list",
-        "4: vspark.timeout: expected text, got a mapping",
+        "4: vspark.timeout: expected a duration such as 30s, got a mapping",
         "5: vspark.max_response_size: expected a size such as 64MiB, got true or false",
         "6: vspark.tls: expected a mapping, got true or false",
         "7: poll: expected a mapping, got a list",
@@ -208,8 +209,8 @@ MESSAGES: dict[str, list[str]] = {
         "17: stats_fields.agents[2]: expected text, got another type; put it in quotes",
     ],
     "units": [
-        "4: vspark.timeout: expected a duration such as 30s, got a whole number",
-        "5: vspark.max_response_size: expected a size such as 64MiB, got a whole number",
+        "4: vspark.timeout: expected a duration such as 30s, got a number without a unit",
+        "5: vspark.max_response_size: expected a size such as 64MiB, got a number without a unit",
         "7: poll.interval: expected a duration such as 30s, got '1.5m'",
         "8: poll.stale_after: must be more than 0",
         "12: companies[0].orgs[0].interval: expected a duration such as 30s, got '60'",
@@ -220,7 +221,10 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "unknown_keys": [
         "1: vpsark: unknown key; did you mean 'vspark'?",
-        "5: vspark.pasword: unknown key",
+        (
+            "5: vspark.pasword: unknown key; expected one of url, timeout, max_response_size, tls, token, token_file, "
+            "token_env"
+        ),
         "6: vspark.time_out: unknown key; did you mean 'timeout'?",
         "7: vspark: unknown key, not shown because it may be a token; is a space missing after a colon?",
         "10: companies[0].orgs[0].time-zone: unknown key; did you mean 'timezone'?",
@@ -229,12 +233,15 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "zones": [
         "6: companies[0].orgs[1].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?",
-        "7: companies[0].orgs[2].timezone: unknown time zone '../x'",
-        "8: companies[0].orgs[3].timezone: unknown time zone '/etc/passwd'",
+        "7: companies[0].orgs[2].timezone: unknown time zone '../x'; expected a name such as 'US/Eastern'",
+        "8: companies[0].orgs[3].timezone: unknown time zone '/etc/passwd'; expected a name such as 'US/Eastern'",
         "9: companies[0].orgs[4].timezone: unknown time zone 'America'; did you mean 'America/Nuuk'?",
-        "10: companies[0].orgs[5].timezone: unknown time zone ''",
+        "10: companies[0].orgs[5].timezone: unknown time zone ''; expected a name such as 'US/Eastern'",
         "11: companies[0].orgs[6].timezone: unknown time zone 'UTC\\x00'; did you mean 'UTC'?",
-        "12: companies[0].orgs[7].timezone: unknown time zone 'Middle-earth/Shire'",
+        (
+            "12: companies[0].orgs[7].timezone: unknown time zone 'Middle-earth/Shire'; "
+            "expected a name such as 'US/Eastern'"
+        ),
     ],
 }
 

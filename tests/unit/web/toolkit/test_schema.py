@@ -351,7 +351,7 @@ def test_tls_settings_that_are_rejected(folder: Path, tls: str) -> None:
         (
             "rate_limit: {interval: 1.5, burst: -1}",
             [
-                "1: rate_limit.interval: expected a duration such as 1s, got a number",
+                "1: rate_limit.interval: expected a duration such as 1s, got a number without a unit",
                 "1: rate_limit.burst: must be at least 0",
             ],
         ),
@@ -366,10 +366,23 @@ def test_tls_settings_that_are_rejected(folder: Path, tls: str) -> None:
             "rate_limit: {interval: 5, burst: 1}",
             ["1: rate_limit.interval: expected a duration such as 1s, got '5'"],
         ),
-        (f"alice: {HASH}", ["1: alice: unknown key"]),
+        (
+            f"alice: {HASH}",
+            [
+                (
+                    "1: alice: unknown key; expected one of tls_server_config, http_server_config, basic_auth_users, "
+                    "rate_limit"
+                )
+            ],
+        ),
         (
             "http_server_config: &a\n  headers: *a\n",
-            ["2: http_server_config.headers.headers: unknown key"],
+            [
+                (
+                    "2: http_server_config.headers.headers: unknown key; expected one of Strict-Transport-Security, "
+                    "X-Content-Type-Options, X-Frame-Options, X-XSS-Protection, Content-Security-Policy"
+                )
+            ],
         ),
     ],
 )
