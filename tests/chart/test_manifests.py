@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parent / "testdata" / "manifests"
 CI = sorted((CHART / "ci").glob("*.yaml"))
 KUBERNETES = ("1.25", kubernetes_validate.latest_version())
 SHARDS_NEED = "1.28"
-OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig")
 CANARY = "s3cret-canary"
 ETC = "/etc/vspark-exporter"
 

@@ -1,6 +1,7 @@
-"""The rules that the real helm renders, unchanged or as the values change them, and the dashboards."""
+"""The rules that the real helm renders, unchanged or as the values change them, inhibit rules, and the dashboards."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from tests.support.helm_chart import of_kind, render, values
+from tests.support.repository import ROOT
 from tools.docs.chart import CHART
 
 
@@ -58,6 +60,25 @@ def test_alerts_link_to_the_runbook_at_runbook_url() -> None:
     }
     assert len(alerts) > 0
     assert not any("runbook" in each for each in alerts.values())
+
+
+def test_the_inhibit_rules_are_those_of_the_documentation() -> None:
+    def matchers(matches: list[dict[str, str]]) -> list[str]:
+        return [f"{each['name']} {each['matchType']} {each['value']}" for each in matches]
+
+    spec = of_kind("AlertmanagerConfig", render("-f", values("operator")))["spec"]
+    found = [
+        {
+            "source_matchers": matchers(rule["sourceMatch"]),
+            "target_matchers": matchers(rule["targetMatch"]),
+            "equal": rule["equal"],
+        }
+        for rule in spec["inhibitRules"]
+    ]
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    (block,) = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("inhibit_rules:")]
+    assert found == yaml.safe_load(block.replace('"', ""))["inhibit_rules"]
+    assert list(spec) == ["inhibitRules"]
 
 
 def test_rules_and_dashboards_are_off_by_default(chart: Path) -> None:

@@ -26,6 +26,7 @@ _KINDS: Final = {
         "prometheusrules": "PrometheusRule",
         "servicemonitors": "ServiceMonitor",
     },
+    "monitoring.coreos.com/v1alpha1": {"alertmanagerconfigs": "AlertmanagerConfig"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
