@@ -6,7 +6,6 @@ VERSION stands for the exporter's version, HTTP_CHECK for the script of the pod 
 
 import asyncio
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,6 @@ from exporter.cli.main import main
 from exporter.config.loaded import load_config
 from tests.support.helm_chart import files_of, helm, of_kind, rejected, render, values
 from tests.support.raw_servers import until
-from tests.support.repository import ROOT
 from tests.support.web_server import serving
 from tools.bench.measure import free_port
 from tools.docs.chart import CHART
@@ -88,14 +86,6 @@ def test_a_kubernetes_version_that_is_too_old_is_rejected() -> None:
     assert "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.24.17" in message
 
 
-def test_shards_need_a_version_that_numbers_the_pods() -> None:
-    message = rejected("-f", values("shards"), "--kube-version", "1.27.16")
-    assert (
-        "shards: requires Kubernetes 1.28, which labels each pod of a StatefulSet with its number; "
-        "this cluster has v1.27.16"
-    ) in message
-
-
 @pytest.mark.parametrize(
     ("version", "expected"), [("1.26.15", {}), ("1.27.0", {"unhealthyPodEvictionPolicy": "AlwaysAllow"})]
 )
@@ -106,31 +96,6 @@ def test_a_pod_that_is_not_ready_does_not_block_a_drain(version: str, expected: 
     )
     selector = of_kind("Deployment", render("-f", values("minimal")))["spec"]["selector"]
     assert budget["spec"] == {"selector": selector, "maxUnavailable": 1, **expected}
-
-
-def test_the_number_of_shards_is_the_number_of_pods_and_of_their_flag() -> None:
-    for shards in (1, 12):
-        stateful = of_kind("StatefulSet", render("-f", values("shards"), "--set", f"shards={shards}"))["spec"]
-        assert stateful["replicas"] == shards
-        assert stateful["template"]["spec"]["containers"][0]["args"][-2:] == [
-            "--shard=$(POD_INDEX)",
-            f"--total-shards={shards}",
-        ]
-
-
-def test_every_shard_has_a_name_and_its_service_is_the_only_one() -> None:
-    """A ServiceMonitor selects by labels: two Services would be scraped twice."""
-    objects = render("-f", values("shards"))
-    stateful, service = of_kind("StatefulSet", objects), of_kind("Service", objects)
-    assert stateful["spec"]["serviceName"] == service["metadata"]["name"] == "calls-vspark-exporter-shards"
-    monitored = of_kind("ServiceMonitor", objects)["spec"]["selector"]["matchLabels"]
-    assert monitored.items() <= service["metadata"]["labels"].items()
-    for each in ("Service", "NetworkPolicy", "PodDisruptionBudget"):
-        spec = of_kind(each, objects)["spec"]
-        selector = (
-            spec["selector"] if each == "Service" else spec.get("podSelector", spec.get("selector"))["matchLabels"]
-        )
-        assert selector.items() <= stateful["spec"]["template"]["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize(
@@ -210,32 +175,6 @@ def test_the_exporter_accepts_the_configuration(
     ]
 
 
-def test_the_pods_of_the_shards_poll_every_target_once(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = [f"Test{number:02}" for number in range(20)]
-    objects = render(
-        *("-f", values("minimal"), "--set", "shards=3"),
-        *("--set", f"config.companies[0].orgs[0].folders={{{','.join(folders)}}}"),
-    )
-    file = etc / "config" / "config.yaml"
-    file.parent.mkdir()
-    file.write_text(files_of(of_kind("ConfigMap", objects))["config.yaml"].replace(ETC, str(etc)))
-    stateful = of_kind("StatefulSet", objects)["spec"]
-    (container,) = stateful["template"]["spec"]["containers"]
-    assert container["env"] == [
-        {
-            "name": "POD_INDEX",
-            "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}},
-        }
-    ]
-    found = []
-    for index in range(stateful["replicas"]):
-        flags = [each.replace(ETC, str(etc)).replace("$(POD_INDEX)", str(index)) for each in container["args"]]
-        assert main([*flags, "--config.check"]) == 0
-        found.append(re.findall(r"Test\d\d", capsys.readouterr().out))
-    assert all(found)
-    assert sorted(name for names in found for name in names) == folders
-
-
 def keys(value: Any) -> Iterator[str]:
     """Yield every key in a document, at any depth."""
     if isinstance(value, dict):
@@ -298,128 +237,6 @@ def test_the_network_policy_allows_traffic_to_the_port_of_the_url(url: str, port
         *("--set", f"config.vspark.url={url}", "--set", "networkPolicy.enabled=true"),
     )
     assert policy["spec"]["egress"][0] == {"ports": [{"port": port, "protocol": "TCP"}]}
-
-
-@pytest.fixture
-def chart(tmp_path: Path) -> Path:
-    """Return a copy of the chart with two small rule files and one small dashboard."""
-    for path in sorted(CHART.rglob("*")):
-        if path.is_file() and path.parent.name not in ("rules", "dashboards"):
-            (tmp_path / path.relative_to(CHART)).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path.relative_to(CHART)).write_bytes(path.read_bytes())
-    for name, text in (
-        (
-            "rules/a.yaml",
-            "groups:\n  - name: a\n    rules: [{alert: A, expr: up == 0, annotations: {x: '{{ $value }}'}}]\n",
-        ),
-        ("rules/b.yaml", "groups:\n  - name: b\n    rules: [{record: 'x:y:z', expr: up}]\n"),
-        ("dashboards/vspark-calls.json", '{"title": "{{ x }}"}\n'),
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
-
-
-def test_rules_and_dashboards_are_rendered_unchanged(chart: Path) -> None:
-    objects = render("-f", values("operator"), "--set", "prometheusRule.rules=null", chart=chart)
-    rule = of_kind("PrometheusRule", objects)
-    assert rule["spec"] == {
-        "groups": [
-            {"name": "a", "rules": [{"alert": "A", "expr": "up == 0", "annotations": {"x": "{{ $value }}"}}]},
-            {"name": "b", "rules": [{"record": "x:y:z", "expr": "up"}]},
-        ]
-    }
-    assert rule["metadata"]["namespace"] == "monitoring"
-    assert rule["metadata"]["labels"]["release"] == "prometheus"
-    (dashboard,) = (each for each in objects if each["metadata"]["name"] == "calls-vspark-exporter-vspark-calls")
-    assert dashboard["data"] == {"vspark-calls.json": '{"title": "{{ x }}"}\n'}
-    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
-
-
-def test_alerts_link_to_the_runbook_at_runbook_url() -> None:
-    url = "https://wiki.example.com/vspark"
-    objects = render("-f", values("operator"), "--set", f"prometheusRule.runbookUrl={url}")
-    groups = of_kind("PrometheusRule", objects)["spec"]["groups"]
-    alerts = {rule["alert"]: rule["annotations"] for group in groups for rule in group["rules"] if "alert" in rule}
-    assert {name: each["runbook_url"] for name, each in alerts.items()} == {
-        name: f"{url}#{name.lower()}" for name in alerts
-    }
-    assert len(alerts) > 0
-    assert not any("runbook" in each for each in alerts.values())
-
-
-def test_the_inhibit_rules_are_those_of_the_documentation() -> None:
-    def matchers(matches: list[dict[str, str]]) -> list[str]:
-        return [f"{each['name']} {each['matchType']} {each['value']}" for each in matches]
-
-    spec = of_kind("AlertmanagerConfig", render("-f", values("operator")))["spec"]
-    found = [
-        {
-            "source_matchers": matchers(rule["sourceMatch"]),
-            "target_matchers": matchers(rule["targetMatch"]),
-            "equal": rule["equal"],
-        }
-        for rule in spec["inhibitRules"]
-    ]
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    (block,) = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("inhibit_rules:")]
-    assert found == yaml.safe_load(block.replace('"', ""))["inhibit_rules"]
-    assert list(spec) == ["inhibitRules"]
-
-
-def test_rules_and_dashboards_are_off_by_default(chart: Path) -> None:
-    assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
-        *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
-    ]
-
-
-def rule_groups(*arguments: str | Path) -> dict[str, dict[str, Any]]:
-    """Return the rules of a PrometheusRule by their names."""
-    (rule,) = render(
-        *("-f", values("minimal"), "-s", "templates/prometheusrule.yaml", "--set", "prometheusRule.enabled=true"),
-        *arguments,
-    )
-    return {each.get("alert") or each["record"]: each for group in rule["spec"]["groups"] for each in group["rules"]}
-
-
-def test_single_rules_are_changed_and_the_others_are_not() -> None:
-    rules = rule_groups()
-    expected = {name: rule for name, rule in rules.items() if name != "VSparkAgentsFolded"}
-    stale = rules["VSparkDataStale"]
-    assert stale["expr"].endswith(") < time() - 900\n")
-    expected["VSparkDataStale"] = stale | {
-        "expr": stale["expr"].replace("- 900\n", "- 1800"),
-        "for": "5m",
-        "labels": {"severity": "page"},
-    }
-    hours = "job_company_org:vspark_business_hours:hours_since"
-    expected[hours] = {"record": hours, "expr": "job_company_org:vspark_day_start:hours_since >= 8 < 20"}
-    operator = yaml.safe_load(values("operator").read_text("utf-8"))["prometheusRule"]["rules"]
-    assert rule_groups("--set-json", f"prometheusRule.rules={json.dumps(operator)}") == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "threshold", "end"),
-    [
-        ("VSparkAgentsFolded", "2.5", "vspark_folder_agents_folded > 2.5"),
-        ("VSparkCertificateExpiring", "30", "timestamp_seconds < time() + 86400 * 30"),
-    ],
-)
-def test_a_threshold_is_the_number_at_the_end(name: str, threshold: str, end: str) -> None:
-    change = ("--set-json", f"prometheusRule.rules.{name}.threshold={threshold}")
-    assert rule_groups(*change)[name]["expr"].endswith(end)
-
-
-def test_a_group_without_rules_is_left_out(chart: Path) -> None:
-    rule = of_kind(
-        "PrometheusRule",
-        render(
-            *("-f", values("minimal"), "--set", "prometheusRule.enabled=true,prometheusRule.rules.A.enabled=false"),
-            chart=chart,
-        ),
-    )
-    assert rule["spec"] == {"groups": [{"name": "b", "rules": [{"record": "x:y:z", "expr": "up"}]}]}
 
 
 async def test_helm_test_reads_the_metrics() -> None:

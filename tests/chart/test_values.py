@@ -159,7 +159,7 @@ def test_the_templates_name_the_value_that_they_reject(name: str, change: str, m
 
 NOTES = """\
 NOTES:
-{release} in the namespace {namespace}.
+The exporter of this release is the {kind} calls-vspark-exporter in the namespace {namespace}.{shards}
 
 {warning}1. Wait until the first poll of every target has ended:
 
@@ -208,7 +208,8 @@ UNSCRAPED_SHARDS = UNSCRAPED.replace(
 """,
 )
 DEPLOYMENT = {
-    "release": "The exporter of this release is the Deployment calls-vspark-exporter",
+    "kind": "Deployment",
+    "shards": "",
     "workload": "deployment",
     "logs": "deployment/calls-vspark-exporter",
     "shown": "",
@@ -216,7 +217,8 @@ DEPLOYMENT = {
     "namespace": "vspark",
 }
 SHARDS = {
-    "release": "The 3 shards of this release are the StatefulSet calls-vspark-exporter",
+    "kind": "StatefulSet",
+    "shards": " Number of shards: 3.",
     "workload": "statefulset",
     "logs": "--prefix -l app.kubernetes.io/instance=calls,app.kubernetes.io/component=exporter",
     "shown": "; this shows those of shard 0",
