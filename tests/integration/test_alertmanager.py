@@ -167,7 +167,7 @@ async def test_an_outage_of_200_targets_sends_one_notification(tmp_path: Path) -
                 ({"alertname": "VSparkUnreachable", "job": "vspark"}, 1)
             ]
             assert received[0]["commonAnnotations"] == {
-                "summary": "V-Spark is unreachable: all polls of vspark fail.",
+                "summary": "All polls of V-Spark fail (job vspark).",
                 "description": (
                     f"Failing targets: 200 (all). No poll has succeeded since {since:%Y-%m-%d %H:%M:%S} +0000 UTC. "
                     "Reason: connect. The exporter's log and status page have the error."
