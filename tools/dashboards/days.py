@@ -12,6 +12,7 @@ from typing import Final
 from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS
 
 BY_ORG: Final = "by (company, org)"
+_BY_FOLDER: Final = "by (company, org, folder)"
 NEXT_MORNING: Final = "offset -2070m"
 NEXT_MORNING_A_WEEK_AGO: Final = "offset 8010m"
 _A_DAY_BEFORE_IT: Final = {NEXT_MORNING: "time() + 37800", NEXT_MORNING_A_WEEK_AGO: "time() - 567000"}
@@ -27,7 +28,7 @@ def day_calls(next_morning: str = NEXT_MORNING) -> str:
     calls = f"last_over_time(vspark_folder_calls_previous_day{{{FOLDER_MATCHERS}}}[6h] {next_morning})"
     began = f"last_over_time({_DAY_START}[6h] {next_morning})"
     too_early = f"{began} <= {_A_DAY_BEFORE_IT[next_morning]}"
-    return f"(max by (company, org, folder) ({calls}) unless on (company, org) {too_early})"
+    return f"(max {_BY_FOLDER} ({calls}) unless on (company, org) {too_early})"
 
 
 def late_calls() -> str:
@@ -36,7 +37,7 @@ def late_calls() -> str:
     Five minutes after the org's midnight, the last value of the ended day is 310 seconds old. All midnights are at a
     full quarter of an hour.
     """
-    last = f"sum {BY_ORG} (vspark_folder_calls_today{{{FOLDER_MATCHERS}}} offset 310s)"
+    last = f"sum {BY_ORG} (max {_BY_FOLDER} (vspark_folder_calls_today{{{FOLDER_MATCHERS}}} offset 310s))"
     after_midnight = f"time() - max {BY_ORG} ({_DAY_START}) == 300"
     at_midnight = f"max_over_time(({last} and on (company, org) {after_midnight})[1d:5m] {NEXT_MORNING})"
     return f"sum {BY_ORG} {day_calls()} - {at_midnight}"
