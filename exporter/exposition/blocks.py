@@ -21,7 +21,7 @@ LARGEST_TEXT: Final = 16 * _LARGEST_GROUP
 """The size in bytes from which on text that waits to be merged should be, because it takes much memory."""
 
 
-class BlockGroup(Struct, frozen=True):
+class BlockGroup(Struct, frozen=True, gc=False):
     """Blocks with adjacent keys, compressed together; `sizes` are the sizes of their texts in bytes."""
 
     keys: tuple[Key, ...]

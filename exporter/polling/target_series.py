@@ -35,7 +35,7 @@ class ResponseFigures(Struct, frozen=True):
     changed: dict[str, FolderFigures]
 
 
-class Published(Struct, frozen=True):
+class Published(Struct, frozen=True, gc=False):
     """What a target has published. The mappings are replaced, never changed.
 
     `folders` has the figures of `day`, the org's current day. They stay when the series are removed because of their

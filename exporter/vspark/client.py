@@ -193,10 +193,11 @@ class Client:
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
+        path = "/".join(quote(segment, safe="") for segment in request.path)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
+                URL(self._url(path, quote(token.reveal(), safe=""), request.query), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -204,7 +205,7 @@ class Client:
                 code = str(response.status)
                 body = await self._body(response)
                 return Response(
-                    url_masked=self._url(request, "***"),
+                    url_masked=self._url(path, "***", request.query),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
@@ -227,9 +228,8 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url(self, request: "_Request", token: str) -> str:
-        path = "/".join(quote(segment, safe="") for segment in request.path)
-        return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
+    def _url(self, path: str, token: str, query: str) -> str:
+        return f"{str(self._base).rstrip('/')}/{path}?token={token}{query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
