@@ -41,7 +41,7 @@ class WebConfigFile:
         self._last_look: dict[Path, _Signature] = {}
         _, self.config, context = _read(path, self._seen)
         self.tls = CurrentContext.of(context) if context else None
-        self._logged_expiry: tuple[str, float] | None = None
+        self._logged_expiry: tuple[bool, float] | None = None
 
     @property
     def expires_at(self) -> float | None:
@@ -75,11 +75,16 @@ class WebConfigFile:
         """Log once that the certificate expires soon, and once that it has expired."""
         if self.expires_at is None or self.expires_at - now >= EXPIRES_SOON_SECONDS:
             return
-        state = ("certificate_expiring" if self.expires_at > now else "certificate_expired", self.expires_at)
-        if state != self._logged_expiry:
-            self._logged_expiry = state
-            hint = "renew the certificate; the exporter reads it again by itself"
-            log.warning(state[0], file=str(self.path), expires=format_expiry(self.expires_at), hint=hint)
+        expired = self.expires_at <= now
+        if (expired, self.expires_at) == self._logged_expiry:
+            return
+        self._logged_expiry = (expired, self.expires_at)
+        hint = "renew the certificate; the exporter reads it again by itself"
+        fields = {"file": str(self.path), "expires": format_expiry(self.expires_at), "hint": hint}
+        if expired:
+            log.warning("certificate_expired", **fields)
+        else:
+            log.warning("certificate_expiring", **fields)
 
     def look(self) -> bool:
         """Apply a change; return whether there was one. Raises as `__init__` does, once for each change.
