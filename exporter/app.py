@@ -5,7 +5,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
@@ -24,6 +24,8 @@ from exporter.web.limits import DEFAULT_REQUESTS, Limits
 from exporter.web.server import WebServer
 from exporter.web.status_routes import StatusRoutes
 from exporter.web.toolkit.file import WebConfigFile
+
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 LoadConfig = Callable[[], LoadedConfig]
 OnListening = Callable[[WebServer], None]
@@ -114,6 +116,8 @@ async def serve(
 ) -> int:
     """Poll and serve until SIGTERM or SIGINT, reload on SIGHUP, and return the exit code."""
     gc.freeze()  # What is loaded now stays. A collection that looks through it would block the event loop.
+    # Polls leave few cycles behind, but many objects. By default, every second poll would cause a collection.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)

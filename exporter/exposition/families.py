@@ -53,7 +53,7 @@ class OrgFigures(Struct, frozen=True, gc=False):
     folders: int = 0
 
 
-class PollFigures(Struct, frozen=True):
+class PollFigures(Struct, frozen=True, gc=False):
     """The figures of one target's polls; times are Unix times in seconds."""
 
     up: bool = False

@@ -30,11 +30,18 @@ class TargetSamples:
     def __init__(self, target: Target) -> None:
         self._target = target
 
-    def put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        """Write the samples of a folder's `day`, except those of its agents."""
+    def put_folder(
+        self, folder: str, figures: FolderFigures, shown: FolderFigures | None, day: date | None, draft: Draft
+    ) -> None:
+        """Write the samples of a folder's `day` that differ from those `shown`, except those of its agents.
+
+        What is shown is of the same day; None if nothing is.
+        """
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
+            if shown is not None and value == value_of(shown):
+                continue
             text = "" if value is None else sample(family.name, labels, value)
             created = self._created(labels, day) if family.created and text else ""
             draft.put(family, key, text, text + created)
@@ -48,8 +55,7 @@ class TargetSamples:
     def drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder, with those of its agents."""
         self.drop_agents(folder, figures, draft)
-        for family in FOLDER_VALUES:
-            draft.put(family, self._key(folder), "")
+        draft.remove(FOLDER_VALUES, self._key(folder))
 
     def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
         """Write the samples of a folder's agents."""
@@ -60,16 +66,16 @@ class TargetSamples:
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""
         if figures.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
+            draft.remove((AGENT_CALLS, AGENT_AVERAGE), self._key(folder))
 
-    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
-        """Write the samples of the target's polls, except those of its failures."""
+    def put_polls(self, polls: PollFigures, before: PollFigures, draft: Draft) -> None:
+        """Write the samples of the target's polls that differ from `before`, except those of its failures."""
         folder = self._target.folder or ""
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in POLL_VALUES.items():
             value = value_of(polls)
-            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+            if not before.polls or value != value_of(before):
+                draft.put(family, key, "" if value is None else sample(family.name, labels, value))
 
     def put_failures(self, failures: Mapping[str, int], draft: Draft) -> None:
         """Write a sample for every reason; a reason that is not in `failures` has 0."""
@@ -84,8 +90,7 @@ class TargetSamples:
 
     def drop_polls(self, draft: Draft) -> None:
         """Remove the samples of the target's polls."""
-        for family in (*POLL_VALUES, POLL_FAILURES):
-            draft.put(family, self._key(self._target.folder or ""), "")
+        draft.remove((*POLL_VALUES, POLL_FAILURES), self._key(self._target.folder or ""))
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self._target.company, self._target.org, folder

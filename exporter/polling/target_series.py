@@ -34,7 +34,7 @@ class ResponseFigures(Struct, frozen=True):
     changed: dict[str, FolderFigures]
 
 
-class Published(Struct, frozen=True):
+class Published(Struct, frozen=True, gc=False):
     """What a target has published. The mappings are replaced, never changed.
 
     `folders` has the figures of `day`, the org's current day. They stay when the series are removed because of their
@@ -59,6 +59,11 @@ class Published(Struct, frozen=True):
     day: date | None = None
     repeated_day: date | None = None
     responses: int = 0
+
+    @property
+    def folders_with_values(self) -> int | None:
+        """The number of folders with values; None without values."""
+        return len(self.folders) if self.has_values else None
 
 
 class TargetSeries:
@@ -134,13 +139,14 @@ class TargetSeries:
             else:
                 figures = response.changed.get(folder, FolderFigures())
                 figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
-                if figures != folders.get(folder) or not before.has_values:
+                shown = folders.get(folder) if before.has_values else None
+                if figures != shown:
                     folders[folder] = figures
                     if folder in without_calls:
                         self._samples.drop_agents(folder, known, draft)
-                    self._samples.put_folder(folder, figures, day, draft)
+                    self._samples.put_folder(folder, figures, shown, day, draft)
             yield
-        self._org_series.put(self.target, day, len(folders), draft)
+        self._org_series.put(self.target, day, before.folders_with_values, len(folders), draft)
         draft.replace(
             self,
             replace(
@@ -219,7 +225,7 @@ class TargetSeries:
         before = draft.latest(self)
         draft.replace(self, replace(before, polls=polls))
         if polls.polls:
-            self._samples.put_polls(polls, draft)
+            self._samples.put_polls(polls, before.polls, draft)
         if not before.polls.polls or polls.failures != before.polls.failures:
             self._samples.put_failures(polls.failures, draft)
 
@@ -262,7 +268,7 @@ class TargetSeries:
             if folder in counters:
                 self._samples.put_counter(folder, 0, day, draft)
             yield
-        self._org_series.put(self.target, None, None, draft)
+        self._org_series.put(self.target, None, before.folders_with_values, None, draft)
         draft.replace(self, replace(before, has_values=False, has_counters=False))
         self._changes.forget()
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
+from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
@@ -181,10 +182,11 @@ class Client:
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
+        path = "/".join(quote(segment, safe="") for segment in request.path)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
+                URL(self._url(path, quote(token.reveal(), safe=""), request.query), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -192,14 +194,14 @@ class Client:
                 code = str(response.status)
                 body = await self._body(response)
                 return Response(
-                    url_masked=self._url(request, "***"),
+                    url_masked=self._url(path, "***", request.query),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
                     },
                     body=body,
                     seconds=monotonic() - begun,
-                    about_token=not is_success(response.status) and is_about_token(body, token),
+                    about_token=response.status == HTTPStatus.BAD_REQUEST and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
             failure = connect_error(error, self._base, self._connect_seconds, self._resolver.unresolved)
@@ -215,9 +217,8 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url(self, request: "_Request", token: str) -> str:
-        path = "/".join(quote(segment, safe="") for segment in request.path)
-        return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
+    def _url(self, path: str, token: str, query: str) -> str:
+        return f"{str(self._base).rstrip('/')}/{path}?token={token}{query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
@@ -240,9 +241,14 @@ class _Request(NamedTuple):
     def for_stats(cls, target: Target, day: date | None, *, slow: bool) -> Self:
         """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
-        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-        query = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
+        query = "" if day is None else _daterange(day)
         return cls(target.company, ("stats", *names), query, target.token, slow)
+
+
+@lru_cache(maxsize=64)
+def _daterange(day: date) -> str:
+    # Both ends are given: only this form means the same in both editions of V-Spark's reference.
+    return f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
 
 
 def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:

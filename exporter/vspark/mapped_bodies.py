@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from exporter.config.targets import Target
-from exporter.config.tokens import Token
+from exporter.config.tokens import MOST_MASKED_CHARACTERS, Token
 from exporter.errors import MappingError
 from exporter.runtime.steps import Steps, paced
 
@@ -15,8 +15,6 @@ LEAST_SECONDS: Final = 1.0
 """A program has at least this long, even if the request took all of the poll's time."""
 _HASHED_BYTES: Final = 2**20
 _SEARCHED_CHARACTERS: Final = 2**15
-_OVERLAP_CHARACTERS: Final = 2**13
-"""More than a token takes in any encoding."""
 
 
 class Mapper(Protocol):
@@ -90,7 +88,7 @@ def _digest(body: bytes) -> Steps[bytes]:
 def _contains_token(body: bytes, token: Token) -> Steps[bool]:
     text = body.decode("utf-8", "replace")
     for start in range(0, len(text), _SEARCHED_CHARACTERS):
-        part = text[start : start + _SEARCHED_CHARACTERS + _OVERLAP_CHARACTERS]
+        part = text[start : start + _SEARCHED_CHARACTERS + MOST_MASKED_CHARACTERS]
         if token.mask(part) != part:
             return True
         yield

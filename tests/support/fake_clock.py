@@ -142,8 +142,8 @@ class RunningPoller:
 
     @property
     def idle(self) -> bool:
-        """Whether no poll is running. A poll that has been counted still runs while its curve is drawn."""
-        return all(state.task is None for state in self.poller._states)
+        """Whether no poll is running, and all are published. A counted one still runs while its curve is drawn."""
+        return all(state.task is None for state in self.poller._states) and not self.store.changed
 
     async def polled(self, seconds: float = 60.0) -> None:
         """Let time pass in one step and wait until every target has been polled again."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -110,3 +111,73 @@ async def test_no_place_is_lost_or_held_twice_whoever_is_cancelled(seed: int) ->
         await request.go()
     assert not slots._waiting
     assert not slots._held
+
+
+class Model:
+    """The rule, by a look at all who wait whenever a slot is free."""
+
+    def __init__(self, slots: int) -> None:
+        self.free, self.free_for_slow = slots, max(1, slots // 2)
+        self.waiting: list[Request] = []
+        self.serving: list[Request] = []
+        self.companies_served: list[str] = []
+
+    def serve(self) -> None:
+        while self.free and (able := [each for each in self.waiting if self.free_for_slow or not each.slow]):
+            chosen = min(able, key=self.rank)  # the first in line of equals
+            self.waiting.remove(chosen)
+            self.serving.append(chosen)
+            self.companies_served.append(chosen.company)
+            self.free -= 1
+            self.free_for_slow -= chosen.slow
+
+    def rank(self, request: Request) -> tuple[int, int]:
+        held = sum(each.company == request.company for each in self.serving)
+        last = max((n for n, company in enumerate(self.companies_served) if company == request.company), default=-1)
+        return held, last
+
+    def end(self, request: Request) -> None:
+        self.serving.remove(request)
+        self.free += 1
+        self.free_for_slow += request.slow
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_those_who_are_served_are_those_that_a_look_at_all_finds(seed: int) -> None:
+    random = Random(seed)  # noqa: S311 # nothing secret
+    slots, model = FairSlots(number := random.randrange(1, 6)), Model(number)
+    for _ in range(200):
+        if model.serving and random.random() < 0.45:
+            request = random.choice(model.serving)
+            model.end(request)
+            await request.go()
+        else:
+            model.waiting.append(Request(slots, random.choice("abcdef"), slow=random.random() < 0.3))
+        model.serve()
+        await settled()
+        assert all(each.served for each in model.serving)
+        assert not any(each.served for each in model.waiting)
+    for request in (*model.serving, *model.waiting):
+        request._go.set()
+    await asyncio.gather(*(each.task for each in (*model.serving, *model.waiting)))
+
+
+@pytest.mark.parametrize("companies", [10, 1000])
+async def test_to_serve_one_costs_the_same_for_any_number_of_companies(
+    companies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, looks = FairSlots(16), 0
+    requests = [Request(slots, f"{number % companies}") for number in range(3000)]
+    await settled()
+    rank_of = FairSlots._rank_of
+
+    def counted(self: FairSlots, kind: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return rank_of(self, kind)
+
+    monkeypatch.setattr(FairSlots, "_rank_of", counted)
+    for request in requests:
+        request._go.set()
+    await asyncio.gather(*(request.task for request in requests))
+    assert looks / len(requests) < 15
