@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ from exporter.web.toolkit.file import WebConfigFile
 
 LoadConfig = Callable[[], LoadedConfig]
 OnListening = Callable[[WebServer], None]
+BeforeServing = Callable[[PollManager, asyncio.Event], Awaitable[None]]
+"""Is awaited with what polls, before it polls, and with the event that SIGTERM or SIGINT sets."""
 
 
 class ServeOptions(Struct, frozen=True):
@@ -55,10 +58,16 @@ class Running(NamedTuple):
 
 @asynccontextmanager
 async def running(
-    loaded: LoadedConfig, load: LoadConfig, serving: ServeOptions, log: FilteringBoundLogger, clock: Clock | None = None
+    loaded: LoadedConfig,
+    load: LoadConfig,
+    serving: ServeOptions,
+    log: FilteringBoundLogger,
+    clock: Clock | None = None,
+    before: Callable[[PollManager], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Running]:
     """Poll and serve while the block runs. `load` loads the configuration again, or raises ConfigErrors.
 
+    `before` is awaited with what polls, before it polls and before anything is served.
     Raises ListenError if an address cannot be listened on.
     """
     clock = clock or SystemClock()
@@ -86,21 +95,24 @@ async def running(
         log=log,
     )
     try:
-        await web.start()
-        log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(loaded.targets()))
-        async with polling, asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(polling.run(), name="polling")]
-            if serving.auto_reload_seconds is not None:
-                work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
-            if serving.web_file is not None:
-                following = serving.web_file.follow(clock, log, telemetry.web_config_read)
-                work.append(tasks.create_task(following, name="web file"))
-            try:
-                yield Running(web, reloader)
-            finally:
-                web.stop_being_ready()
-                for task in work:
-                    task.cancel()
+        async with polling:
+            if before is not None:
+                await before(polling)
+            await web.start()
+            log.info("listening", version=__version__, addresses=" ".join(web.sockets), targets=len(loaded.targets()))
+            async with asyncio.TaskGroup() as tasks:
+                work = [tasks.create_task(polling.run(), name="polling")]
+                if serving.auto_reload_seconds is not None:
+                    work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
+                if serving.web_file is not None:
+                    following = serving.web_file.follow(clock, log, telemetry.web_config_read)
+                    work.append(tasks.create_task(following, name="web file"))
+                try:
+                    yield Running(web, reloader)
+                finally:
+                    web.stop_being_ready()
+                    for task in work:
+                        task.cancel()
     finally:
         await web.stop()
 
@@ -111,25 +123,47 @@ async def serve(
     serving: ServeOptions,
     log: FilteringBoundLogger,
     on_listening: OnListening | None = None,
+    *,
+    clock: Clock | None = None,
+    before: BeforeServing | None = None,
 ) -> int:
-    """Poll and serve until SIGTERM or SIGINT, reload on SIGHUP, and return the exit code."""
+    """Poll and serve until SIGTERM or SIGINT, reload on SIGHUP, and return the exit code.
+
+    `before` comes before all else.
+    """
     gc.freeze()  # What is loaded now stays. A collection that looks through it would block the event loop.
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # it was blocked during the start
     try:
-        async with running(loaded, load, serving, log) as (web, reloader), asyncio.TaskGroup() as tasks:
+        first = None if before is None else partial(_unless_stopped, before, stop)
+        async with (
+            running(loaded, load, serving, log, clock, first) as (web, reloader),
+            asyncio.TaskGroup() as tasks,
+        ):
             reloading = tasks.create_task(_reload_on(hang_up, reloader), name="reload")
             if on_listening is not None:
                 on_listening(web)
             await stop.wait()
             reloading.cancel()
+    except _StoppedBefore:
+        pass
     except ListenError as error:
         log.error("cannot_listen", error=str(error), hint="choose another address with --web.listen-address")  # noqa: TRY400 # a traceback adds nothing
         return 1
     log.info("stopped")
     return 0
+
+
+class _StoppedBefore(Exception):  # noqa: N818 - not an error
+    """A signal came before anything was served."""
+
+
+async def _unless_stopped(before: BeforeServing, stop: asyncio.Event, polling: PollManager) -> None:
+    await before(polling, stop)
+    if stop.is_set():
+        raise _StoppedBefore
 
 
 async def _reload_on(event: asyncio.Event, reloader: Reloader) -> None:
