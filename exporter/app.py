@@ -81,7 +81,10 @@ async def running(
         StatusRoutes(
             polling.poller.status,
             lambda: ConfigState(
-                reloader.last.loaded_at, reloader.last.problems, tuple(polling.discovery_log.failures.values())
+                reloader.last.loaded_at,
+                reloader.last.problems,
+                tuple(polling.discovery_log.failures.values()),
+                loaded.share,
             ),
             clock,
             serving.metrics_path,
