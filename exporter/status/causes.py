@@ -9,6 +9,7 @@ from msgspec import Struct
 from exporter.errors import REASONS
 from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import TargetStatus
+from exporter.runtime.steps import Pauses
 from exporter.status.formatting import split_words
 
 _TEXTS_KEPT: Final = 3
@@ -44,18 +45,45 @@ class DiscoveryTrouble(Struct, frozen=True):
     since: float
 
 
-def causes_of(targets: Iterable[TargetStatus]) -> tuple[Cause, ...]:
-    """Return the causes, those of most targets first."""
-    texts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    names: defaultdict[str, list[str]] = defaultdict(list)
+async def causes_of(targets: Iterable[TargetStatus], pauses: Pauses) -> tuple[Cause, ...]:
+    """Return the causes, those of most targets first, with `pauses` for the event loop."""
+    groups: defaultdict[str, _Group] = defaultdict(_Group)
     for status in targets:
         reason = status.failing_reason
         if reason is not None:
-            texts[reason][status.last_error.text if status.last_error else ""] += 1
-            if len(names[reason]) < _NAMES_KEPT:
-                names[reason].append(status.target.name)
-    found = [_cause(reason, counts, names[reason]) for reason, counts in texts.items()]
+            groups[reason].add(status)
+        if pauses.due:
+            await pauses.take()
+    found = [group.cause(reason) for reason, group in groups.items()]
     return tuple(sorted(found, key=lambda cause: (-cause.count, cause.reason)))
+
+
+class _Group:
+    """The targets that fail for one reason."""
+
+    def __init__(self) -> None:
+        self._texts: Counter[str] = Counter()
+        self._problems: set[str] = set()
+        self._targets: list[str] = []
+
+    def add(self, status: TargetStatus) -> None:
+        text = status.last_error.text if status.last_error is not None else ""
+        self._texts[text] += 1
+        if len(self._problems) <= 1:
+            self._problems.add(_problem(text))
+        if len(self._targets) < _NAMES_KEPT:
+            self._targets.append(status.target.name)
+
+    def cause(self, reason: str) -> Cause:
+        count, names = self._texts.total(), tuple(self._targets)
+        if not reason:
+            return Cause("", _NO_ERROR, _NO_ERROR_ACTION, count, (), names)
+        meaning, action = REASONS[reason]
+        if len(self._problems) == 1 and reason not in _WITH_PLACE:
+            (problem,) = self._problems
+        else:
+            problem = _as_clause(meaning)
+        return Cause(reason, problem, action, count, tuple(self._texts.most_common(_TEXTS_KEPT)), names)
 
 
 def discovery_troubles(
@@ -77,19 +105,6 @@ def discovery_troubles(
         for error, some in by_error.items()
     )
     return troubles, frozenset(of_causes)
-
-
-def _cause(reason: str, texts: Counter[str], names: list[str]) -> Cause:
-    count = texts.total()
-    if not reason:
-        return Cause("", _NO_ERROR, _NO_ERROR_ACTION, count, (), tuple(names))
-    problems = {_problem(text) for text in texts}
-    meaning, action = REASONS[reason]
-    if len(problems) == 1 and reason not in _WITH_PLACE:
-        (problem,) = problems
-    else:
-        problem = _as_clause(meaning)
-    return Cause(reason, problem, action, count, tuple(texts.most_common(_TEXTS_KEPT)), tuple(names))
 
 
 def _problem(text: str) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from exporter.polling.snapshot import Health
-from exporter.status.causes import Cause, DiscoveryTrouble, causes_of, discovery_troubles
+from exporter.status.causes import Cause, DiscoveryTrouble, discovery_troubles
 from exporter.status.formatting import Words, rfc3339, span, visible_name, visible_words
 from exporter.status.overview import Overview, Totals
 from exporter.status.query import Selected, Sort, StatusQuery
@@ -72,11 +72,15 @@ class StatusPage:
         self._json_path = json_path
 
     def html(
-        self, overview: Overview, selected: Sequence[Selected], query: StatusQuery, problems: Sequence[str]
+        self,
+        overview: Overview,
+        causes: Sequence[Cause],
+        selected: Sequence[Selected],
+        query: StatusQuery,
+        problems: Sequence[str],
     ) -> Iterator[str]:
         """Yield the page in small pieces; `problems` are those of the query."""
         config, totals = overview.config, overview.totals
-        causes = causes_of(overview.targets)
         discovery, of_causes = discovery_troubles(config.discovery_failures, causes)
         health, headline = _headline(totals, causes, rejected=bool(config.problems))
         shown = shown_of(selected)

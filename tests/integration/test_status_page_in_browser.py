@@ -186,10 +186,10 @@ async def test_for_a_screen_reader(width: int) -> None:
             ("image", "Calls per half hour since midnight in US/Eastern: peak 21 at 02:00; 20 half hours unknown"),
         ]
         assert [name for _, name in named(tree, "rowheader")][:4] == [
-            "C / O · 12:00 in US/Eastern Gone",
-            "C / O · 12:00 in US/Eastern Bad",
-            "C / O · 12:00 in US/Eastern New",
-            "C / O · 12:00 in US/Eastern Fine",
+            "C / O Gone 12:00 in US/Eastern",
+            "C / O Bad 12:00 in US/Eastern",
+            "C / O New 12:00 in US/Eastern",
+            "C / O Fine 12:00 in US/Eastern",
         ]
         assert await tab.look("document.documentElement.lang") == "en"
 

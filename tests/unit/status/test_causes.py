@@ -4,6 +4,7 @@ from exporter.errors import REASONS
 from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import Health, TargetStatus
 from exporter.polling.target_state import LastError
+from exporter.runtime.steps import Pauses
 from exporter.status.causes import Cause, DiscoveryTrouble, causes_of, discovery_troubles
 from tests.support.target_statuses import AUTH, NOW, status_of
 
@@ -14,19 +15,19 @@ def failing(folder: str, reason: str, text: str) -> TargetStatus:
     return status_of(folder, Health.FAILING, error=LastError.of(reason, text, NOW))
 
 
-def test_what_does_not_fail_has_no_cause() -> None:
+async def test_what_does_not_fail_has_no_cause() -> None:
     recovered = status_of("A", error=AUTH)
-    assert causes_of([recovered, status_of("B", Health.WAITING), status_of("C")]) == ()
+    assert await causes_of([recovered, status_of("B", Health.WAITING), status_of("C")], Pauses()) == ()
 
 
-def test_one_cause_for_each_reason_the_largest_first() -> None:
+async def test_one_cause_for_each_reason_the_largest_first() -> None:
     statuses = [
         failing("A", "auth", "the token from a.token is rejected: check it (status 401 Unauthorized)"),
         *(failing(f"B{number}", "connect", REFUSED) for number in range(7)),
         status_of("C", Health.STALE, error=AUTH),
         status_of("D", Health.STALE),
     ]
-    assert causes_of(statuses) == (
+    assert await causes_of(statuses, Pauses()) == (
         Cause(
             "connect",
             "cannot connect to vspark:3000",
@@ -75,8 +76,8 @@ def test_one_cause_for_each_reason_the_largest_first() -> None:
         ("internal", ["a bug of this program"], "a bug of this program"),
     ],
 )
-def test_the_problem_is_what_all_errors_have_in_common(reason: str, texts: list[str], problem: str) -> None:
-    (cause,) = causes_of([failing(f"F{number}", reason, text) for number, text in enumerate(texts)])
+async def test_the_problem_is_what_all_errors_have_in_common(reason: str, texts: list[str], problem: str) -> None:
+    (cause,) = await causes_of([failing(f"F{number}", reason, text) for number, text in enumerate(texts)], Pauses())
     assert cause.problem.casefold() == problem.casefold().removesuffix(".")
 
 
@@ -88,8 +89,8 @@ def test_every_reason_says_what_to_do_in_other_words(reason: str) -> None:
     assert meaning not in action
 
 
-def test_discovery_is_one_trouble_for_each_error_unless_the_polls_fail_likewise() -> None:
-    (cause,) = causes_of([failing("A", "connect", REFUSED)])
+async def test_discovery_is_one_trouble_for_each_error_unless_the_polls_fail_likewise() -> None:
+    (cause,) = await causes_of([failing("A", "connect", REFUSED)], Pauses())
     rejected = "the token is rejected"
     failures = [
         DiscoveryFailure("", "connect", f"{REFUSED}!", NOW),
