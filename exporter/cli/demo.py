@@ -92,10 +92,11 @@ def _with_wrong_zone(config: Config, site: Site, clock: ReplayClock) -> Config:
 
 
 def _patient(loaded: LoadedConfig) -> LoadedConfig:
-    """Return the configuration for the replay: a poll is due every half hour, after which values are not stale."""
+    """Return the configuration for the replay: a poll is due every half hour, and no values are stale until then."""
     config = loaded.config
-    poll = Poll(interval_seconds=Duration(20), stale_after_seconds=Duration(timedelta(hours=1).total_seconds()))
-    discovery = Discovery(interval_seconds=Duration(timedelta(days=1).total_seconds()))
+    day = Duration(timedelta(days=1).total_seconds())
+    poll = Poll(interval_seconds=Duration(20), stale_after_seconds=day)
+    discovery = Discovery(interval_seconds=day)
     return LoadedConfig.of(with_fields(config, poll=poll, discovery=discovery))
 
 
