@@ -29,7 +29,7 @@ from exporter.web.toolkit.file import WebConfigFile
 LoadConfig = Callable[[], LoadedConfig]
 OnListening = Callable[[WebServer], None]
 BeforeServing = Callable[[PollManager, asyncio.Event], Awaitable[None]]
-"""Is awaited with what polls, before it polls, and with the event that SIGTERM or SIGINT sets."""
+"""Awaited with the poll manager, before it polls, and with the event that SIGTERM and SIGINT set."""
 
 
 class ServeOptions(Struct, frozen=True):
@@ -67,7 +67,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Poll and serve while the block runs. `load` loads the configuration again, or raises ConfigErrors.
 
-    `before` is awaited with what polls, before it polls and before anything is served.
+    `before` is awaited with the poll manager, before it polls and before anything is served.
     Raises ListenError if an address cannot be listened on.
     """
     clock = clock or SystemClock()
@@ -132,7 +132,7 @@ async def serve(
 ) -> int:
     """Poll and serve until SIGTERM or SIGINT, reload on SIGHUP, and return the exit code.
 
-    `before` comes before all else.
+    `before` is awaited before anything is polled or served; if it ends after such a signal, nothing is.
     """
     gc.freeze()  # What is loaded now stays. A collection that looks through it would block the event loop.
     stop, hang_up = asyncio.Event(), asyncio.Event()
