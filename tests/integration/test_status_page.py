@@ -281,6 +281,12 @@ async def test_both_time_zones_are_named_if_they_differ(zone: str | None, note: 
     assert rows(html)[0][1] == f"C / O A 12:00 in US/Eastern{note}"
 
 
+async def test_an_unknown_time_zone() -> None:
+    status = status_of("A")
+    html = await page(structs.replace(status, target=replace(status.target, zone=None)))
+    assert rows(html)[0][1] == "C / O A unknown time zone"
+
+
 async def test_the_sparkline() -> None:
     target = status_of("A").target
     curve = curve_of(target, {"A": 3}, None, {"A": 5})
