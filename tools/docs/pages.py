@@ -113,8 +113,8 @@ the end of the target's first poll.
 The log states the target, the reason and the error. Successive failures with the same reason are logged
 [once, and then hourly](status.md#the-log).
 
-| reason | meaning and what to do |
-|---|---|
+| reason | meaning | what to do |
+|---|---|---|
 {reasons}
 """
 
@@ -146,7 +146,7 @@ def metrics_page() -> str:
         labels = tuple(label for label in metric.samples[0].labels if label != "le")
         rows.append((metric.name, metric.type, labels, metric.documentation))
     table = [f"| `{name}` | {kind} | {', '.join(labels)} | {meaning} |" for name, kind, labels, meaning in rows]
-    reasons = [f"| `{reason}` | {meaning} |" for reason, meaning in REASONS.items()]
+    reasons = [f"| `{reason}` | {meaning} | {action} |" for reason, (meaning, action) in REASONS.items()]
     return _METRICS.format(families="\n".join(table), reasons="\n".join(reasons))
 
 
