@@ -73,7 +73,7 @@ async def running(
     Raises ListenError if an address cannot be listened on.
     """
     clock = clock or SystemClock()
-    telemetry = SelfMetrics(process=serving.process_metrics)
+    telemetry = SelfMetrics(process=serving.process_metrics, share=loaded.share)
     store = Store()
     polling = PollManager(loaded, store, telemetry, clock, log)
     reloader = Reloader(loaded, load, polling.follow, telemetry, clock, log)
@@ -110,7 +110,7 @@ async def running(
                 if serving.auto_reload_seconds is not None:
                     work.append(tasks.create_task(reloader.watch(serving.auto_reload_seconds), name="auto-reload"))
                 if serving.web_file is not None:
-                    following = serving.web_file.follow(clock, log, telemetry.web_config_read)
+                    following = serving.web_file.follow(clock, log, telemetry)
                     work.append(tasks.create_task(following, name="web file"))
                 try:
                     yield Running(web, reloader)

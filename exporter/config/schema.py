@@ -48,7 +48,7 @@ class WithToken(Block, frozen=True, kw_only=True):
         """Yield every token beside the first."""
         keys = [key for key in ("token", "token_file", "token_env") if getattr(self, key) is not None]
         for key in keys[1:]:
-            yield key, f"{keys[0]} is set too; set only one of token, token_file, token_env"
+            yield key, f"{keys[0]} is set too: give only one of token, token_file, token_env"
 
 
 class Tls(Block, frozen=True):

@@ -226,5 +226,5 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Memory": ["exporter"],
         "CPU": ["exporter"],
         "Scrape duration": ["exporter"],
-        "Builds": ["Instance", "Version", "Python version", "Exporters"],
+        "Builds": ["Instance", "Version", "Python version", "Shard", "Total shards", "Exporters"],
     }

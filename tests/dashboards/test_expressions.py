@@ -19,7 +19,7 @@ from tests.support.built_dashboards import built, filled
 from tests.support.call_history import AGES, at, load, minutes, openmetrics
 from tests.support.prometheus_process import demo, prometheus, query
 from tools.dashboards.__main__ import CHART, FILES
-from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
+from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean, once
 from tools.dashboards.layout import to_json
 
 METRICS_OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
@@ -50,7 +50,7 @@ def series() -> dict[str, set[str]]:
     for family in telemetry.registry.collect():
         for each in family.samples:
             found.setdefault(each.name, set()).update(each.labels)
-    return {name: {*labels, "job", "instance"} for name, labels in found.items()}
+    return {name: {*labels, "job", "instance", "namespace"} for name, labels in found.items()}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -98,13 +98,14 @@ def test_variables_are_chained() -> None:
     of_both = {
         "datasource": "prometheus",
         "job": "label_values(vspark_exporter_build_info, job)",
+        "namespace": 'label_values(vspark_exporter_build_info{job="$job"}, namespace)',
     }
     assert variables("vspark-exporter.json") == of_both
-    calls = "vspark_folder_calls_today"
+    calls, job = "vspark_folder_calls_today", 'job="$job",namespace="$namespace"'
     assert variables("vspark-calls.json") == of_both | {
-        "company": f'label_values({calls}{{job="$job"}}, company)',
-        "org": f'label_values({calls}{{job="$job",company=~"$company"}}, org)',
-        "folder": f'label_values({calls}{{job="$job",company=~"$company",org=~"$org"}}, folder)',
+        "company": f"label_values({calls}{{{job}}}, company)",
+        "org": f'label_values({calls}{{{job},company=~"$company"}}, org)',
+        "folder": f'label_values({calls}{{{job},company=~"$company",org=~"$org"}}, folder)',
     }
 
 
@@ -121,7 +122,8 @@ def test_every_metric_and_label_exists() -> None:
         labels = set()
         for metric, matchers in SELECTOR.findall(expression):
             assert metric in known, position
-            assert {"job"} <= set(re.findall(r'(\w+)=~?"', matchers)) | set(re.findall(r'(\w+)!="', matchers)), position
+            required = {"job", "namespace"} if position else {"job"}  # the namespace is chosen among those of the job
+            assert required <= set(re.findall(r'(\w+)[!=]~?"', matchers)), position
             assert set(re.findall(r"(\w+)[!=]", matchers)) <= known[metric], (position, metric)
             labels |= known[metric]
         for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
@@ -160,7 +162,8 @@ async def compare_with_the_simulator(session: aiohttp.ClientSession, url: str) -
     history = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
     sums = [sum(each.calls for each in calls) for calls in history]
     seconds = sum(each.seconds for each in history[0])
-    expected = {f"sum({CALLS})": sums[0], f"sum({CALLS} {YESTERDAY})": sums[1], f"sum({CALLS} {WEEK_AGO})": sums[2]}
+    expressions = (once(CALLS), once(CALLS, YESTERDAY), once(CALLS, WEEK_AGO))
+    expected = {f"sum({expression})": value for expression, value in zip(expressions, sums, strict=True)}
     assert len(set(sums)) == len(AGES)
     for expression, value in expected.items():
         assert await value_at(session, url, expression, instant) == value

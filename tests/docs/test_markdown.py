@@ -100,7 +100,9 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @every_page
 def test_every_metric_exists(page: Path) -> None:
-    own = {sample.name for metric in SelfMetrics(process=False).registry.collect() for sample in metric.samples}
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.web_config_loaded(0.0, 0.0)
+    own = {sample.name for metric in self_metrics.registry.collect() for sample in metric.samples}
     known = own | {family.name for family in FAMILIES}
     known |= {family.name.removesuffix("_total") + "_created" for family in FAMILIES if family.created}
     known |= {"vspark_api_request_duration_seconds", "vspark_exporter_build_info"}

@@ -113,7 +113,7 @@ def test_promtool_accepts_what_prometheus_gets(tmp_path: Path) -> None:
         [
             "2 rule files found",
             "/etc/prometheus/prometheus.yml is valid prometheus config file syntax",
-            "11 rules found",
+            "15 rules found",
             "9 rules found",
         ],
     )

@@ -184,4 +184,4 @@ def test_its_configuration(image: str, tmp_path: Path) -> None:
     assert ran(*command(image, "--config.check", options=mounted)) == CHECKED
     ended = subprocess.run(command(image, options=("--network=none",)), capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "config.yaml: cannot read the file: No such file or directory\n"
+    assert ended.stderr == "config.yaml does not exist: name it with --config.file, or start from config.example.yaml\n"

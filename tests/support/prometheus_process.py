@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,20 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes the exporter every second; yield its URL.
+async def prometheus(
+    exporter_urls: str | Sequence[str], folder: Path, more: str = "", rules: Sequence[Path] = ()
+) -> AsyncIterator[str]:
+    """Run a Prometheus that scrapes the exporters, and evaluates the files of `rules`, every second; yield its URL.
 
     `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
     """
     config = folder / "prometheus.yml"
-    target = exporter_url.rpartition("/")[2]
+    urls = [exporter_urls] if isinstance(exporter_urls, str) else exporter_urls
+    targets = [url.rpartition("/")[2] for url in urls]
     config.write_text(
-        "global: {scrape_interval: 1s}\n"
-        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]{more}}}]\n"
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+        f"rule_files: {[str(path) for path in rules]}\n"
+        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: {targets}}}]{more}}}]\n"
     )
     address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(

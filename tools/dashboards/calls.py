@@ -16,7 +16,7 @@ from tools.dashboards.panels import (
     table_panel,
     table_query,
 )
-from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job
+from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job, namespace
 
 CALLS: Final = f"vspark_folder_calls_today{{{FOLDER_MATCHERS}}}"
 SECONDS: Final = f"vspark_folder_call_seconds_today{{{FOLDER_MATCHERS}}}"
@@ -35,13 +35,22 @@ day so far. "At this time" means exactly 24 hours or 7 days earlier."""
 _COUNTED_PER_FOLDER: Final = "An agent with calls in two folders counts twice."
 
 
+def once(series: str, earlier: str = "") -> str:
+    """Return the series of each folder or agent once, `earlier` if that is an offset.
+
+    While a folder moves to another shard, or a PodMonitor replaces a ServiceMonitor, Prometheus has two of them.
+    """
+    agent = ", agent" if series.startswith("vspark_agent") else ""
+    return f"max by (company, org, folder{agent}) ({f'{series} {earlier}'.rstrip()})"
+
+
 def mean(by: str = "") -> str:
     """Return the mean duration, weighted by calls, over the folders that have one."""
     return f"sum {by} ({SECONDS}) / (sum {by} ({CALLS} and {SECONDS}) > 0)"
 
 
 def _change(earlier: str) -> str:
-    return f"sum({CALLS}) / (sum({CALLS} {earlier}) > 0) - 1"
+    return f"sum({once(CALLS)}) / (sum({once(CALLS, earlier)}) > 0) - 1"
 
 
 def _agent_mean() -> str:
@@ -50,15 +59,15 @@ def _agent_mean() -> str:
 
 
 def _rows() -> Rows:
-    busiest_agents = f"topk(20, sum {BY_AGENT} ({AGENT_CALLS}))"
+    busiest_agents = f"topk(20, sum {BY_AGENT} ({once(AGENT_CALLS)}))"
     return {
         "Today": [
             stat_panel(
                 "Calls",
                 "Calls today, and at this time yesterday and a week ago.",
-                instant_query(f"sum({CALLS})", "today"),
-                instant_query(f"sum({CALLS} {YESTERDAY})", "yesterday"),
-                instant_query(f"sum({CALLS} {WEEK_AGO})", "a week ago"),
+                instant_query(f"sum({once(CALLS)})", "today"),
+                instant_query(f"sum({once(CALLS, YESTERDAY)})", "yesterday"),
+                instant_query(f"sum({once(CALLS, WEEK_AGO)})", "a week ago"),
                 unit=units.LocaleFormat,
             )
             .span(9)
@@ -82,7 +91,7 @@ def _rows() -> Rows:
             .span(4)
             .height(5),
             stat_panel(
-                "Agents with calls", _COUNTED_PER_FOLDER, instant_query(f"sum({AGENTS})"), unit=units.LocaleFormat
+                "Agents with calls", _COUNTED_PER_FOLDER, instant_query(f"sum({once(AGENTS)})"), unit=units.LocaleFormat
             )
             .span(4)
             .height(5),
@@ -91,9 +100,9 @@ def _rows() -> Rows:
             line_panel(
                 "Calls since midnight",
                 "The count of each org restarts at its own midnight.",
-                range_query(f"sum({CALLS})", "today"),
-                range_query(f"sum({CALLS} {YESTERDAY})", "one day earlier"),
-                range_query(f"sum({CALLS} {WEEK_AGO})", "one week earlier"),
+                range_query(f"sum({once(CALLS)})", "today"),
+                range_query(f"sum({once(CALLS, YESTERDAY)})", "one day earlier"),
+                range_query(f"sum({once(CALLS, WEEK_AGO)})", "one week earlier"),
                 unit=units.LocaleFormat,
             )
             .span(12)
@@ -122,7 +131,7 @@ def _rows() -> Rows:
             line_panel(
                 "Agents with calls by org",
                 f"Since midnight. {_COUNTED_PER_FOLDER}",
-                range_query(f"sum {BY_ORG} ({AGENTS})", "{{org}}"),
+                range_query(f"sum {BY_ORG} ({once(AGENTS)})", "{{org}}"),
                 unit=units.LocaleFormat,
             )
             .span(12)
@@ -133,11 +142,11 @@ def _rows() -> Rows:
                 "Orgs",
                 "Calls of each org today and at this time yesterday and a week ago, and the time since its midnight.",
                 {
-                    "Calls today": table_query(f"sum {BY_ORG} ({CALLS})"),
-                    "Yesterday": table_query(f"sum {BY_ORG} ({CALLS} {YESTERDAY})"),
-                    "A week ago": table_query(f"sum {BY_ORG} ({CALLS} {WEEK_AGO})"),
+                    "Calls today": table_query(f"sum {BY_ORG} ({once(CALLS)})"),
+                    "Yesterday": table_query(f"sum {BY_ORG} ({once(CALLS, YESTERDAY)})"),
+                    "A week ago": table_query(f"sum {BY_ORG} ({once(CALLS, WEEK_AGO)})"),
                     "Mean duration": table_query(mean(BY_ORG)),
-                    "Agents": table_query(f"sum {BY_ORG} ({AGENTS})"),
+                    "Agents": table_query(f"sum {BY_ORG} ({once(AGENTS)})"),
                     "Since midnight": table_query(
                         f"time() - max {BY_ORG} (vspark_day_start_timestamp_seconds{{{ORG_MATCHERS}}})"
                         f" and on (company, org) {CALLS}"
@@ -156,7 +165,7 @@ def _rows() -> Rows:
             bar_panel(
                 "Busiest folders",
                 "The ten folders with the most calls today.",
-                instant_query(f"topk(10, sum by (company, org, folder) ({CALLS}))", "{{org}} / {{folder}}"),
+                instant_query(f"topk(10, {once(CALLS)})", "{{org}} / {{folder}}"),
                 unit=units.LocaleFormat,
             )
             .span(9)
@@ -176,7 +185,7 @@ def _rows() -> Rows:
             histogram_panel(
                 "Calls per agent",
                 "Number of agents by their number of calls today.",
-                table_query(f"sum {BY_AGENT} ({AGENT_CALLS})"),
+                table_query(f"sum {BY_AGENT} ({once(AGENT_CALLS)})"),
                 unit=units.LocaleFormat,
             )
             .span(12)
@@ -196,5 +205,10 @@ def _rows() -> Rows:
 def calls() -> Dashboard:
     """Return the dashboard."""
     return lay_out(
-        "V-Spark calls", "vspark-calls", DESCRIPTION, [datasource(), job(), *folders()], _rows(), since="now-24h"
+        "V-Spark calls",
+        "vspark-calls",
+        DESCRIPTION,
+        [datasource(), job(), namespace(), *folders()],
+        _rows(),
+        since="now-24h",
     )

@@ -43,7 +43,7 @@ class _Panel(Protocol):
 
 P = TypeVar("P", bound=_Panel)
 
-_LABEL_TITLES: Final = {"pythonversion": "Python version"}
+_LABEL_TITLES: Final = {"pythonversion": "Python version", "total_shards": "Total shards"}
 """Column titles that are not just the label's name."""
 
 

@@ -7,7 +7,8 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
-JOB_MATCHER: Final = 'job="$job"'
+JOB_MATCHER: Final = 'job="$job",namespace="$namespace"'
+"""Matches the series of the exporters of one V-Spark. Outside Kubernetes, `$namespace` is empty."""
 FOLDER_MATCHERS: Final = f'{JOB_MATCHER},company=~"$company",org=~"$org",folder=~"$folder"'
 """Match the series of the selected folders."""
 ORG_MATCHERS: Final = f'{JOB_MATCHER},company=~"$company",org=~"$org"'
@@ -24,6 +25,11 @@ def datasource() -> DatasourceVariable:
 def job() -> QueryVariable:
     """Return the variable that selects the scrape job: only one, because two jobs may scrape the same calls."""
     return _label_values("job", "Job", "vspark_exporter_build_info")
+
+
+def namespace() -> QueryVariable:
+    """Return the variable that selects the namespace of Kubernetes: releases in two namespaces have the same job."""
+    return _label_values("namespace", "Namespace", 'vspark_exporter_build_info{job="$job"}')
 
 
 def folders() -> list[QueryVariable]:

@@ -141,6 +141,7 @@ def metrics_page() -> str:
     """Return docs/metrics.md."""
     telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
+    telemetry.web_config_loaded(0.0, 0.0)
     rows = [(family.name, family.type, family.labels, family.help) for family in FAMILIES]
     for metric in telemetry.registry.collect():
         labels = tuple(label for label in metric.samples[0].labels if label != "le")

@@ -29,7 +29,7 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
 def test_texts_that_are_not_durations(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Duration.parse(text)
-    assert str(caught.value) == f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'"
+    assert str(caught.value) == f"expected a duration such as 30s, got {text!r}"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_size_is_read_in_bytes(text: str, number: int) -> None:
 def test_texts_that_are_not_sizes(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Size.parse(text)
-    assert str(caught.value) == f"{text!r} is not a size such as '64MiB' or '10MB'"
+    assert str(caught.value) == f"expected a size such as 64MiB, got {text!r}"
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Duration, "0s"), (Duration, "0d0ms"), (Size, "0B"), (Size, "0GiB")])
