@@ -10,6 +10,7 @@ from exporter.polling.target_samples import TargetSamples
 from exporter.stats.model import AgentDay, AgentDays
 from tests.support.exposition_oracle import assert_valid
 from tests.support.fake_clock import target_of
+from tests.support.finished_steps import finished
 from tests.support.samples import failure_samples
 
 MONDAY = date(2026, 11, 23)
@@ -51,7 +52,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     text = TargetSamples(target)
     draft = store.draft()
     text.put_folder('F"\n', BUSY, MONDAY, draft)
-    text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
+    finished(text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
     text.put_polls(PollFigures(polls=1), draft)
     text.put_failures({}, draft)
     draft.publish()
