@@ -1,6 +1,6 @@
 """The agents of a day record: rule 3. Errors have paths relative to the day record."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -53,23 +53,22 @@ class AgentReader:
         converted(values.count, beside.number, "", key)
         start, found = 0, list[AgentDays]()
         self._findings[f"rule 3: {key!r} is a number, agents are the fields beside it, by their ids"] = None
-        for some in _slices(beside.members):
-            uniform = self._decoder.among(some)
+        keys, records = list(beside.members), list(beside.members.values())
+        for first in range(0, len(keys), _AT_A_TIME):
+            some = slice(first, first + _AT_A_TIME)
+            uniform = self._decoder.among(keys[some], records[some])
             yield
             if uniform is not None:
                 self._add_uniform("", uniform, found)
                 start += len(uniform)
                 continue
-            agents = dict(agents_beside(some.items(), "", self._layouts))
+            agents = dict(agents_beside(zip(keys[some], records[some], strict=True), "", self._layouts))
             self._decoder.learn(agents.values())
             yield from self._add_entries(
                 "", ((number, *item) for number, item in enumerate(agents.items(), start)), found
             )
             start += len(agents)
-        columns = AgentDays()
-        for part in found:
-            columns.extend(part)
-        return columns
+        return AgentDays.joined(found)
 
     def _below(self, key: str, raw: Raw) -> Steps[AgentDays | None]:
         """Read the agents in the list or object under `key`."""
@@ -190,15 +189,6 @@ def added_up(parts: list[AgentDays], path: str) -> Steps[AgentDays]:
                 raise unrecognized(path, "an agent's calls add up to a number out of range")
             yield
     return together
-
-
-def _slices(members: Mapping[str, Raw]) -> Iterator[Mapping[str, Raw]]:
-    if len(members) <= _AT_A_TIME:
-        yield members
-        return
-    items = iter(members.items())
-    while some := dict(islice(items, _AT_A_TIME)):
-        yield some
 
 
 def _checked(agents: AgentDays, path: str) -> AgentDays:

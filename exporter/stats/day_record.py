@@ -55,12 +55,12 @@ class Part(Struct, frozen=True):
             return DayRecord(self.layout, others, self.members[key])
         if key is None:
             return DayRecord(self.layout, decode(self.raw, ""), None)
-        layout = self.layout
-        own = (key, *layout.counts, *layout.averages, *layout.totals, *layout.overall)
+        layout, others = self.layout, dict(self.members)
+        own = {key, *layout.counts, *layout.averages, *layout.totals, *layout.folders, *layout.days, *layout.overall}
         fields = {name: decode(self.members[name], "") for name in own}
-        others = self.members
-        if layout.overall:
-            others = {name: value for name, value in others.items() if name not in layout.overall}
+        for name, value in fields.items():
+            if name in layout.overall or not isinstance(value, dict):
+                del others[name]
         return DayRecord(layout, fields, AgentsBeside(fields[key], others))
 
 

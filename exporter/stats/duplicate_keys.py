@@ -10,6 +10,7 @@ from msgspec import Raw
 
 _SHORTEST_MEMBER: Final = len('"":0,')
 _BEGINNING: Final = 64
+_FEW: Final = 64
 
 
 def has_duplicate_key(raw: Raw, members: Mapping[str, Raw]) -> bool:
@@ -30,7 +31,7 @@ def _without_largest(text: bytes, values: list[Raw]) -> tuple[bytes, list[Raw]]:
 
     Where the same value comes first in the text, it may be part of another one. It has the same quotes there.
     """
-    largest = max(values, key=len, default=Raw())
+    largest = max(values, key=len) if 0 < len(values) <= _FEW else Raw()
     if 2 * len(largest) < len(text) or b"\\" in text:
         return text, values
     # To look for all of a large value takes longer than to count its quotes.

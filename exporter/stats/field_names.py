@@ -22,14 +22,13 @@ OVERALL: Final = ("overall",)
 WRAPPERS: Final = frozenset({"stats", "data", "results", "folders"})
 ERRORS: Final = frozenset({"error", "errors"})
 
-_IGNORED: Final = str.maketrans("", "", "_- ")
 _LAYOUTS_KEPT: Final = 1024
 _KEYS_KEPT: Final = 64
 
 
 def normalize(name: str) -> str:
     """Return `name` as the rules compare it: without case, `_`, `-` and spaces."""
-    return name.translate(_IGNORED).casefold()
+    return name.replace("_", "").replace("-", "").replace(" ", "").casefold()
 
 
 def _all_normalized(names: Sequence[str]) -> list[str]:
@@ -115,7 +114,8 @@ class Layouts(dict[tuple[str, ...], Layout]):
         duplicate = None
         wrappers: list[str] = []
         known = self._names | WRAPPERS
-        for key, name in [pair for pair in zip(keys, _all_normalized(keys), strict=True) if pair[1] in known]:
+        names = zip(keys, _all_normalized(keys), strict=True)
+        for key, name in [(key, name) for key, name in names if name in known]:
             if name in WRAPPERS:
                 wrappers.append(key)
             if name in self._names:

@@ -104,6 +104,7 @@ class _Walk:
                 if not inside and not is_empty(raw):
                     raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
+                yield
                 if self._is_day_record(inside, layout, path):
                     self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:

@@ -4,7 +4,7 @@ Records are uniform, as nearly always, if they have no other keys than those bef
 at most one for the mean, and plain values there. All others are decoded as they are, for `agent_records` to read.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -39,6 +39,8 @@ class ColumnDecoder:
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
         self._shape = Shape()
+        self._types: dict[bool, RecordType | None] = {}
+        """The types of records of the shape, with and without an id."""
 
     def decode(self, raw: Raw, path: str) -> UniformAgents | dict[str, Any] | list[Any]:
         """Return the agents in the object or list at `path`: as columns if they are uniform, else decoded only.
@@ -60,9 +62,9 @@ class ColumnDecoder:
         self.learn(agents.values())
         return agents
 
-    def among(self, members: Mapping[str, Raw]) -> UniformAgents | None:
-        """Return the agents among the members of an object: all that are objects; None if these are not uniform."""
-        return self._uniform(lambda kind: _beside(kind, members))
+    def among(self, keys: Sequence[str], members: Sequence[Raw]) -> UniformAgents | None:
+        """Return the agents among members of an object: all that are objects; None if these are not uniform."""
+        return self._uniform(lambda kind: _beside(kind, keys, members))
 
     def learn(self, records: Iterable[Any]) -> None:
         """Remember the shape of the fullest of the records that are objects."""
@@ -72,10 +74,13 @@ class ColumnDecoder:
         for key in self._layouts[keys].overall[:1]:
             overall = _fullest([record[key] for record in objects if record.get(key).__class__ is dict])
         self._shape = Shape(keys, overall)
+        self._types.clear()
 
     def _uniform(self, decoded: Callable[[RecordType], _Decoded], *, listed: bool = False) -> UniformAgents | None:
         try:
-            kind = record_type(self._layouts, self._shape, listed=listed)
+            if listed not in self._types:
+                self._types[listed] = record_type(self._layouts, self._shape, listed=listed)
+            kind = self._types[listed]
             if kind is None:
                 return None
             ids, records = decoded(kind)
@@ -122,8 +127,10 @@ def _listed(kind: RecordType, raw: Raw) -> _Decoded:
     return (ids if set(map(type, ids)) <= {str} else list(map(str, ids))), records
 
 
-def _beside(kind: RecordType, members: Mapping[str, Raw]) -> _Decoded:
-    found: list[Any] = kind.beside(b"[%b]" % b",".join(members.values()))
+def _beside(kind: RecordType, keys: Sequence[str], members: Sequence[Raw]) -> _Decoded:
+    found: list[Any] = kind.beside(b"[%b]" % b",".join(members))
     record = kind.record
+    if list(map(type, found)).count(record) == len(found):
+        return list(keys), found
     are_records = [each.__class__ is record for each in found]
-    return list(compress(members, are_records)), list(compress(found, are_records))
+    return list(compress(keys, are_records)), list(compress(found, are_records))

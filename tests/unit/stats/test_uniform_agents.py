@@ -104,12 +104,12 @@ def test_agents_among_fields_become_columns_too() -> None:
         "y": None,
         "b": {"calls": 2, "overall": {"duration": "0:00:09"}},
     }
-    uniform = decoder.among({key: as_raw(value) for key, value in fields.items()})
+    uniform = decoder.among(list(fields), list(map(as_raw, fields.values())))
     assert isinstance(uniform, UniformAgents)
     assert uniform.columns == (AgentDay("b", 2, 9.0),)
     assert len(uniform) == 1
-    assert decoder.among({"a": as_raw({"calls": 1, "overall": None})}) is None
-    assert decoder.among({"a": as_raw({"x": 1})}) is None
+    assert decoder.among(["a"], [as_raw({"calls": 1, "overall": None})]) is None
+    assert decoder.among(["a"], [as_raw({"x": 1})]) is None
 
 
 @pytest.mark.parametrize("key", ['"', "\\", "\n"])
