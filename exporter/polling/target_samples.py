@@ -63,7 +63,9 @@ class TargetSamples:
                 some = slice(start, start + _AT_A_TIME)
                 texts.append(agent_samples(family.name, labels, names[some], values[some]))
                 yield
-            draft.put(family, key, "".join(texts))
+            text = "".join(texts)
+            yield
+            draft.put(family, key, text)
             yield
 
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:

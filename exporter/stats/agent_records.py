@@ -59,7 +59,7 @@ class AgentReader:
             uniform = self._decoder.among(keys[some], records[some])
             yield
             if uniform is not None:
-                self._add_uniform("", uniform, found)
+                self._add_uniform(uniform, found)
                 start += len(uniform)
                 continue
             agents = dict(agents_beside(zip(keys[some], records[some], strict=True), "", self._layouts))
@@ -80,7 +80,7 @@ class AgentReader:
             yield
             match agents:
                 case UniformAgents():
-                    self._add_uniform(path, agents, found)
+                    self._add_uniform(agents, found)
                 case dict():
                     plain = tuple(each for each, value in agents.items() if not isinstance(value, (dict, list)))
                     if self._layouts[plain].counts:
@@ -104,10 +104,10 @@ class AgentReader:
             raise duplicate_key(path)
         return together
 
-    def _add_uniform(self, path: str, agents: UniformAgents, found: list[AgentDays]) -> None:
+    def _add_uniform(self, agents: UniformAgents, found: list[AgentDays]) -> None:
         if len(agents):
             self._note(agents.shape.keys, agents.shape.overall)
-            found.append(_checked(agents.columns, path))
+            found.append(agents.columns)
 
     def _add_entries(self, path: str, entries: Iterator[_Entry], found: list[AgentDays]) -> Steps[None]:
         """Read agents some at a time, and add them to `found`."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from exporter.stats import values
 from exporter.stats.day_record import without_nulls
 from exporter.stats.duplicate_keys import may_have_duplicate_record
 from exporter.stats.field_names import Layouts
@@ -129,6 +130,8 @@ def _listed(kind: RecordType, raw: Raw) -> _Decoded:
 
 def _beside(kind: RecordType, keys: Sequence[str], members: Sequence[Raw]) -> _Decoded:
     found: list[Any] = kind.beside(b"[%b]" % b",".join(members))
+    if max(map(len, keys), default=0) > values.LONGEST_NAME:
+        raise ValueError(keys)
     record = kind.record
     if list(map(type, found)).count(record) == len(found):
         return list(keys), found

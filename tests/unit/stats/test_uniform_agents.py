@@ -126,3 +126,14 @@ def test_the_shape_is_that_of_the_fullest_record() -> None:
     assert uniform.shape == Shape(("calls", "overall"), ("duration",))
     decoder.learn([])
     assert decoder.decode(as_raw({"a": {"calls": 1}}), "$") == {"a": {"calls": 1}}
+
+
+@pytest.mark.parametrize(("length", "uniform"), [(1024, True), (1025, False)])
+def test_an_id_that_is_too_long_is_only_decoded(length: int, *, uniform: bool) -> None:
+    agent = "é" * length
+    for record, agents in (
+        (RECORD, {agent: RECORD}),
+        (RECORD | {"id": "x"}, [RECORD | {"id": agent}]),
+    ):
+        assert isinstance(decoder_that_knows(record).decode(as_raw(agents), "$"), UniformAgents) == uniform
+    assert (decoder_that_knows(RECORD).among([agent], [as_raw(RECORD)]) is not None) == uniform
