@@ -19,7 +19,10 @@ from exporter.exposition.families import (
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.org_day import midnight
+from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDays
+
+_AT_A_TIME = 5000
 
 _CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
@@ -57,11 +60,19 @@ class TargetSamples:
         self.drop_agents(folder, figures, draft)
         draft.remove(FOLDER_VALUES, self._key(folder))
 
-    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
+    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's agents."""
         key, labels = self._key(folder), self._labels(folder)
         for family, names, values in agent_columns(agents):
-            draft.put(family, key, agent_samples(family.name, labels, names, values))
+            texts: list[str] = []
+            for start in range(0, len(names), _AT_A_TIME):
+                some = slice(start, start + _AT_A_TIME)
+                texts.append(agent_samples(family.name, labels, names[some], values[some]))
+                yield
+            text = "".join(texts)
+            yield
+            draft.put(family, key, text)
+            yield
 
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""

@@ -11,7 +11,7 @@ from exporter.polling.target_samples import TargetSamples
 from exporter.stats.model import AgentDay, AgentDays
 from tests.support.exposition_oracle import assert_valid
 from tests.support.fake_clock import target_of
-from tests.support.finished_steps import publish
+from tests.support.finished_steps import finished, publish
 from tests.support.samples import failure_samples
 
 MONDAY = date(2026, 11, 23)
@@ -53,7 +53,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     text = TargetSamples(target)
     draft = store.draft()
     text.put_folder('F"\n', BUSY, None, MONDAY, draft)
-    text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
+    finished(text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
     text.put_polls(PollFigures(polls=1), PollFigures(), draft)
     text.put_failures({}, draft)
     publish(store, draft)
