@@ -14,8 +14,14 @@ import psutil
 
 _DEADLINE_SECONDS = 60.0
 _CPUCLOCK_SCHED = 2
+_PROMETHEUS = {
+    "User-Agent": "Prometheus/2.42.0",
+    "Accept": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "X-Prometheus-Scrape-Timeout-Seconds": "10",
+}
 PYTHON = (sys.executable, "-m")
-"""How a module of this project is run."""
+"""The command that runs a module of this project."""
 
 
 def free_port() -> int:
@@ -24,14 +30,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-_PROMETHEUS = {
-    "User-Agent": "Prometheus/2.42.0",
-    "Accept": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-    "X-Prometheus-Scrape-Timeout-Seconds": "10",
-}
 
 
 class Scraper:

@@ -9,7 +9,7 @@ import asyncio
 import gzip
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,14 +83,15 @@ class Exporter:
                 response.raise_for_status()
                 body = json.loads(await response.read())
             for record in body if isinstance(body, list) else [body]:
-                self._set(target, record)
+                self.set_values(target, record)
             self._up.labels(*target).set(1)
         except (aiohttp.ClientError, ValueError, KeyError):
             self._up.labels(*target).set(0)
             self._failures.labels(*target).inc()
         self._tried.add(target)
 
-    def _set(self, target: Target, record: dict[str, Any]) -> None:
+    def set_values(self, target: Target, record: dict[str, Any]) -> None:
+        """Set the Gauges of a folder by its day record."""
         labels = (target.company, target.org, record.get("folder") or target.folder)
         calls, seconds = 0, 0
         for agent, values in _agents(record):
@@ -106,6 +107,14 @@ class Exporter:
         elif calls:
             self._calls.labels(*labels).set(calls)
             self._average.labels(*labels).set(seconds / calls)
+
+    def remove_values(self, target: Target, agents: Iterable[str]) -> None:
+        """Remove the series of a folder and its agents."""
+        for agent in agents:
+            self._agent_calls.remove(*target, agent)
+            self._agent_average.remove(*target, agent)
+        self._calls.remove(*target)
+        self._average.remove(*target)
 
 
 def _agents(record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,82 @@
+"""Row `floor`: a gzip scrape beside the least that a server on aiohttp can do, a finished body of the same size."""
+
+import argparse
+from pathlib import Path
+
+from aiohttp import web
+
+from tools.bench.measure import PYTHON, Scraper, Server, free_port, running
+from tools.bench.orgs import SIZES
+from tools.bench.report import OURS, Claim, Outcome, Table
+from tools.bench.site import Site
+
+_STATIC = "static body"
+_SITES = {
+    "10 folders of 50 agents": Site(folders=10, agents=50),
+    f"{SIZES[-1].agents:,} agents in {SIZES[-1].site.folders} folders": SIZES[-1].site,
+}
+_ROUNDS, _SCRAPES = 5, 200
+_GZIP, _SIZE = "scrape, gzip, ms of CPU", "bytes of the response, kB"
+
+
+def floor(folder: Path) -> Outcome:
+    """Measure both servers in turn, several times, and keep the least of each."""
+    tables = []
+    for words, site in _SITES.items():
+        with site.upstream() as upstream, site.exporter(OURS, upstream, 3600, folder) as exporter:
+            exporter.wait_for("/-/ready")
+            body = exporter.scraper().scrape()
+            page, port = folder / "page.gz", free_port()
+            page.write_bytes(body)
+            with running(port, *PYTHON, "tools.bench.floor", f"--port={port}", f"--file={page}") as static:
+                static.wait_for("/metrics")
+                servers = {OURS: exporter, _STATIC: static}
+                scrapers = {name: server.scraper() for name, server in servers.items()}
+                rounds = [
+                    {name: _milliseconds(server, scrapers[name]) for name, server in servers.items()}
+                    for _ in range(_ROUNDS)
+                ]
+        tables.append(
+            Table.of(
+                words,
+                {name: {_GZIP: min(each[name] for each in rounds), _SIZE: len(body) / 1000} for name in servers},
+            )
+        )
+    return Outcome(
+        tables,
+        [
+            Claim(
+                f"{table.title}: gzip scrape / static body of the same size",
+                *(table.ratio(_GZIP), 2),
+                "The page is ready; only the exporter's own metrics are rendered for a scrape.",
+            )
+            for table in tables
+        ],
+    )
+
+
+def _milliseconds(server: Server, scraper: Scraper) -> float:
+    before = server.cpu_seconds()
+    for _ in range(_SCRAPES):
+        scraper.scrape()
+    return (server.cpu_seconds() - before) / _SCRAPES * 1000
+
+
+def main() -> None:
+    """Serve a file, compressed as it is, until the process is terminated."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    flags = parser.parse_args()
+    body = flags.file.read_bytes()
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="text/plain", headers={"Content-Encoding": "gzip"})
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    web.run_app(app, host="127.0.0.1", port=flags.port, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main()
