@@ -17,6 +17,7 @@ from tools.bench.floor import floor
 from tools.bench.folders import folders
 from tools.bench.forms import forms
 from tools.bench.idle import idle
+from tools.bench.measure import compile_modules
 from tools.bench.orgs import orgs
 from tools.bench.report import Outcome, Report
 from tools.bench.small import small
@@ -44,6 +45,7 @@ def main() -> int:
     if unknown := set(flags.rows) - set(_ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     outcomes: dict[str, Outcome] = {}
+    compile_modules("exporter.cli.commands", "exporter.status.page", "tools.bench.ordinary", "tools.bench.upstream")
     with tempfile.TemporaryDirectory() as name:
         for row in flags.rows or _ROWS:
             outcomes[row] = _ROWS[row](Path(name))

@@ -1,6 +1,7 @@
 """A site to poll: its upstream, and the exporters that poll it by the same configuration file."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from tools.bench.measure import PYTHON, Server, free_port, running
 from tools.bench.report import ORDINARY, OURS
 
 COMPANY = "WideCo"
+_OURS = (
+    *(sys.executable, "-c"),
+    "import runpy, sys; sys.modules['rich'] = None; runpy.run_module('exporter', run_name='__main__', alter_sys=True)",
+)
+"""structlog loads rich where it is installed: tools for development need it, users do not have it."""
 EXPORTERS = (OURS, ORDINARY)
 
 
@@ -48,10 +54,10 @@ class Site:
         config = folder / f"{port}.yaml"
         config.write_text(self._config(upstream.url, interval_seconds))
         commands = {
-            OURS: ("exporter", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"),
-            ORDINARY: ("tools.bench.ordinary", f"--config={config}", f"--port={port}"),
+            OURS: (*_OURS, f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"),
+            ORDINARY: (*PYTHON, "tools.bench.ordinary", f"--config={config}", f"--port={port}"),
         }
-        with running(port, *PYTHON, *commands[name]) as exporter:
+        with running(port, *commands[name]) as exporter:
             yield exporter
 
     def _config(self, url: str, interval_seconds: float) -> str:
