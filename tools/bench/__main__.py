@@ -19,6 +19,7 @@ from tools.bench.forms import forms
 from tools.bench.idle import idle
 from tools.bench.measure import compile_modules
 from tools.bench.orgs import orgs
+from tools.bench.prometheus import prometheus
 from tools.bench.report import Outcome, Report
 from tools.bench.small import small
 from tools.bench.status import status
@@ -32,6 +33,7 @@ _ROWS: Final[Mapping[str, Callable[[Path], Outcome]]] = {
     "floor": floor,
     "bulk": bulk,
     "status": status,
+    "prometheus": prometheus,
 }
 """What can be measured. A row gets a folder for its files."""
 

@@ -1,14 +1,12 @@
 """Row `floor`: a gzip scrape beside the least that a server on aiohttp can do, a finished body of the same size."""
 
-import argparse
 from pathlib import Path
 
-from aiohttp import web
-
-from tools.bench.measure import PYTHON, Scraper, Server, free_port, running
+from tools.bench.measure import Scraper, Server
 from tools.bench.orgs import SIZES
 from tools.bench.report import OURS, Claim, Outcome, Table
 from tools.bench.site import Site
+from tools.bench.static import serving
 
 _STATIC = "static body"
 _SITES = {
@@ -26,10 +24,7 @@ def floor(folder: Path) -> Outcome:
         with site.upstream() as upstream, site.exporter(OURS, upstream, 3600, folder) as exporter:
             exporter.wait_for("/-/ready")
             body = exporter.scraper().scrape()
-            page, port = folder / "page.gz", free_port()
-            page.write_bytes(body)
-            with running(port, *PYTHON, "tools.bench.floor", f"--port={port}", f"--file={page}") as static:
-                static.wait_for("/metrics")
+            with serving([body], folder) as static:
                 servers = {OURS: exporter, _STATIC: static}
                 scrapers = {name: server.scraper() for name, server in servers.items()}
                 rounds = [
@@ -60,23 +55,3 @@ def _milliseconds(server: Server, scraper: Scraper) -> float:
     for _ in range(_SCRAPES):
         scraper.scrape()
     return (server.cpu_seconds() - before) / _SCRAPES * 1000
-
-
-def main() -> None:
-    """Serve a file, compressed as it is, until the process is terminated."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--file", type=Path, required=True)
-    flags = parser.parse_args()
-    body = flags.file.read_bytes()
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="text/plain", headers={"Content-Encoding": "gzip"})
-
-    app = web.Application()
-    app.router.add_get("/metrics", metrics)
-    web.run_app(app, host="127.0.0.1", port=flags.port, print=None, access_log=None)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from tools.bench.site import EXPORTERS, Site
 
 _SITE = Site(folders=10, agents=5, orgs=3)
 _INTERVAL_SECONDS = 5.0
-_INTERVALS = 9
+_INTERVALS = 6
 _SHARE = "share of a core, %"
 
 
