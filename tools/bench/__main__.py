@@ -53,8 +53,8 @@ def main() -> int:
             outcomes[row] = _ROWS[row](Path(name))
             outcomes[row].print()
             sys.stdout.flush()
-    if flags.json:
-        Report(outcomes).write(flags.json)
+            if flags.json:
+                Report.here(outcomes).write(flags.json)
     missed = [claim.title for outcome in outcomes.values() for claim in outcome.missed]
     print("\nAll claims hold." if not missed else "\nMissed: " + "; ".join(missed))
     return int(bool(missed))

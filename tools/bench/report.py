@@ -1,16 +1,21 @@
 """What a row of the benchmark returns: tables of figures, and claims about them."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 OURS, ORDINARY = "ours", "ordinary"
 _ROUND_FROM = 100
 _FRACTION_BELOW = 0.5
 
 
-class Claim(NamedTuple):
+class Claim(Struct, frozen=True):
     """A figure, the limit that it must not exceed, and one sentence on why the claim should hold."""
 
     title: str
@@ -24,12 +29,12 @@ class Claim(NamedTuple):
         return self.figure <= self.limit
 
 
-class Table(NamedTuple):
+class Table(Struct, frozen=True):
     """Figures by line and column; None for a figure that does not exist. Two columns or more: the first two compare."""
 
     title: str
     columns: tuple[str, ...]
-    lines: Mapping[str, tuple[float | None, ...]]
+    lines: dict[str, tuple[float | None, ...]]
 
     @classmethod
     def of(cls, title: str, columns: Mapping[str, Mapping[str, float | None]]) -> Self:
@@ -60,12 +65,12 @@ class Table(NamedTuple):
             yield (title, *("" if figure is None else figure_text(figure) for figure in figures), *ratios)
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """The tables and claims of a row; `notes` says in one line each what was skipped."""
 
-    tables: Sequence[Table]
-    claims: Sequence[Claim] = ()
-    notes: Sequence[str] = ()
+    tables: list[Table]
+    claims: list[Claim] = []
+    notes: list[str] = []
 
     @property
     def missed(self) -> list[Claim]:
@@ -86,46 +91,26 @@ class Outcome(NamedTuple):
             print(f"{verdict:8}{claim.title:80}{claim.figure:10.4f}  at most {claim.limit:.4f}\n{'':8}{claim.reason}")
 
 
-class Report(NamedTuple):
-    """The outcome of each row of a run, by the row's name."""
+class Report(Struct, frozen=True):
+    """The outcome of each row by its name, and the machine on which it was measured."""
 
-    outcomes: Mapping[str, Outcome]
+    machine: str
+    rows: dict[str, Outcome]
 
-    def table(self, row: str, number: int = 0) -> Table:
-        """Return a table of a row."""
-        return self.outcomes[row].tables[number]
-
-    def write(self, path: Path) -> None:
-        """Write the report as JSON, over the rows of the same name that the file already has."""
-        rows = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        for name, outcome in self.outcomes.items():
-            rows[name] = {
-                "tables": [table._asdict() for table in outcome.tables],
-                "claims": [claim._asdict() for claim in outcome.claims],
-                "notes": list(outcome.notes),
-            }
-        path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    @classmethod
+    def here(cls, rows: dict[str, Outcome]) -> Self:
+        """Return the report of what was measured on this machine."""
+        return cls(f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}", rows)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Return the report in a file that `write` has written."""
-        return cls(
-            {
-                name: Outcome(
-                    [
-                        Table(
-                            each["title"],
-                            tuple(each["columns"]),
-                            {title: tuple(figures) for title, figures in each["lines"].items()},
-                        )
-                        for each in row["tables"]
-                    ],
-                    [Claim(**each) for each in row["claims"]],
-                    row["notes"],
-                )
-                for name, row in json.loads(path.read_text("utf-8")).items()
-            }
-        )
+        return msgspec.json.decode(path.read_bytes(), type=cls)
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON. Rows that only the file has stay."""
+        rows = {**self.read(path).rows, **self.rows} if path.exists() else self.rows
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(replace(self, rows=rows)), indent=1) + b"\n")
 
 
 def figure_text(figure: float) -> str:
