@@ -39,16 +39,14 @@ async def read_body(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes
             "check the proxy in front of V-Spark",
         )
     pieces: list[bytes] = []
-    size, pause_at = 0, _PIECE_BYTES
+    size = 0
     async for chunk in response.content.iter_any():
         for piece in decompressor.pieces(chunk) if decompressor else (chunk,):
             size += len(piece)
             if size > limit_bytes:
                 raise _too_large(limit_bytes)
             pieces.append(piece)
-            if size >= pause_at:
-                await asyncio.sleep(0)
-                pause_at = size + _PIECE_BYTES
+            await asyncio.sleep(0)
     if decompressor:
         decompressor.finish()
     return b"".join(pieces)

@@ -65,7 +65,6 @@ class Client:
     ) -> None:
         self._vspark = vspark
         self._base = URL(vspark.url)
-        self._base_text = str(self._base).rstrip("/")
         self._tls = tls_context(vspark.tls)
         self._connect_seconds = vspark.timeout_seconds * _CONNECT_SHARE
         self._concurrency = concurrency
@@ -182,11 +181,10 @@ class Client:
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
-        before, after = self._url_around_token(request)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(f"{before}{quote(token.reveal(), safe='')}{after}", encoded=True),
+                URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -194,7 +192,7 @@ class Client:
                 code = str(response.status)
                 body = await self._body(response)
                 return Response(
-                    url_masked=f"{before}***{after}",
+                    url_masked=self._url(request, "***"),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
@@ -217,9 +215,9 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url_around_token(self, request: "_Request") -> tuple[str, str]:
+    def _url(self, request: "_Request", token: str) -> str:
         path = "/".join(quote(segment, safe="") for segment in request.path)
-        return f"{self._base_text}/{path}?token=", request.query
+        return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(

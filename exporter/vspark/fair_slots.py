@@ -42,9 +42,6 @@ class FairSlots:
             self._release(kind)
 
     async def _acquire(self, kind: _Kind) -> None:
-        if not self._waiting and self._is_free_for(kind):
-            self._hold(kind)
-            return
         served = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(kind, deque()).append((next(self._numbers), served))
         self._serve()
@@ -58,28 +55,20 @@ class FairSlots:
     def _release(self, kind: _Kind) -> None:
         self._free += 1
         self._free_for_slow += kind.slow
-        self._held[kind.company] -= 1
-        if not self._held[kind.company]:
-            del self._held[kind.company]
+        self._held -= Counter([kind.company])
         self._serve()
 
-    def _is_free_for(self, kind: _Kind) -> bool:
-        return self._free > 0 and (self._free_for_slow > 0 or not kind.slow)
-
-    def _hold(self, kind: _Kind) -> None:
-        self._free -= 1
-        self._free_for_slow -= kind.slow
-        self._held[kind.company] += 1
-        self._last_served[kind.company] = next(self._numbers)
-
     def _serve(self) -> None:
-        while kinds := [kind for kind in self._waiting if self._is_free_for(kind)]:
+        while self._free and (kinds := [kind for kind in self._waiting if self._free_for_slow or not kind.slow]):
             kind = min(kinds, key=self._rank)
             _, served = self._waiting[kind].popleft()
             if not self._waiting[kind]:
                 del self._waiting[kind]
             if not served.done():  # a cancelled one stays in line until it is its turn
-                self._hold(kind)
+                self._free -= 1
+                self._free_for_slow -= kind.slow
+                self._held[kind.company] += 1
+                self._last_served[kind.company] = next(self._numbers)
                 served.set_result(None)
 
     def _rank(self, kind: _Kind) -> tuple[int, int, int]:
