@@ -37,15 +37,15 @@ def floor(folder: Path) -> Outcome:
                 {name: {_GZIP: min(each[name] for each in rounds), _SIZE: len(body) / 1000} for name in servers},
             )
         )
+    large = tables[-1]
     return Outcome(
         tables,
         [
             Claim(
-                f"{table.title}: gzip scrape / static body of the same size",
-                *(table.ratio(_GZIP), 2),
-                "The page is ready; only the exporter's own metrics are rendered for a scrape.",
+                f"{large.title}: gzip scrape / static body of the same size",
+                *(large.ratio(_GZIP), 2),
+                "The page is ready; only the metrics of the process are rendered for a scrape.",
             )
-            for table in tables
         ],
     )
 

@@ -100,7 +100,7 @@ class Report(Struct, frozen=True):
     @classmethod
     def here(cls, rows: dict[str, Outcome]) -> Self:
         """Return the report of what was measured on this machine."""
-        return cls(f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}", rows)
+        return cls(f"a machine with {os.cpu_count()} CPUs and Python {platform.python_version()}", rows)
 
     @classmethod
     def read(cls, path: Path) -> Self:
