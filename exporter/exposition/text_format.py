@@ -21,6 +21,10 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+END: Final = b"# EOF\n"
+"""The end of a page in OpenMetrics."""
+
+
 class _Numbers(dict[float, str]):
     """A cache of formatted numbers, because counts and durations repeat."""
 
@@ -53,7 +57,7 @@ def label_text(labels: Mapping[str, str]) -> str:
 
 def sample(name: str, labels: str, value: float) -> str:
     """Return the line of one sample; `labels` come from `label_text`."""
-    return f"{name}{{{labels}}} {_go_format(value)}\n"
+    return f"{name}{{{labels}}} {_go_format(value)}\n" if labels else f"{name} {_go_format(value)}\n"
 
 
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
 from tools.docs.chart import values_readme, values_schema
 from tools.docs.fault_matrix import testing_page
+from tools.docs.figures import benchmarks_page, scaling_page
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
@@ -156,6 +157,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "config.schema.json": configuration_schema,
     "metrics.md": metrics_page,
     "development/testing.md": testing_page,
+    "development/benchmarks.md": benchmarks_page,
+    "scaling.md": scaling_page,
     "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
     "../helm/vspark-exporter/README.md": values_readme,
 }

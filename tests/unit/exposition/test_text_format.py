@@ -75,7 +75,7 @@ def test_a_zero_is_written_alike_whichever_came_first() -> None:
         agent_samples("x", "", [""] * 60_000, range(start, start + 60_000))
     zeros = [-0.0, 0.0, 0, -0.0]
     assert agent_samples("x", 'b="b"', ["a"] * 4, zeros) == 'x{agent="a",b="b"} 0.0\n' * 4
-    assert [sample("x", "", value) for value in zeros] == ["x{} 0.0\n"] * 4
+    assert [sample("x", "", value) for value in zeros] == ["x 0.0\n"] * 4
 
 
 def test_more_distinct_numbers_than_are_kept() -> None:
