@@ -131,7 +131,8 @@ def test_before_anything_has_happened() -> None:
         lambda metrics: metrics.observe_request("200", 0.5),
         lambda metrics: metrics.config_loaded(1_795_410_000.5),
         lambda metrics: metrics.config_rejected(),
-        lambda metrics: metrics.web_config_read(accepted=False),
+        lambda metrics: metrics.web_config_rejected(),
+        lambda metrics: metrics.web_config_loaded(1.0, 2.0),
     ],
 )
 def test_every_change_is_in_the_next_page(form: Format, change: Callable[[SelfMetrics], None]) -> None:
