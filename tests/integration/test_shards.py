@@ -107,6 +107,7 @@ async def test_every_series_exists_once_also_while_a_shard_restarts(tmp_path: Pa
         found = vspark.found
         running = [await stack.enter_async_context(vspark.shard(number, SHARDS)) for number in range(SHARDS)]
         await vspark.assert_complete()
+        await found(f"absent({MISSING})")  # it fired while the shards started one after the other
         begun = time.time()
         shares = await found('count by (instance) (vspark_up{company="ListedCo"})', "instance")
         assert len(shares) == SHARDS  # the org's folders come from all of them
