@@ -23,8 +23,8 @@ from exporter.runtime.steps import Steps, paced
 class Upstream(Protocol):
     """The source of responses."""
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Return the body of the response; raises PollError."""
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+        """Return the body of the response; raises PollError. A `spare` request keeps no other one waiting."""
         ...
 
 
@@ -45,7 +45,7 @@ class PollRunner:
         state.poll_again = True
         while state.poll_again:
             state.poll_again = False
-            async with self._boundary(state, begun := self._clock.monotonic()):
+            async with self.boundary(state, begun := self._clock.monotonic()):
                 await self._poll(state, begun)
             if not state.tried and state.series.published.polls.polls:
                 self._batches.first_poll_ended(state)
@@ -58,11 +58,11 @@ class PollRunner:
                 await paced(_each(sorted(states, key=block_key), lambda state: write(state, draft)))
         except Exception:  # noqa: BLE001 # in the page of its own, the target that raised this meets it again
             for state in states:
-                async with self._boundary(state), self._batches.at_once() as draft:
+                async with self.boundary(state), self._batches.at_once() as draft:
                     await paced(write(state, draft))
 
     @asynccontextmanager
-    async def _boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
+    async def boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
         """Record what is raised for a target, so that it does not affect the others.
 
         `begun` is when its poll began, None if it is not a poll that raises.

@@ -38,6 +38,19 @@ def test_a_counter_alone(zone: str | None) -> None:
     assert samples(store, Format.OPENMETRICS) == [counter, *created]
 
 
+def test_a_previous_day_without_a_mean() -> None:
+    store = Store()
+    text = TargetSamples(target_of("US/Eastern"))
+    for figures, agents in ((BUSY, [AgentDay("a1", 3, 2.5)]), (FolderFigures(calls=3), [])):
+        draft = store.draft()
+        finished(text.put_previous_day("A", figures, AgentDays.of(agents), draft))
+        publish(store, draft)
+        calls = ['vspark_folder_calls_previous_day{company="C",folder="A",org="O"} 3.0']
+        seconds = ['vspark_folder_call_seconds_previous_day{company="C",folder="A",org="O"} 7.5']
+        of_agents = ['vspark_agent_calls_previous_day{agent="a1",company="C",folder="A",org="O"} 3.0']
+        assert samples(store) == (calls + seconds + of_agents if agents else calls)
+
+
 @pytest.mark.parametrize("folder", ["A", None])
 def test_every_reason_has_a_sample(folder: str | None) -> None:
     store = Store()
@@ -54,6 +67,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     draft = store.draft()
     text.put_folder('F"\n', BUSY, None, MONDAY, draft)
     finished(text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
+    finished(text.put_previous_day('F"\n', BUSY, AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
     text.put_polls(PollFigures(polls=1), PollFigures(), draft)
     text.put_failures({}, draft)
     publish(store, draft)
@@ -66,6 +80,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
         assert {each["folder"] for each in labels} == {'F"\n'}
     draft = store.draft()
     text.drop_folder('F"\n', BUSY, draft)
+    text.drop_previous_day('F"\n', draft)
     text.drop_polls(draft)
     publish(store, draft)
     assert (samples(store), samples(store, Format.OPENMETRICS)) == ([], [])
