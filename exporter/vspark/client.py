@@ -104,15 +104,16 @@ class Client:
     def _proxy(self) -> URL | None:
         return environment_proxy(self._base)
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
+    async def fetch(self, target: Target, day: date | None, last_day: date | None = None) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
+        With `last_day`, the statistics are those of every day from `day` to it.
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
         for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped,
         also MappingError and DecodeError.
         """
         try:
-            request = _Request.for_stats(target, day, slow=target in self._hanging)
+            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
             (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
@@ -128,7 +129,7 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                request = _Request.for_stats(target, day, slow=target in self._hanging)
+                request = _Request.for_stats(target, day, None, slow=target in self._hanging)
                 response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
@@ -237,11 +238,11 @@ class _Request(NamedTuple):
     slow: bool = False
 
     @classmethod
-    def for_stats(cls, target: Target, day: date | None, *, slow: bool) -> Self:
-        """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
+    def for_stats(cls, target: Target, day: date | None, last_day: date | None, *, slow: bool) -> Self:
+        """Return the request for a target's statistics of the days from `day` (None: V-Spark's today) to `last_day`."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
         # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-        query = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
+        query = "" if day is None else f"&daterange={day:%Y%m%d}-{last_day or day:%Y%m%d}"
         return cls(target.company, ("stats", *names), query, target.token, slow)
 
 
