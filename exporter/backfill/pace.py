@@ -6,7 +6,7 @@ from exporter.errors import PollError, StatusError
 from exporter.runtime.clock import Clock
 
 _TRANSIENT: Final = ("dns", "connect", "timeout", "disconnected", "server_error", "rate_limited")
-_LONGEST_PAUSE_SECONDS: Final = 10.0
+_LONGEST_PAUSE_SECONDS: Final = 5.0
 _MOST_IN_A_ROW: Final = 5
 _MOST_LIMITED_IN_A_ROW: Final = 20
 

@@ -1,0 +1,239 @@
+"""Past days from V-Spark to Prometheus, with the real command, promtool and Prometheus."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from exporter.simulator import Shape, Simulator
+from exporter.simulator.site import Org
+from tests.support.past_days import (
+    FIRST,
+    LAST,
+    NOW,
+    ONE_DAY,
+    SITE,
+    begin_backfill,
+    create_blocks,
+    days,
+    ended,
+    final,
+    orgs,
+    run_backfill,
+    write_config,
+)
+from tests.support.prometheus_process import DEADLINE_SECONDS, prometheus, query
+
+CLOCKS = (time(1, 30), time(12, 30), time(22, 30))
+WRITTEN = re.compile(r"^\S+: [0-9]+ samples of ([0-9]+) folders\n$")
+
+
+def simulator(shape: Shape = Shape.LIST) -> Simulator:
+    return Simulator(SITE, clock=lambda: NOW, shape=shape)
+
+
+def next_days(org: Org, clock: time) -> Iterator[tuple[date, float]]:
+    """Yield each day, and the Unix time of `clock` on the next day, both of them if the clocks go back over it."""
+    for day in days():
+        for fold in (0, 1):
+            moment = datetime.combine(day + ONE_DAY, clock, tzinfo=org.zone).replace(fold=fold)
+            yield day, moment.timestamp()
+
+
+async def calls_at(session: aiohttp.ClientSession, url: str, expression: str, moment: float) -> dict[str, float]:
+    """Return the result of a query by folder."""
+    parameters = {"query": expression, "time": str(moment)}
+    async with session.get(f"{url}/api/v1/query", params=parameters) as response:
+        result = json.loads(await response.read())["data"]["result"]
+    return {each["metric"]["folder"]: float(each["value"][1]) for each in result}
+
+
+async def assert_every_day(session: aiohttp.ClientSession, url: str, expression: str) -> int:
+    """Check the calls of every day of every org at three times of the next day; return the number of comparisons.
+
+    `expression` has `%s` in place of a selector.
+    """
+    compared = 0
+    for company, org in orgs():
+        labels = f'{{company="{company.name}",org="{org.name}"}}'
+        for clock in CLOCKS:
+            for day, moment in next_days(org, clock):
+                expected = {folder.name: float(final(org, folder, day).calls) for folder in org.folders}
+                found = await calls_at(session, url, expression % f"vspark_folder_calls_previous_day{labels}", moment)
+                assert found == expected, (org.name, day, clock)
+                compared += len(found)
+    return compared
+
+
+async def test_every_day_in_a_real_prometheus(tmp_path: Path) -> None:
+    """With the default step, a plain selector finds each day's number at any time of the next day."""
+    async with simulator() as upstream:
+        ran = await run_backfill(write_config(tmp_path, upstream.url), tmp_path / "history", "--label", "job=vspark")
+    assert (ran.code, ran.errors) == (0, "")
+    assert WRITTEN.findall(ran.out) == ["6"]
+    await create_blocks(tmp_path / "history", tmp_path / "tsdb", "--max-block-duration=500h")
+    async with prometheus("http://127.0.0.1:1", tmp_path) as url, aiohttp.ClientSession() as session:
+        await query(session, url, "vector(1)")
+        assert await assert_every_day(session, url, "%s") == 6 * 2 * 3 * len(days())
+        for company, org in orgs():
+            end = datetime.combine(LAST + 2 * ONE_DAY, time(), tzinfo=org.zone).timestamp()
+            begin = datetime.combine(FIRST + ONE_DAY, time(), tzinfo=org.zone).timestamp()
+            selector = f'vspark_folder_calls_previous_day{{company="{company.name}",org="{org.name}",job="vspark"}}'
+            assert await calls_at(session, url, selector, begin - 1) == {}
+            assert len(await calls_at(session, url, selector, begin)) == len(org.folders)
+            assert len(await calls_at(session, url, selector, end - 1)) == len(org.folders)
+            assert await calls_at(session, url, selector, end + 1) == {}
+
+
+async def test_a_step_that_is_longer_than_the_lookback(tmp_path: Path) -> None:
+    """As docs/history.md says: then queries need last_over_time."""
+    async with simulator(Shape.BY_FOLDER_AND_DATE) as upstream:
+        ran = await run_backfill(write_config(tmp_path, upstream.url), tmp_path / "history", "--step", "1h", "--agents")
+    assert (ran.code, ran.errors) == (0, "")
+    await create_blocks(tmp_path / "history", tmp_path / "tsdb", "--max-block-duration=500h")
+    async with prometheus("http://127.0.0.1:1", tmp_path) as url, aiohttp.ClientSession() as session:
+        await query(session, url, "vector(1)")
+        assert await assert_every_day(session, url, "last_over_time(%s[1h])") == 6 * 2 * 3 * len(days())
+        for company, org in orgs():
+            selector = f'{{company="{company.name}",org="{org.name}"}}'
+            agents = f"sum by (folder) (vspark_agent_calls_previous_day{selector})"
+            seconds = f"vspark_folder_call_seconds_previous_day{selector}"
+            for day in days():
+                moment = datetime.combine(day + ONE_DAY, time(12), tzinfo=org.zone).timestamp()
+                ended_day = [final(org, folder, day) for folder in org.folders]
+                with_agents = {each.folder: float(each.calls) for each in ended_day if each.agents}
+                assert await calls_at(session, url, agents, moment) == with_agents, (org.name, day)
+                # V-Spark's mean is rounded to a second.
+                found = await calls_at(session, url, seconds, moment)
+                expected = {each.folder: pytest.approx(each.seconds, abs=0.5 * each.calls) for each in ended_day}
+                assert found == expected, (org.name, day)
+
+
+async def interrupted(config: Path, output: Path, number: signal.Signals) -> str:
+    """Interrupt a backfill once it has read something; return its standard error."""
+    process = await begin_backfill(config, output, "--pause", "50ms", "--agents")
+    journal = output.with_name(f"{output.name}.partial") / "journal.sqlite-wal"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not journal.exists() or journal.stat().st_size < 40_000:
+            await asyncio.sleep(0.01)
+    process.send_signal(number)
+    ran = await ended(process)
+    assert ran.code == (-number if number is signal.SIGKILL else 128 + number)
+    assert ran.out == ""
+    return ran.errors
+
+
+async def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
+    whole, output, partial = tmp_path / "whole", tmp_path / "history", tmp_path / "history.partial"
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        assert (await run_backfill(config, whole, "--agents")).code == 0
+        requests = [each.query for each in upstream.requests if "daterange" in each.query]
+        assert len(requests) < 4 * len(days()) / 2  # several days at once
+        upstream.requests.clear()
+        again = "Start again with the same arguments to request the rest, or delete it."
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+            said = await interrupted(config, output, number)
+            assert said.endswith(
+                "" if number is signal.SIGKILL else f"Interrupted. {partial} has what has been read. {again}\n"
+            )
+            assert (output.exists(), partial.is_dir()) == (False, True)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            ran = await run_backfill(config, output, "--agents")
+        resumed = [each for each in upstream.requests if "daterange" in each.query]
+    assert (ran.code, ran.errors) == (0, f"Continuing with what has been read in {partial}.\n")
+    assert output.read_bytes() == whole.read_bytes()
+    assert not partial.exists()
+    ends = [each.query["daterange"].split("-") for each in resumed]
+    requested = sum((date.fromisoformat(last) - date.fromisoformat(first)).days + 1 for first, last in ends)
+    assert requested < 4 * len(days()) + 3 * 4 * 8  # what a killed process had requested is requested once more
+
+
+async def test_an_outage_keeps_what_has_been_read(tmp_path: Path) -> None:
+    whole, output, partial = tmp_path / "whole", tmp_path / "history", tmp_path / "history.partial"
+    upstream = simulator()
+    async with upstream:
+        config = write_config(tmp_path, upstream.url, "poll: {concurrency: 2}\n")
+        assert (await run_backfill(config, whole)).code == 0
+        process = await begin_backfill(config, output, "--pause", "50ms")
+        upstream.requests.clear()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while sum("daterange" in each.query for each in upstream.requests) < 5:
+                await asyncio.sleep(0.01)
+    ran = await ended(process)
+    port = upstream.port
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.errors == (
+        f"V-Spark does not respond any more: cannot connect to 127.0.0.1:{port}: Connection refused; check the port, "
+        f"and that V-Spark is running\n{partial} has what has been read. "
+        "Start again with the same arguments to request the rest, or delete it.\n"
+    )
+    assert (output.exists(), partial.is_dir()) == (False, True)
+    async with upstream:
+        assert (await run_backfill(config, output)).code == 0
+    assert output.read_bytes() == whole.read_bytes()
+
+
+async def test_other_arguments_do_not_continue(tmp_path: Path) -> None:
+    output = tmp_path / "history"
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        await interrupted(config, output, signal.SIGTERM)
+        ran = await run_backfill(config, output, "--step", "1h")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.errors == (
+        f"{output}.partial has the days of a backfill that was interrupted, with another --agents, --step: start it "
+        "with the same arguments and configuration to continue, or delete that directory\n"
+    )
+
+
+async def test_what_cannot_be_read_is_reported_and_the_rest_is_written(tmp_path: Path) -> None:
+    output = tmp_path / "history"
+    more = (
+        "discovery: {enabled: false}\n"
+        "companies:\n"
+        "- {name: Nord, orgs: [{name: Süd, timezone: Europe/Berlin}, {name: Nowhere, timezone: Europe/Berlin}]}\n"
+        "- {name: Kauri, orgs: [{name: Cards}]}\n"
+    )
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url, more)
+        ran = await run_backfill(config, output, "--from", "2026-11-08", "--to", "2126-11-09")
+        again = await run_backfill(config, output, "--from", "2026-11-08", "--to", "2126-11-09")
+    assert ran.code == again.code == 1
+    lines = [line for line in ran.errors.splitlines() if "less than three hours ago" not in line]
+    for line, org in zip(lines, ("Süd", "Nowhere"), strict=False):
+        assert re.fullmatch(
+            f"Nord/{org}: ....-..-.. to 2126-11-09: not requested: the day is not over in Europe/Berlin", line
+        )
+    assert len(lines) == 5
+    assert lines[-3] == (
+        "Kauri/Cards: 2026-11-08 to 2126-11-09: not requested: its time zone is unknown, so its days have no "
+        "beginning: set companies[].orgs[].timezone"
+    )
+    assert lines[-2].startswith("Nord/Nowhere: 2026-11-08 to ")
+    assert lines[-2].endswith(
+        ": not_found: V-Spark does not know this company, organization or folder: check the short names and vspark.url "
+        "(status 404 Not Found; it says: Organization Nowhere not found)"
+    )
+    assert again.errors == f"Continuing with what has been read in {output}.partial.\n{ran.errors}"
+    text = output.read_text("utf-8")
+    assert set(re.findall(r'org="(.*?)"', text)) == {"Süd"}
+
+
+async def test_a_failing_day_does_not_affect_the_others(tmp_path: Path) -> None:
+    """A response that cannot be read is requested again day by day."""
+    output = tmp_path / "history"
+    async with simulator() as upstream:
+        upstream.override("Nord", "Süd", body=b'{"error": "nord-token is no longer welcome: root-token"}')
+        config = write_config(tmp_path, upstream.url, "poll: {concurrency: 2}\n")
+        ran = await run_backfill(config, output, "Nord", "East & West/New")
+    assert ran.code == 1
+    assert ran.errors.startswith("Nord/Süd: 2026-10-20 to 2026-11-09: unrecognized: $")
+    assert "root-token" not in ran.errors
+    assert set(re.findall(r'folder="(.*?)"', output.read_text("utf-8"))) == {"Later"}
