@@ -1,9 +1,12 @@
 """How far a backfill is: a bar on a terminal, an occasional line elsewhere."""
 
 from datetime import timedelta
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from exporter.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _LINE_SECONDS: Final = 30.0
 
@@ -49,28 +52,32 @@ class ProgressBar:
     """Draws a bar with an estimate of the time that is left."""
 
     def __init__(self, errors: TextIO) -> None:
-        # Loaded here: nothing else needs it. Its monitor is a thread that redraws bars that are forgotten.
-        from tqdm import tqdm  # noqa: PLC0415
-
-        tqdm.monitor_interval = 0
-        self._bar = tqdm(total=0, file=errors, unit="day", desc="reading", leave=False, dynamic_ncols=True)
+        self._errors = errors
+        self._bar: tqdm[NoReturn] | None = None
 
     def begin(self, days: int, *, done: int) -> None:
         """Count from `done`, which an earlier process has read, to `days`."""
-        self._bar.initial = done
-        self._bar.reset(total=days)
+        from tqdm import tqdm  # noqa: PLC0415 # nothing else needs it
+
+        tqdm.monitor_interval = 0  # no thread that redraws forgotten bars
+        self._bar = tqdm(
+            total=days, initial=done, file=self._errors, unit="day", desc="reading", leave=False, dynamic_ncols=True
+        )
 
     def advance(self, days: int) -> None:
         """Count more days."""
-        self._bar.update(days)
+        if self._bar is not None:
+            self._bar.update(days)
 
     def write(self) -> None:
         """Show that the file is being written."""
-        self._bar.set_description("writing")
+        if self._bar is not None:
+            self._bar.set_description("writing")
 
     def close(self) -> None:
         """Remove the bar, so that what follows begins a line."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def make_progress(errors: TextIO, clock: Clock) -> ProgressBar | ProgressLines:

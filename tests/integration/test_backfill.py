@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.simulator import Shape, Simulator
+from exporter.simulator import Shape, Simulator, wide_site
 from exporter.simulator.site import Org
 from tests.support.past_days import (
     FIRST,
@@ -29,8 +30,14 @@ from tests.support.past_days import (
     write_config,
 )
 from tests.support.prometheus_process import DEADLINE_SECONDS, prometheus, query
+from tests.support.repository import ROOT
 
 CLOCKS = (time(1, 30), time(12, 30), time(22, 30))
+MEASURE = (
+    "import resource, sys; from exporter.cli.main import main; code = main(sys.argv[1:]); "
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+)
+"""Runs the program and prints the most memory that it had, in KiB."""
 WRITTEN = re.compile(r"^\S+: [0-9]+ samples of ([0-9]+) folders\n$")
 
 
@@ -237,3 +244,27 @@ async def test_a_failing_day_does_not_affect_the_others(tmp_path: Path) -> None:
     assert ran.errors.startswith("Nord/Süd: 2026-10-20 to 2026-11-09: unrecognized: $")
     assert "root-token" not in ran.errors
     assert set(re.findall(r'folder="(.*?)"', output.read_text("utf-8"))) == {"Later"}
+
+
+@pytest.mark.release
+async def test_a_year_of_100_folders_in_150_mb(tmp_path: Path) -> None:
+    """Memory does not grow with the range: the journal is on disk."""
+    site = wide_site(1, 100, 20)
+    async with Simulator(site, clock=lambda: NOW) as upstream:
+        config = tmp_path / "config.yaml"
+        config.write_text(f"vspark: {{url: '{upstream.url}', token: {site.root_token}, timeout: 60s}}\n")
+        used = []
+        for first in ("2026-10-24", "2025-11-23"):
+            arguments = ["--from", first, "--to", "2026-11-22", "--step", "6h", "--agents"]
+            output = tmp_path / f"from-{first}"
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", MEASURE, "backfill", f"--config.file={config}", f"--output={output}"),
+                *arguments,
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await process.communicate()
+            assert process.returncode == 0
+            used.append(int(out.split()[-1]) / 1024)
+    assert max(used) < 150
+    assert used[1] < used[0] + 25

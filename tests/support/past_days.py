@@ -103,8 +103,11 @@ async def run_backfill(config: Path, output: Path, *flags: str) -> Ran:
 
 async def create_blocks(source: Path, storage: Path, *flags: str) -> None:
     """Turn a file into blocks of a Prometheus."""
+    command = (tool("promtool", "prometheus"), "tsdb", "create-blocks-from", "openmetrics", *flags)
     process = await asyncio.create_subprocess_exec(
-        *(tool("promtool", "prometheus"), "tsdb", "create-blocks-from", "openmetrics", *flags, source, storage),
+        *command,
+        str(source),
+        str(storage),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
