@@ -268,3 +268,75 @@ async def test_a_year_of_100_folders_in_150_mb(tmp_path: Path) -> None:
             used.append(int(out.split()[-1]) / 1024)
     assert max(used) < 150
     assert used[1] < used[0] + 25
+
+
+def program(heading: str) -> str:
+    """Return a recipe of docs/stats-format.md for `stats_jq`, as one line of YAML."""
+    page = (ROOT / "docs" / "stats-format.md").read_text("utf-8")
+    section = page.partition(f"\n### {heading}\n")[2]
+    return json.dumps(section.partition("```jq\n")[2].partition("```")[0])
+
+
+async def test_foreign_responses_as_in_live_polling(tmp_path: Path) -> None:
+    """A program of stats_jq gets one day at a time, as in live polling, and sees that day."""
+    calls = []
+    flags = ("--from", "2026-10-30", "--to", "2026-11-01", "--agents")
+    for shape, more in ((Shape.LIST, ""), (Shape.TABLE, f"stats_jq: {program('A table')}\n")):
+        async with simulator(shape) as upstream:
+            ran = await run_backfill(write_config(tmp_path, upstream.url, more), tmp_path / shape, *flags)
+            dates = {each.query["daterange"] for each in upstream.requests if "daterange" in each.query}
+        assert (ran.code, ran.errors) == (0, "")
+        lines = (tmp_path / shape).read_text("utf-8").splitlines()
+        calls.append([line for line in lines if "_call_seconds_" not in line])  # the shapes round means differently
+    assert dates == {"20261030-20261030", "20261031-20261031", "20261101-20261101"}
+    assert calls[0] == calls[1]
+
+
+async def test_field_names_as_in_live_polling(tmp_path: Path) -> None:
+    """Bodies without dates are read one day at a time."""
+    output = tmp_path / "history"
+    async with simulator() as upstream:
+        upstream.override("Kauri", "Cards", body=b'{"Lost": {"anzahl": 7}}')
+        config = write_config(tmp_path, upstream.url, "stats_fields: {calls: [anzahl]}\n")
+        ran = await run_backfill(config, output, "Kauri", "--from", "2026-11-01", "--to", "2026-11-07", "--step", "1d")
+    assert (ran.code, ran.errors) == (0, "")
+    text = output.read_text("utf-8")  # nothing else runs
+    calls = re.findall(r'^vspark_folder_calls_previous_day{.*folder="Lost".*} (\S+) ', text, re.MULTILINE)
+    assert calls == ["7.0"] * 7
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Else/Org", "There is no token for Else"),
+        ("Nord/", "There is no target 'Nord/'. The configuration has:"),
+    ],
+)
+async def test_a_target_that_cannot_be_requested(tmp_path: Path, name: str, message: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "vspark: {url: 'http://127.0.0.1:1'}\ncompanies: [{name: Nord, token: t, orgs: [{name: O, timezone: UTC}]}]\n"
+        "discovery: {enabled: false}\n"
+    )
+    ran = await run_backfill(config, tmp_path / "history", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.errors.startswith(message)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [("missing/history", "cannot be created: its directory does not exist"), (".", "is a directory")],
+)
+async def test_an_output_that_cannot_be_written(tmp_path: Path, output: str, problem: str) -> None:
+    ran = await run_backfill(write_config(tmp_path, "http://127.0.0.1:1"), tmp_path / output)
+    assert (ran.code, ran.out, ran.errors) == (2, "", f"--output {tmp_path / output} {problem}\n")
+
+
+async def test_a_folder_of_an_org_is_written_once(tmp_path: Path) -> None:
+    output = tmp_path / "history"
+    async with simulator() as upstream:
+        flags = ("--from", "2026-11-01", "--to", "2026-11-01", "--step", "1d")
+        ran = await run_backfill(write_config(tmp_path, upstream.url), output, "Nord/Süd/Büro", "Nord", "Nord", *flags)
+    assert (ran.code, ran.errors) == (0, "")
+    assert len(re.findall("^vspark_folder_calls_previous_day{", output.read_text("utf-8"), re.MULTILINE)) == 1
