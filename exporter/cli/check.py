@@ -32,6 +32,9 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
         f"each poll within {format_duration(vspark.timeout_seconds)}, responses of at most "
         f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
     )
+    if config.poll.previous_day_seconds:
+        period = format_duration(config.poll.previous_day_seconds)
+        yield f"the previous day every 10 intervals until {period} after midnight, and once at start"
     yield _agents(config.agents)
     yield from _discovery(config) if outcome is None else _discovered(outcome)
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):

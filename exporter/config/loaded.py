@@ -17,7 +17,7 @@ from exporter.config.discovered import NOTHING, Discovered
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets, shard
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size, format_duration
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration
 from exporter.errors import ConfigError
 from exporter.runtime.files import LARGEST_CONFIG
 
@@ -38,6 +38,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         path,
         {
             Duration: Duration.parse,
+            DurationOrZero: DurationOrZero.parse,
             Size: Size.parse,
             Path: lambda text: checks.existing_file(folder / text),
             LiteralToken: LiteralToken,
@@ -105,7 +106,8 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         files = [
             self.checksums.get(each) for each in (vspark.tls.ca_file, vspark.tls.cert_file, vspark.tls.key_file) if each
         ]
-        return without_token, self.config.poll.concurrency, self.config.stats_jq, files
+        poll = self.config.poll
+        return without_token, poll.concurrency, bool(poll.previous_day_seconds), self.config.stats_jq, files
 
     @property
     def showing(self) -> tuple[object, ...]:

@@ -19,6 +19,8 @@ _BYTES: Final = {
 class Duration(float):
     """A time in seconds, more than 0, exact to the millisecond."""
 
+    shortest_milliseconds: ClassVar[int] = 1
+
     pattern: ClassVar[str] = "^" + "".join(rf"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
     """What `parse` accepts, and an empty text, as a regular expression for JSON Schema and for Go's RE2."""
 
@@ -32,9 +34,15 @@ class Duration(float):
             raise ValueError(f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'")
         counts = (int(part.rstrip("dhms")) if part else 0 for part in found.groups())
         milliseconds = sum(count * each for count, each in zip(counts, _MILLISECONDS.values(), strict=True))
-        if milliseconds == 0:
+        if milliseconds < cls.shortest_milliseconds:
             raise ValueError("must be more than 0")
         return cls(milliseconds / 1000)
+
+
+class DurationOrZero(Duration):
+    """A time in seconds that may be 0: `0s`."""
+
+    shortest_milliseconds: ClassVar[int] = 0
 
 
 class Size(int):

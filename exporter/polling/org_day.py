@@ -22,6 +22,14 @@ def midnight(zone: ZoneInfo, day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
 
 
+def previous_day(zone: ZoneInfo, day: date) -> date:
+    """Return the day that ended when `day` began: not the date before if the calendar skips it, as Samoa's in 2011."""
+    before = day - timedelta(days=1)
+    while midnight(zone, before) == midnight(zone, day):
+        before -= timedelta(days=1)
+    return before
+
+
 class ZoneDays:
     """The current day of each time zone. The bounds of a day are computed once."""
 

@@ -22,8 +22,8 @@ from exporter.runtime.steps import Steps, paced
 class Upstream(Protocol):
     """The source of responses."""
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Return the body of the response; raises PollError."""
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+        """Return the body of the response; raises PollError. A `spare` request keeps no other one waiting."""
         ...
 
 
@@ -53,7 +53,7 @@ class PollRunner:
         state.poll_again = True
         while state.poll_again:
             state.poll_again = False
-            async with self._boundary(state, begun := self._clock.monotonic()):
+            async with self.boundary(state, begun := self._clock.monotonic()):
                 await self._poll(state, begun)
             state.tried = state.tried or state.series.published.polls.polls > 0
         state.task = None
@@ -66,11 +66,11 @@ class PollRunner:
                     await paced(write(state, draft))
         except Exception:  # noqa: BLE001 # in the page of its own, the target that raised this meets it again
             for state in states:
-                async with self._boundary(state), self.draft() as draft:
+                async with self.boundary(state), self.draft() as draft:
                     await paced(write(state, draft))
 
     @asynccontextmanager
-    async def _boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
+    async def boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
         """Record what is raised for a target, so that it does not affect the others.
 
         `begun` is when its poll began, None if it is not a poll that raises.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
@@ -17,6 +17,7 @@ from exporter.exposition.store import Draft, Store
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.org_day import OrgSeries, ZoneDays
 from exporter.polling.poll import PollRunner, Upstream
+from exporter.polling.previous_day_polls import PreviousDayPolls
 from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
 from exporter.polling.target_series import TargetSeries
@@ -58,6 +59,7 @@ class Poller:
         self._log = log
         self._days = ZoneDays()
         self._runner = PollRunner(upstream, store, self._days, clock, log)
+        self._previous_days = PreviousDayPolls(self._runner, self._days, clock, log)
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
@@ -89,6 +91,7 @@ class Poller:
                     await self._turn_days()
                     expired = await self._expire()
                     self._begin_due()
+                    self._previous_days.begin_due(tasks)
                     for state in expired:
                         # If its polls succeed, the clock was set or the machine slept: new values can be had at once.
                         if state.series.published.polls.up and state.task is None:
@@ -122,7 +125,7 @@ class Poller:
             state.removed = True
         cancelled = await _cancel_polls(leaving)
         try:
-            await self._publish_change(leaving, [*staying.values()], parser, rules, new_server=new_server)
+            await self._publish_change(leaving, staying, parser, rules, new_server=new_server)
         except BaseException:
             for state in leaving:
                 state.removed = False
@@ -130,12 +133,16 @@ class Poller:
                 self._begin_poll(state)
             raise
         before, self._runner.upstream = self._runner.upstream, upstream
+        for state in staying.values() if upstream is not before else ():
+            state.series.previous_day.read_again()
         changed = [state for target, state in staying.items() if self._update(state, target)]
         self._assign([known.get(_id(target)) or self._new_state(target) for target in targets])
         added = [state for state in self._states if _id(state.target) not in known]
         emptied = [state for state in with_values if not state.series.published.has_values]
         # Only now: polls that began meanwhile use the upstream from before, with its token.
         cancelled = await _cancel_polls(staying.values()) if upstream is not before else []
+        if upstream is not before:
+            await self._previous_days.cancel()
         moved = [*staying.values()] if new_server else []
         for state in dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]):
             self._begin_poll(state)
@@ -144,7 +151,7 @@ class Poller:
     async def _publish_change(
         self,
         leaving: Sequence[TargetState],
-        staying: Sequence[TargetState],
+        staying: Mapping[Target, TargetState],
         parser: Parser,
         rules: AgentRules,
         *,
@@ -154,14 +161,16 @@ class Poller:
         async with self._runner.draft() as draft:
             for state in leaving:
                 await paced(state.series.remove(draft))
-            for state in staying if rules != self._rules else ():
+            for target, state in staying.items():
+                await paced(state.series.previous_day.follow(target, draft))
+            for state in staying.values() if rules != self._rules else ():
                 await paced(state.series.apply_rules(rules, self._clock.time(), draft))
-            for state in staying if new_server else ():
+            for state in staying.values() if new_server else ():
                 state.series.restart_counters(draft)
-        for state in staying if new_server else ():
+        for state in staying.values() if new_server else ():
             state.curve = DayCurve()
         if parser != self._parser:
-            for state in staying:
+            for state in staying.values():
                 state.series.read_with(parser)
         self._parser, self._rules = parser, rules
 
@@ -187,6 +196,7 @@ class Poller:
         for org in self._org_series.keys() - {_org_id(state.target) for state in states}:
             del self._org_series[org]
         self._schedule.replace(states)
+        self._previous_days.replace(states)
 
     def _begin_poll(self, state: TargetState) -> None:
         """Poll a target now, or once more if a poll of it is running."""
@@ -225,6 +235,7 @@ class Poller:
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
             self._begin_poll(state)
+            self._previous_days.poll_soon(state)
 
     def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
         state.day, state.day_began = today, self._clock.monotonic()

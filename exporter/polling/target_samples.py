@@ -8,10 +8,12 @@ from exporter.errors import REASONS
 from exporter.exposition.families import (
     AGENT_AVERAGE,
     AGENT_CALLS,
+    AGENT_CALLS_PREVIOUS_DAY,
     FOLDER_CALLS_TOTAL,
     FOLDER_VALUES,
     POLL_FAILURES,
     POLL_VALUES,
+    PREVIOUS_DAY_VALUES,
     FolderFigures,
     PollFigures,
     agent_columns,
@@ -62,6 +64,20 @@ class TargetSamples:
         if figures.agents:
             for family in (AGENT_CALLS, AGENT_AVERAGE):
                 draft.put(family, self._key(folder), "")
+
+    def put_previous_day(self, folder: str, figures: FolderFigures, agents: AgentDays, draft: Draft) -> None:
+        """Write the samples of a folder's previous day, with those of its agents."""
+        key, labels = self._key(folder), self._labels(folder)
+        for family, value_of in PREVIOUS_DAY_VALUES.items():
+            value = value_of(figures)
+            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+        text = agent_samples(AGENT_CALLS_PREVIOUS_DAY.name, labels, agents.agents, agents.calls)
+        draft.put(AGENT_CALLS_PREVIOUS_DAY, key, text)
+
+    def drop_previous_day(self, folder: str, draft: Draft) -> None:
+        """Remove the samples of a folder's previous day."""
+        for family in (*PREVIOUS_DAY_VALUES, AGENT_CALLS_PREVIOUS_DAY):
+            draft.put(family, self._key(folder), "")
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Write the samples of the target's polls, except those of its failures."""

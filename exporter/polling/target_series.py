@@ -15,6 +15,7 @@ from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.exposition.store import Draft
 from exporter.polling.org_day import OrgSeries
+from exporter.polling.previous_day_series import PreviousDaySeries
 from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
@@ -68,6 +69,7 @@ class TargetSeries:
         self.target = target
         self.published = Published(rules)
         self._samples = TargetSamples(target)
+        self.previous_day = PreviousDaySeries(self._samples, parser)
         self._changes = ChangeTracker(parser)
         self._org_series = org_series
         self._responses = 0
@@ -173,6 +175,7 @@ class TargetSeries:
         if day is not None and before.day is not None and day < before.day:
             repeated = day
         counters = frozenset(self._continued(before) if day != repeated else ())
+        yield from self.previous_day.drop(draft)
         yield from self._drop_values(draft, day, counters)
         after = replace(
             draft.latest(self),
@@ -192,12 +195,14 @@ class TargetSeries:
     def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
         yield from self.drop_values(draft)
+        yield from self.previous_day.drop(draft)
         self._samples.drop_polls(draft)
 
     def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last response's agents by other rules."""
         published, last = draft.latest(self), self._changes.last
         draft.replace(self, replace(published, rules=rules))
+        yield from self.previous_day.drop(draft)  # nothing is kept that the new rules could be applied to
         self._changes.forget()
         if not published.has_values:
             return
@@ -213,6 +218,7 @@ class TargetSeries:
         """Read the next response with another parser."""
         self._changes = ChangeTracker(parser)
         self._last_filtered = (_NO_CONTENTS, _NO_CONTENTS)
+        self.previous_day.read_with(parser)
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""

@@ -85,7 +85,9 @@ def stats(site: Site, org: Org, folders: Sequence[Folder], now: datetime, dates:
     if last < first:
         return []
     begin = _instant(zone, max(requested.start, datetime.combine(first, time())))
-    end = now if requested.end.date() > today else min(_instant(zone, requested.end) + timedelta(seconds=1), now)
+    end = now - site.transcription
+    if requested.end.date() <= today:
+        end = min(_instant(zone, requested.end) + timedelta(seconds=1), end)
     found = []
     for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
         since, until = share_of_day(zone, day, begin), share_of_day(zone, day, end)

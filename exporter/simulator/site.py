@@ -1,7 +1,7 @@
 """A site: its companies, their orgs and the folders that calls arrive in, all immutable; and two ready sites."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -51,11 +51,15 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An installation; the root token is valid for every company, and every number depends on `seed`."""
+    """An installation; the root token is valid for every company, and every number depends on `seed`.
+
+    A call is counted `transcription` after it has arrived, so the calls of an evening may be counted on the next day.
+    """
 
     companies: tuple[Company, ...]
     root_token: str = field(default="demo-root-token", repr=False)
     seed: int = 1
+    transcription: timedelta = timedelta()
 
 
 def demo_site(seed: int = 1) -> Site:

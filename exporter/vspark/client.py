@@ -26,7 +26,7 @@ from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
-from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.fair_slots import FairSlots, SlotNeeded
 from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.resolver import Resolver
 from exporter.vspark.response import Response, is_about_token, is_success, status_error
@@ -104,21 +104,27 @@ class Client:
     def _proxy(self) -> URL | None:
         return environment_proxy(self._base)
 
-    async def fetch(self, target: Target, day: date | None, last_day: date | None = None) -> bytes:
+    async def fetch(
+        self, target: Target, day: date | None, last_day: date | None = None, *, spare: bool = False
+    ) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
         With `last_day`, the statistics are those of every day from `day` to it.
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
-        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped,
-        also MappingError and DecodeError.
+        for a slot does not count. A `spare` request waits until no other one does. If another one needs its slot, it is
+        broken off, and sent again later.
+        Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped, also MappingError and
+        DecodeError.
         """
         try:
-            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging)
+            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging, spare=spare)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
-            (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
+            if not spare:
+                (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
-        self._hanging.discard(target)
+        if not spare:
+            self._hanging.discard(target)
         return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
     async def request_once(self, target: Target, day: date | None) -> Response:
@@ -163,22 +169,29 @@ class Client:
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
         token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
-        async with self._slot(request, deadline):
-            return await self._request(request, token), token
+        while True:
+            with suppress(SlotNeeded):
+                async with self._slot(request, deadline):
+                    return await self._request(request, token), token
 
     @asynccontextmanager
     async def _slot(self, request: "_Request", deadline: asyncio.Timeout) -> AsyncIterator[None]:
         """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
 
-        Targets that hang hold a slot for long, so they do not get all of them.
+        Targets that hang hold a slot for long, so they do not get all of them. Raises SlotNeeded in a spare request.
         """
         now = asyncio.get_running_loop().time
         end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
         deadline.reschedule(None)
-        async with self._slots.take(request.company, slow=request.slow):
+        slots = self._slots
+        try:
+            async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
+                deadline.reschedule(now() + left)
+                yield
+        except SlotNeeded:
             deadline.reschedule(now() + left)
-            yield
+            raise
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
@@ -236,14 +249,17 @@ class _Request(NamedTuple):
     query: str
     token: TokenSource
     slow: bool = False
+    spare: bool = False
 
     @classmethod
-    def for_stats(cls, target: Target, day: date | None, last_day: date | None, *, slow: bool) -> Self:
+    def for_stats(
+        cls, target: Target, day: date | None, last_day: date | None, *, slow: bool, spare: bool = False
+    ) -> Self:
         """Return the request for a target's statistics of the days from `day` (None: V-Spark's today) to `last_day`."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
         # Both ends are given: only this form means the same in both editions of V-Spark's reference.
         query = "" if day is None else f"&daterange={day:%Y%m%d}-{last_day or day:%Y%m%d}"
-        return cls(target.company, ("stats", *names), query, target.token, slow)
+        return cls(target.company, ("stats", *names), query, target.token, slow, spare)
 
 
 def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:

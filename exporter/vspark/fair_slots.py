@@ -11,6 +11,10 @@ _Waiter = tuple[int, asyncio.Future[None]]
 """Its number in the order of arrival, and a future that is done when it is served."""
 
 
+class SlotNeeded(Exception):  # noqa: N818 - not an error: the request is sent again later
+    """Another request needs the slot of a spare one."""
+
+
 class _Kind(NamedTuple):
     company: str
     slow: bool
@@ -30,6 +34,10 @@ class FairSlots:
         self._last_served: dict[str, int] = {}
         self._waiting: dict[_Kind, deque[_Waiter]] = {}
         self._numbers = count()
+        self._one_spare = asyncio.Lock()
+        self._has_free = asyncio.Event()
+        self._spare: asyncio.Timeout | None = None
+        """The scope of the spare request that holds a slot, until another one needs it."""
 
     @asynccontextmanager
     async def take(self, company: str, *, slow: bool) -> AsyncIterator[None]:
@@ -40,6 +48,29 @@ class FairSlots:
             yield
         finally:
             self._release(kind)
+
+    @asynccontextmanager
+    async def take_spare(self) -> AsyncIterator[None]:
+        """Hold a slot while the block runs and no other request waits for one; raise SlotNeeded as soon as one does.
+
+        There is one such block at a time.
+        """
+        async with self._one_spare:
+            while not self._free:
+                self._has_free.clear()
+                await self._has_free.wait()
+            self._free -= 1
+            try:
+                async with asyncio.timeout(None) as self._spare:
+                    yield
+            except TimeoutError:
+                if self._spare is not None:  # not interrupted
+                    raise
+                raise SlotNeeded from None
+            finally:
+                self._spare = None
+                self._free += 1
+                self._serve()
 
     async def _acquire(self, kind: _Kind) -> None:
         served = asyncio.get_running_loop().create_future()
@@ -70,6 +101,11 @@ class FairSlots:
                 self._held[kind.company] += 1
                 self._last_served[kind.company] = next(self._numbers)
                 served.set_result(None)
+        if self._free:
+            self._has_free.set()
+        elif self._spare is not None and any(self._free_for_slow or not kind.slow for kind in self._waiting):
+            self._spare.reschedule(asyncio.get_running_loop().time())
+            self._spare = None
 
     def _rank(self, kind: _Kind) -> tuple[int, int, int]:
         return self._held[kind.company], self._last_served.get(kind.company, -1), self._waiting[kind][0][0]

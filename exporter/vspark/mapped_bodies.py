@@ -1,6 +1,5 @@
 """The bodies that the program of `stats_jq` makes of responses; a response that has not changed is not mapped again."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Final, NamedTuple, Protocol
@@ -9,11 +8,11 @@ from weakref import WeakKeyDictionary
 from exporter.config.targets import Target
 from exporter.config.tokens import Token
 from exporter.errors import MappingError
+from exporter.runtime.digest import digest_of
 from exporter.runtime.steps import Steps, paced
 
 LEAST_SECONDS: Final = 1.0
 """A program has at least this long, even if the request took all of the poll's time."""
-_HASHED_BYTES: Final = 2**20
 _SEARCHED_CHARACTERS: Final = 2**15
 _OVERLAP_CHARACTERS: Final = 2**13
 """More than a token takes in any encoding."""
@@ -52,7 +51,7 @@ class MappedBodies:
         If the response is the same as the last one, so is the object that is returned. Raises MappingError, whose
         message never contains a part of the token, and DecodeError.
         """
-        digest = await paced(_digest(body))
+        digest = await paced(digest_of(body))
         last = self._last.get(target)
         if last is not None and (last.day, last.digest) == (day, digest):
             return last.body
@@ -77,14 +76,6 @@ class MappedBodies:
     async def close(self) -> None:
         """End what the program runs in."""
         await self._mapper.close()
-
-
-def _digest(body: bytes) -> Steps[bytes]:
-    digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(body), _HASHED_BYTES):
-        digest.update(memoryview(body)[start : start + _HASHED_BYTES])
-        yield
-    return digest.digest()
 
 
 def _contains_token(body: bytes, token: Token) -> Steps[bool]:

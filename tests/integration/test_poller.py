@@ -182,12 +182,12 @@ async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
 class Routes(dict[str, Upstream]):
     """A separate upstream for each folder."""
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        return await self[target.folder or ""].fetch(target, day)
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+        return await self[target.folder or ""].fetch(target, day, spare=spare)
 
 
 class Buggy:
-    async def fetch(self, target: Target, day: date | None) -> bytes:
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:  # noqa: ARG002
         raise RuntimeError(f"{target.name} {day} {CANARY} ?token={CANARY_IN_URL}")
 
 

@@ -12,7 +12,7 @@ from msgspec.inspect import BoolType, Field, IntType, StrType, StructType, Type,
 from exporter.config.convert import Block, Shape
 from exporter.config.schema import Config
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size, format_duration, format_size
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration, format_size
 from exporter.errors import REASONS
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
@@ -26,6 +26,7 @@ _WORDS: Final[Mapping[type, str]] = {
     BoolType: "`true` or `false`",
     IntType: "whole number",
     Duration: "duration",
+    DurationOrZero: "duration",
     Size: "size",
     Path: "file",
     LiteralToken: "text",
@@ -86,6 +87,7 @@ org's midnight; it is missing if the time zone is unknown.
 | whole org: a folder seen earlier today or yesterday is not in the response | 0 calls. The folder is removed at the midnight that ends a whole day without it. At most 10,000 such folders are kept, those seen last |
 | the poll failed | the last values stay and `vspark_up` is 0. `poll.stale_after` after the last success the values are removed, and only the poll metrics remain |
 | the org's midnight has passed | yesterday's gauges are removed at once and the target is polled at once. The counter of every folder that had one yesterday, even if it has been removed since, restarts at 0 with the new `_created`. It stays until the first success, or for `poll.stale_after`. A late response for the previous day is dropped and changes nothing |
+| `poll.previous_day_for` is set | the previous day's values too, from the first response for that day until the next midnight, even if polls fail meanwhile. Configured, discovered and known folders that are not in the response: 0 calls. A late response for an earlier day is dropped. A change of `agents` removes them until the next response |
 | the target has left the configuration or V-Spark | none, from the reload or the next [discovery](operations.md#discovery) on |
 | discovery fails | those of everything that was known before |
 

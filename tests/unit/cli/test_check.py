@@ -90,6 +90,13 @@ Third, token from the configuration file
     )
 
 
+def test_the_previous_day_is_mentioned_if_it_is_polled(tmp_path: Path) -> None:
+    config = load(tmp_path, TWO_LINES + "poll: { previous_day_for: 6h }\n")
+    assert describe(config, ()).splitlines()[2] == (
+        "the previous day every 10 intervals until 6h after midnight, and once at start"
+    )
+
+
 NOTHING_LISTED = f"""\
 https://vspark.example.com:3000: 0 targets
 {HEAD}\

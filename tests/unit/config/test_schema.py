@@ -6,7 +6,7 @@ import pytest
 from exporter.config.loaded import load_config
 from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size
+from exporter.config.units import Duration, DurationOrZero, Size
 from exporter.errors import ConfigError
 from tests.support.tls_files import equip
 
@@ -319,7 +319,12 @@ def test_every_key(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 insecure_skip_verify=True,
             ),
         ),
-        poll=Poll(interval_seconds=Duration(0.5), concurrency=16, stale_after_seconds=Duration(86400)),
+        poll=Poll(
+            interval_seconds=Duration(0.5),
+            concurrency=16,
+            stale_after_seconds=Duration(86400),
+            previous_day_seconds=DurationOrZero(5400),
+        ),
         companies=(
             Company(
                 name="Ünïcode & Söhne",

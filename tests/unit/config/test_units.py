@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.units import Duration, Size, format_duration, format_size
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration, format_size
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,12 @@ def test_texts_that_are_not_sizes(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Size.parse(text)
     assert str(caught.value) == f"{text!r} is not a size such as '64MiB' or '10MB'"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0.0), ("0d0ms", 0.0), ("6h", 21600.0)])
+def test_a_duration_that_may_be_zero(text: str, seconds: float) -> None:
+    assert DurationOrZero.parse(text) == seconds
+    assert float(DurationOrZero()) == 0.0
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Duration, "0s"), (Duration, "0d0ms"), (Size, "0B"), (Size, "0GiB")])

@@ -36,6 +36,19 @@ def test_a_counter_alone(zone: str | None) -> None:
     assert samples(store, Format.OPENMETRICS) == [counter, *created]
 
 
+def test_a_previous_day_without_a_mean() -> None:
+    store = Store()
+    text = TargetSamples(target_of("US/Eastern"))
+    for figures, agents in ((BUSY, [AgentDay("a1", 3, 2.5)]), (FolderFigures(calls=3), [])):
+        draft = store.draft()
+        text.put_previous_day("A", figures, AgentDays.of(agents), draft)
+        draft.publish()
+        calls = ['vspark_folder_calls_previous_day{company="C",folder="A",org="O"} 3.0']
+        seconds = ['vspark_folder_call_seconds_previous_day{company="C",folder="A",org="O"} 7.5']
+        of_agents = ['vspark_agent_calls_previous_day{agent="a1",company="C",folder="A",org="O"} 3.0']
+        assert samples(store) == (calls + seconds + of_agents if agents else calls)
+
+
 @pytest.mark.parametrize("folder", ["A", None])
 def test_every_reason_has_a_sample(folder: str | None) -> None:
     store = Store()
@@ -52,6 +65,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     draft = store.draft()
     text.put_folder('F"\n', BUSY, MONDAY, draft)
     text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
+    text.put_previous_day('F"\n', BUSY, AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
     text.put_polls(PollFigures(polls=1), draft)
     text.put_failures({}, draft)
     draft.publish()
@@ -64,6 +78,7 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
         assert {each["folder"] for each in labels} == {'F"\n'}
     draft = store.draft()
     text.drop_folder('F"\n', BUSY, draft)
+    text.drop_previous_day('F"\n', draft)
     text.drop_polls(draft)
     draft.publish()
     assert (samples(store), samples(store, Format.OPENMETRICS)) == ([], [])

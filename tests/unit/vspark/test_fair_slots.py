@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.fair_slots import FairSlots, SlotNeeded
 from tests.support.raw_servers import until
 
 
@@ -30,12 +30,36 @@ class Request:
         await self.task
 
 
+class SpareRequest:
+    """A spare request that holds a slot until it is told to go, or another one needs the slot."""
+
+    def __init__(self, slots: FairSlots) -> None:
+        self.served = self.interrupted = False
+        self._go = asyncio.Event()
+        self.task = asyncio.create_task(self._hold(slots))
+
+    async def _hold(self, slots: FairSlots) -> None:
+        try:
+            async with slots.take_spare():
+                self.served = True
+                try:
+                    await self._go.wait()
+                finally:
+                    self.served = False
+        except SlotNeeded:
+            self.interrupted = True
+
+    async def go(self) -> None:
+        self._go.set()
+        await self.task
+
+
 async def settled() -> None:
-    for _ in range(3):
+    for _ in range(5):
         await asyncio.sleep(0)
 
 
-def served(*requests: Request) -> list[bool]:
+def served(*requests: Request | SpareRequest) -> list[bool]:
     return [request.served for request in requests]
 
 
@@ -81,13 +105,75 @@ async def test_slow_requests_have_half_of_the_slots_at_most(number: int, for_slo
         await request.go()
 
 
+async def test_a_spare_request_waits_until_no_other_one_does() -> None:
+    slots = FairSlots(1)
+    first, spare, second = Request(slots, "a"), SpareRequest(slots), Request(slots, "b", slow=True)
+    await settled()
+    assert served(first, spare, second) == [True, False, False]
+    await first.go()
+    await settled()
+    assert served(spare, second) == [False, True]
+    await second.go()
+    await settled()
+    assert spare.served
+    await spare.go()
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_spare_request_returns_its_slot_to_one_that_needs_it(*, slow: bool) -> None:
+    slots = FairSlots(2)
+    spare, first = SpareRequest(slots), Request(slots, "a")
+    await settled()
+    assert served(spare, first) == [True, True]
+    second = Request(slots, "a", slow=slow)
+    await settled()
+    assert (spare.interrupted, served(spare, first, second)) == (True, [False, True, True])
+    for request in (first, second):
+        await request.go()
+
+
+async def test_a_slow_request_that_may_not_have_another_slot_interrupts_nothing() -> None:
+    slots = FairSlots(3)
+    slow, spare, other = Request(slots, "a", slow=True), SpareRequest(slots), Request(slots, "a")
+    await settled()
+    waiting = Request(slots, "a", slow=True)
+    await settled()
+    assert served(slow, spare, other, waiting) == [True, True, True, False]
+    for request in (slow, waiting, other, spare):
+        await request.go()
+
+
+async def test_spare_requests_come_one_at_a_time() -> None:
+    slots = FairSlots(3)
+    first, second = SpareRequest(slots), SpareRequest(slots)
+    await settled()
+    assert served(first, second) == [True, False]
+    await first.go()
+    await settled()
+    assert second.served
+    await second.go()
+
+
+async def test_a_timeout_inside_a_spare_request_is_its_own() -> None:
+    slots = FairSlots(1)
+    with pytest.raises(TimeoutError):
+        async with slots.take_spare():
+            raise TimeoutError
+    request = Request(slots, "a")
+    await settled()
+    assert request.served
+    await request.go()
+
+
 @pytest.mark.parametrize("seed", range(50))
 async def test_no_place_is_lost_or_held_twice_whoever_is_cancelled(seed: int) -> None:
     random, slots = Random(seed), FairSlots(3)  # noqa: S311 # nothing secret
-    requests: list[Request] = []
+    requests: list[Request | SpareRequest] = []
     for _ in range(60):
         step = random.random()
-        if step < 0.5 or not requests:
+        if step < 0.1:
+            requests.append(SpareRequest(slots))
+        elif step < 0.5 or not requests:
             requests.append(Request(slots, random.choice("abc"), slow=random.random() < 0.4))
         else:
             request = requests.pop(random.randrange(len(requests)))
@@ -99,7 +185,7 @@ async def test_no_place_is_lost_or_held_twice_whoever_is_cancelled(seed: int) ->
             await asyncio.sleep(0)
         there = [request for request in requests if request.served]
         assert len(there) <= 3
-        assert sum(request.slow for request in there) <= 1
+        assert sum(isinstance(request, Request) and request.slow for request in there) <= 1
     for request in requests:
         request._go.set()
     await until(lambda: all(request.task.done() for request in requests))
