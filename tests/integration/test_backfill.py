@@ -229,7 +229,7 @@ async def test_what_cannot_be_read_is_reported_and_the_rest_is_written(tmp_path:
         "(status 404 Not Found; it says: Organization Nowhere not found)"
     )
     assert again.errors == f"Continuing with what has been read in {output}.partial.\n{ran.errors}"
-    text = output.read_text("utf-8")
+    text = output.read_bytes().decode()
     assert set(re.findall(r'org="(.*?)"', text)) == {"Süd"}
 
 
