@@ -1,5 +1,6 @@
 """How far a backfill is: a bar on a terminal, an occasional line elsewhere."""
 
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
@@ -60,8 +61,9 @@ class ProgressBar:
         from tqdm import tqdm  # noqa: PLC0415 # nothing else needs it
 
         tqdm.monitor_interval = 0  # no thread that redraws forgotten bars
+        columns = shutil.get_terminal_size().columns  # some terminals say 0, with which tqdm draws nothing
         self._bar = tqdm(
-            total=days, initial=done, file=self._errors, unit="day", desc="reading", leave=False, dynamic_ncols=True
+            total=days, initial=done, file=self._errors, unit="day", desc="reading", leave=False, ncols=columns
         )
 
     def advance(self, days: int) -> None:

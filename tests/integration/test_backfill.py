@@ -60,6 +60,10 @@ def simulator(shape: Shape = Shape.LIST) -> Simulator:
     return Simulator(SITE, clock=lambda: NOW, shape=shape)
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def next_days(org: Org, clock: time) -> Iterator[tuple[date, float]]:
     """Yield each day, and the Unix time of `clock` on the next day, both of them if the clocks go back over it."""
     for day in days():
@@ -337,7 +341,7 @@ async def test_a_target_that_cannot_be_requested(tmp_path: Path, name: str, mess
     ran = await run_backfill(config, tmp_path / "history", name)
     assert (ran.code, ran.out) == (2, "")
     assert ran.errors.startswith(message)
-    assert os.listdir(tmp_path) == ["config.yaml"]
+    assert names_in(tmp_path) == ["config.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -347,6 +351,26 @@ async def test_a_target_that_cannot_be_requested(tmp_path: Path, name: str, mess
 async def test_an_output_that_cannot_be_written(tmp_path: Path, output: str, problem: str) -> None:
     ran = await run_backfill(write_config(tmp_path, "http://127.0.0.1:1"), tmp_path / output)
     assert (ran.code, ran.out, ran.errors) == (2, "", f"--output {tmp_path / output} {problem}\n")
+
+
+async def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
+    leader, follower = os.openpty()
+    flags = ("--from", "2026-11-01", "--to", "2026-11-02", f"--output={tmp_path / 'history'}")
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "exporter", "backfill", f"--config.file={config}", "Nord", *flags),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=follower,
+        )
+        out, _ = await process.communicate()
+    shown = os.read(leader, 10_000).decode()
+    os.close(leader)
+    os.close(follower)
+    assert process.returncode == 0
+    assert WRITTEN.match(out.decode())
+    assert re.search(r"\rreading: +0%.* 0/2 .*\rwriting: 100%.* 2/2 ", shown)
 
 
 async def test_a_folder_of_an_org_is_written_once(tmp_path: Path) -> None:
