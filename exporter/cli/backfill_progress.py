@@ -61,9 +61,16 @@ class ProgressBar:
         from tqdm import tqdm  # noqa: PLC0415 # nothing else needs it
 
         tqdm.monitor_interval = 0  # no thread that redraws forgotten bars
-        columns = shutil.get_terminal_size().columns  # some terminals say 0, with which tqdm draws nothing
+        columns, lines = shutil.get_terminal_size()  # some terminals say 0 and 0, with which tqdm draws nothing
         self._bar = tqdm(
-            total=days, initial=done, file=self._errors, unit="day", desc="reading", leave=False, ncols=columns
+            desc="reading",
+            total=days,
+            initial=done,
+            unit="day",
+            file=self._errors,
+            leave=False,
+            ncols=columns,
+            nrows=lines,
         )
 
     def advance(self, days: int) -> None:

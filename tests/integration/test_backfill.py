@@ -365,6 +365,7 @@ async def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
             stderr=follower,
         )
         out, _ = await process.communicate()
+    os.set_blocking(leader, False)
     shown = os.read(leader, 10_000).decode()
     os.close(leader)
     os.close(follower)
