@@ -1,7 +1,7 @@
 """Requests past days and records them in the journal."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from exporter.backfill.batches import Batches, Limits
 from exporter.backfill.days import Span, TargetDays, spans
 from exporter.backfill.failures import Failures, masked
 from exporter.backfill.journal import FolderDayRow, Journal
-from exporter.backfill.pace import Pace, asked_to_wait_seconds, is_transient
+from exporter.backfill.pace import InARow, Pace, asked_to_wait_seconds, is_transient
 from exporter.config.targets import Target
 from exporter.errors import DecodeError, ExporterError, PollError
 from exporter.exposition.agent_rules import AgentRules
@@ -77,7 +77,7 @@ class Reader:
             each.target: Batches(_days_left(journal, each), reading.limits) for each in planned
         }
         self._attempts: Counter[tuple[Target, date]] = Counter()
-        self._failed_in_a_row: Counter[Target] = Counter()
+        self._failed_in_a_row: defaultdict[Target, InARow] = defaultdict(InARow)
         self._running: set[asyncio.Task[None]] = set()
         self._last_error = ""
 
@@ -107,17 +107,17 @@ class Reader:
 
     async def _read(self, target: Target, days: Span) -> None:
         batches = self._batches[target]
+        begun = self._clock.monotonic()
         try:
-            begun = self._clock.monotonic()
             body = await self._upstream.fetch(target, days.first, days.last)
             seconds = self._clock.monotonic() - begun
             rows = await paced(self._rows(target, days, body))
         except PollError as error:
-            self._failed(target, days, error)
+            self._failed(target, days, error, begun)
         else:
             self._journal.add(target, days, rows)
             self._pace.succeeded()
-            self._failed_in_a_row[target] = 0
+            self._failed_in_a_row.pop(target, None)
             batches.succeeded(days, len(body), seconds)
             self._reading.advance(len(days))
 
@@ -137,13 +137,13 @@ class Reader:
         yield from read_days(self._reading.parser, body, requested, days.last, put)
         return rows
 
-    def _failed(self, target: Target, days: Span, error: PollError) -> None:
+    def _failed(self, target: Target, days: Span, error: PollError, begun: float) -> None:
         batches = self._batches[target]
-        self._pace.failed(error)
+        self._pace.failed(error, begun)
         self._last_error = masked(target, error)
         if asked_to_wait_seconds(error) is None and (is_transient(error) or error.reason == "client_error"):
-            self._failed_in_a_row[target] += 1
-        if error.reason in _OF_TARGET or self._failed_in_a_row[target] >= _FAILURES_IN_A_ROW:
+            self._failed_in_a_row[target].add(begun, self._clock.monotonic())
+        if error.reason in _OF_TARGET or self._failed_in_a_row[target].count >= _FAILURES_IN_A_ROW:
             self._give_up(target, [days, *batches.take_all()], error)
         elif asked_to_wait_seconds(error) is not None:
             batches.put_back(days)
@@ -164,10 +164,11 @@ class Reader:
         """Tell days that V-Spark cannot serve from an outage, by requesting other days. Raises OutageError."""
         for target, day in self._probes():
             await self._pace.wait()
+            begun = self._clock.monotonic()
             try:
                 await self._upstream.fetch(target, day, day)
             except PollError as error:
-                self._pace.failed(error)
+                self._pace.failed(error, begun)
             else:
                 self._pace.succeeded()
             if not self._pace.is_outage:
@@ -179,7 +180,7 @@ class Reader:
         for each in self._planned:
             if read := self._journal.days_read(each.target, each.days)[:1]:
                 return [(each.target, read[0])]
-        others = [each for each in self._planned if not self._failed_in_a_row[each.target]]
+        others = [each for each in self._planned if each.target not in self._failed_in_a_row]
         return [(each.target, each.days.first) for each in others[:_PROBES]]
 
 

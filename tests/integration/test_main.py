@@ -163,7 +163,7 @@ async def test_configurations_that_are_rejected(tmp_path: Path) -> None:
         (
             ["--confg.file", "config.yaml"],
             (
-                "argument COMMAND: invalid choice: 'config.yaml' (choose from probe, demo, healthcheck); "
+                "argument COMMAND: invalid choice: 'config.yaml' (choose from probe, backfill, demo, healthcheck); "
                 "or is the flag before it misspelt?"
             ),
         ),
@@ -176,8 +176,8 @@ def test_flags_that_are_wrong(arguments: Sequence[str], error: str, capsys: pyte
         main(arguments)
     out, errors = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
-    choices = "probe, demo, healthcheck"  # how argparse quotes them depends on Python's version
-    quoted = "'probe', 'demo', 'healthcheck'"
+    choices = "probe, backfill, demo, healthcheck"  # how argparse quotes them depends on Python's version
+    quoted = "'probe', 'backfill', 'demo', 'healthcheck'"
     assert errors.splitlines()[-1].replace(quoted, choices) == f"vspark-exporter: error: {error}"
 
 

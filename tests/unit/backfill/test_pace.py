@@ -46,7 +46,7 @@ async def test_a_pause_after_a_request_and_after_a_response() -> None:
 async def test_retry_after_holds_every_request() -> None:
     time = clock()
     pace = Pace(time, 0)
-    pace.failed(BUSY)
+    pace.failed(BUSY, time.monotonic())
     assert not pace.is_outage
     assert await waited(pace, time) == 40
 
@@ -57,30 +57,47 @@ async def test_longer_pauses_after_each_failure() -> None:
     pauses = []
     for _ in range(5):
         assert not pace.is_outage
-        pace.failed(TIMEOUT)
+        pace.failed(TIMEOUT, time.monotonic())
         pauses.append(await waited(pace, time))
     assert pauses == [1, 2, 4, 5, 5]
     assert pace.is_outage
     pace.succeeded()
     assert not pace.is_outage
-    pace.failed(TIMEOUT)
+    pace.failed(TIMEOUT, time.monotonic())
     assert await waited(pace, time) == 1
 
 
 def test_many_responses_that_ask_to_wait_are_an_outage_too() -> None:
-    pace = Pace(clock(), 0)
+    time = clock()
+    pace = Pace(time, 0)
     for number in range(20):
         assert not pace.is_outage, number
-        pace.failed(BUSY)
+        time.advance(1)
+        pace.failed(BUSY, time.monotonic())
     assert pace.is_outage
 
 
 def test_a_response_of_any_kind_ends_an_outage() -> None:
-    pace = Pace(clock(), 0)
+    time = clock()
+    pace = Pace(time, 0)
     for _ in range(5):
-        pace.failed(TIMEOUT)
-    pace.failed(StatusError("not_found", "?", status=404))
+        time.advance(1)
+        pace.failed(TIMEOUT, time.monotonic())
+    pace.failed(StatusError("not_found", "?", status=404), time.monotonic())
     assert not pace.is_outage
+
+
+def test_requests_that_fail_at_the_same_time_count_once() -> None:
+    time = clock()
+    pace = Pace(time, 0)
+    for number in range(5):
+        time.advance(1)
+        begun = time.monotonic()
+        assert not pace.is_outage, number
+        time.advance(10)
+        for _ in range(20):
+            pace.failed(TIMEOUT, begun)
+    assert pace.is_outage
 
 
 @pytest.mark.parametrize(

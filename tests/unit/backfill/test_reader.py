@@ -192,6 +192,24 @@ async def test_the_last_days_that_fail_are_not_an_outage(tmp_path: Path) -> None
     assert backfill.failures() == ["C/A 2026-11-18 to 2026-11-20: timeout"]
 
 
+async def test_a_short_interruption_of_many_requests(tmp_path: Path) -> None:
+    """It costs no day, although more requests fail than make an outage one after the other."""
+    backfill = Backfill(tmp_path, lambda *_: None, A, concurrency=10)
+    fetch = backfill.upstream.fetch
+    until = backfill.clock.monotonic() + 3
+
+    async def interrupted(target: Target, day: date | None, last_day: date | None = None) -> bytes:
+        begun = backfill.clock.monotonic()
+        await asyncio.sleep(0.001)
+        if begun < until:
+            raise DOWN
+        return await fetch(target, day, last_day)
+
+    backfill.upstream.fetch = interrupted  # type: ignore[method-assign]
+    await backfill.run()
+    assert (backfill.read(), backfill.failures()) == ([*range(1, 21)], [])
+
+
 async def test_retry_after(tmp_path: Path) -> None:
     def failing(*_: object) -> PollError | None:
         busy = StatusError("rate_limited", "busy", status=429, retry_after_seconds=30)
