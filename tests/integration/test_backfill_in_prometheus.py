@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import structlog
 from msgspec import structs
+from yarl import URL
 
 from exporter.app import ServeOptions, running
 from exporter.backfill.history import Wanted
@@ -221,6 +222,39 @@ async def test_months_and_quarters(tmp_path: Path) -> None:
 async def by_label(session: aiohttp.ClientSession, url: str, expression: str) -> dict[str, float]:
     """Return the result of a query by org."""
     return {org: value for (org,), value in numbers(await query(session, url, expression), "org").items()}
+
+
+async def test_other_numbers_for_days_that_are_loaded_already(tmp_path: Path) -> None:
+    """Once the old samples are deleted by the command of docs/history.md, the new ones are found at any time."""
+    flags = ("East & West/East/Sales", "--from", "2026-11-01", "--to", "2026-11-07")
+    (command,) = in_history("delete_series")
+    delete = command.split("'")[1].partition("/api/")[2].replace("DocTestCo-DocTesting", "East")
+    wrong = b'[{"date":"20261101","folder":"Sales","calls":1},{"date":"20261107","folder":"Sales","calls":1}]'
+    for number, body in enumerate((wrong, None)):
+        async with simulator() as upstream:
+            if body:
+                upstream.override("East & West", "East", "Sales", body=body)
+            ran = await run_backfill(write_config(tmp_path, upstream.url), tmp_path / f"history{number}", *flags)
+            assert ran.code == 0
+        await create_blocks(tmp_path / f"history{number}", tmp_path / "tsdb", "--max-block-duration=500h")
+        async with (
+            prometheus("http://127.0.0.1:1", tmp_path, "", "--web.enable-admin-api") as url,
+            aiohttp.ClientSession() as session,
+        ):
+            await query(session, url, "vector(1)")
+            org = SITE.companies[0].orgs[0]
+            begin, end = (datetime(2026, 11, day, tzinfo=org.zone).timestamp() for day in (2, 9))
+            samples = f"count_over_time(vspark_folder_calls_previous_day[{round(end - begin)}s])"
+            assert (await calls_at(session, url, samples, end - 1))["Sales"] == 7 * 288
+            if body:
+                async with session.post(URL(f"{url}/api/{delete}", encoded=True)) as response:
+                    assert response.status == 204
+                assert await calls_at(session, url, samples, end - 1) == {}
+                continue
+            for day in days(date(2026, 11, 1), date(2026, 11, 7)):
+                moment = datetime.combine(day + ONE_DAY, time(23, 59), tzinfo=org.zone).timestamp()
+                found = await calls_at(session, url, "vspark_folder_calls_previous_day", moment)
+                assert found == {"Sales": final(org, org.folders[0], day).calls}
 
 
 @pytest.mark.release

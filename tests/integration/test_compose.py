@@ -13,10 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from msgspec import structs
 
 from exporter.cli.demo import demo_config
 from exporter.cli.main import main
 from exporter.config.loaded import load_config
+from exporter.config.units import DurationOrZero
 from exporter.simulator import Simulator, demo_site
 from tests.support.prometheus_process import demo
 from tests.support.repository import ROOT
@@ -32,6 +34,7 @@ SERVICE_NAMES = ["exporter", "grafana", "history", "history-blocks", "prometheus
 CHECKED = """\
 http://simulator:3000: 0 targets
 each poll within 5s, responses of at most 64MiB, at most 4 concurrent requests
+the previous day every 10 intervals until 6h after midnight, and once at start
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 V-Spark is asked every 10m for companies, their orgs, folders and time zones (--discover does it now)
 """
@@ -103,7 +106,9 @@ def test_the_exporter_accepts_its_configuration(capsys: pytest.CaptureFixture[st
 
 
 def test_the_exporter_runs_as_in_the_demo() -> None:
-    assert load_config(EXPORTER_CONFIG, {}) == demo_config(demo_site(), "http://simulator:3000")
+    demo_like = demo_config(demo_site(), "http://simulator:3000")
+    poll = structs.replace(demo_like.poll, previous_day_seconds=DurationOrZero(6 * 3600))
+    assert load_config(EXPORTER_CONFIG, {}) == structs.replace(demo_like, poll=poll)
     assert SERVICES["simulator"]["entrypoint"] == ["python3", "-m", "exporter.simulator", "--listen", "0.0.0.0:3000"]
 
 

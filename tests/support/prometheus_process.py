@@ -42,8 +42,8 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes the exporter every second; yield its URL.
+async def prometheus(exporter_url: str, folder: Path, more: str = "", *flags: str) -> AsyncIterator[str]:
+    """Run a Prometheus with further `flags` that scrapes the exporter every second; yield its URL.
 
     `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
     """
@@ -60,6 +60,7 @@ async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIt
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=10y",  # keeps the history that a test has loaded
         f"--web.listen-address={address}",
+        *flags,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
