@@ -80,6 +80,8 @@ class Reader:
         self._failed_in_a_row: defaultdict[Target, InARow] = defaultdict(InARow)
         self._running: set[asyncio.Task[None]] = set()
         self._last_error = ""
+        self._parsing = asyncio.Lock()
+        """One response at a time: parsed, they take several times their size."""
 
     async def run(self) -> None:
         """Read every day that is left. Raises OutageError; what has been read by then is in the journal."""
@@ -111,7 +113,8 @@ class Reader:
         try:
             body = await self._upstream.fetch(target, days.first, days.last)
             seconds = self._clock.monotonic() - begun
-            rows = await paced(self._rows(target, days, body))
+            async with self._parsing:
+                rows = await paced(self._rows(target, days, body))
         except PollError as error:
             self._failed(target, days, error, begun)
         else:
@@ -141,12 +144,14 @@ class Reader:
         batches = self._batches[target]
         self._pace.failed(error, begun)
         self._last_error = masked(target, error)
-        if asked_to_wait_seconds(error) is None and (is_transient(error) or error.reason == "client_error"):
-            self._failed_in_a_row[target].add(begun, self._clock.monotonic())
-        if error.reason in _OF_TARGET or self._failed_in_a_row[target].count >= _FAILURES_IN_A_ROW:
-            self._give_up(target, [days, *batches.take_all()], error)
-        elif asked_to_wait_seconds(error) is not None:
+        if asked_to_wait_seconds(error) is not None:
             batches.put_back(days)
+            return
+        in_a_row = self._failed_in_a_row[target]
+        if is_transient(error) or error.reason == "client_error":
+            in_a_row.add(begun, self._clock.monotonic())
+        if error.reason in _OF_TARGET or in_a_row.count >= _FAILURES_IN_A_ROW:
+            self._give_up(target, [days, *batches.take_all()], error)
         elif len(days) > 1:
             batches.failed(days, for_good=isinstance(error, DecodeError))
             batches.put_back(days)
