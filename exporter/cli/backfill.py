@@ -19,6 +19,7 @@ from exporter.polling.manager import make_bodies
 from exporter.runtime.clock import Clock, SystemClock
 from exporter.runtime.terminal import printable
 from exporter.vspark.client import Client
+from exporter.vspark.discovery import COMPANIES
 
 _FAILED: Final = 1
 _WRONG: Final = 2
@@ -94,7 +95,12 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
             outcome = await history.run(targets, client, progress)
     finally:
         progress.close()
-    undiscovered = discovery.failures if discovery else {}
+    wanted_companies = {COMPANIES, *(name.partition("/")[0] for name in wanted.names)}
+    undiscovered = {
+        company: failure
+        for company, failure in (discovery.failures if discovery else {}).items()
+        if not wanted.names or company in wanted_companies
+    }
     for company, failure in undiscovered.items():
         of = company or "the list of companies"
         errors.write(f"{printable(f'discovery of {of} failed ({failure.reason}): {failure}')}\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator import Shape, Simulator, wide_site
+from exporter.simulator import Fault, Shape, Simulator, wide_site
 from tests.support.past_days import (
     NOW,
     SITE,
@@ -249,6 +249,18 @@ async def test_a_target_that_cannot_be_requested(tmp_path: Path, name: str, mess
 async def test_an_output_that_cannot_be_written(tmp_path: Path, output: str, problem: str) -> None:
     ran = await run_backfill(write_config(tmp_path, "http://127.0.0.1:1"), tmp_path / output)
     assert (ran.code, ran.out, ran.errors) == (2, "", f"--output {tmp_path / output} {problem}\n")
+
+
+async def test_a_failed_discovery_is_reported(tmp_path: Path) -> None:
+    flags = ("--from", "2026-11-01", "--to", "2026-11-01", "--step", "1d")
+    async with simulator() as upstream:
+        upstream.fail_path("/list/Kauri/orgs", fault=Fault.status(500))
+        config = write_config(tmp_path, upstream.url)
+        others = await run_backfill(config, tmp_path / "others", "Nord", *flags)
+        ran = await run_backfill(config, tmp_path / "history", *flags)
+    assert (others.code, others.errors) == (0, "")
+    assert (ran.code, ran.errors.partition("): ")[0]) == (1, "discovery of Kauri failed (server_error")
+    assert WRITTEN.findall(ran.out) == ["4"]
 
 
 async def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
