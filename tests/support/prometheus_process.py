@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,15 @@ async def prometheus(exporter_url: str, folder: Path, more: str = "", *flags: st
         await process.wait()
 
 
-async def query(session: aiohttp.ClientSession, url: str, expression: str) -> list[dict[str, Any]]:
-    """Query Prometheus until the result is not empty; return the result."""
+async def query(
+    session: aiohttp.ClientSession, url: str, expression: str, time: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Query Prometheus, at `time` or now, until the result is not empty; return the result."""
+    parameters = {"query": expression} | ({} if time is None else {"time": str(time.timestamp())})
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             with suppress(aiohttp.ClientError, json.JSONDecodeError):  # during its start the body is not JSON
-                async with session.get(f"{url}/api/v1/query", params={"query": expression}) as response:
+                async with session.get(f"{url}/api/v1/query", params=parameters) as response:
                     body = json.loads(await response.read())
                 if body["status"] == "success" and body["data"]["result"]:
                     result: list[dict[str, Any]] = body["data"]["result"]

@@ -12,6 +12,7 @@ from tools.dashboards.panels import (
     color_override,
     instant_query,
     line_panel,
+    polls_panel,
     range_query,
     stacked_panel,
     stat_panel,
@@ -20,7 +21,7 @@ from tools.dashboards.panels import (
     threshold_override,
     thresholds,
 )
-from tools.dashboards.variables import JOB_MATCHER, datasource, job
+from tools.dashboards.variables import JOB_MATCHER, datasource, job, poll_figures
 
 UP: Final = f"vspark_up{{{JOB_MATCHER}}}"
 LAST_SUCCESS: Final = f"vspark_last_success_timestamp_seconds{{{JOB_MATCHER}}}"
@@ -112,6 +113,7 @@ def _rows() -> Rows:
             .thresholds(thresholds((None, "red"), (1, "green")))
             .span(4)
             .height(5),
+            polls_panel(),
         ],
         "Targets": [
             stacked_panel(
@@ -292,4 +294,11 @@ def _rows() -> Rows:
 
 def exporter() -> Dashboard:
     """Return the dashboard."""
-    return lay_out("V-Spark exporter", "vspark-exporter", DESCRIPTION, [datasource(), job()], _rows(), since="now-6h")
+    return lay_out(
+        "V-Spark exporter",
+        "vspark-exporter",
+        DESCRIPTION,
+        [datasource(), job(), *poll_figures()],
+        _rows(),
+        since="now-6h",
+    )

@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import DatasourceVariable, QueryVariable
 from grafana_foundation_sdk.models.common import DataSourceRef
-from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
+from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption, VariableRefresh, VariableSort
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 JOB_MATCHER: Final = 'job="$job"'
@@ -34,6 +34,31 @@ def folders() -> list[QueryVariable]:
         _multi_value("org", "Org", f'{calls}{{{JOB_MATCHER},company=~"$company"}}'),
         _multi_value("folder", "Folder", f"{calls}{{{ORG_MATCHERS}}}"),
     ]
+
+
+def poll_figures() -> list[QueryVariable]:
+    """Return hidden variables for texts: the numbers of orgs and targets, and the mean seconds between their polls."""
+    up, polls = f"vspark_up{{{JOB_MATCHER}}}", f"vspark_polls_total{{{JOB_MATCHER}}}[30m]"
+    # Not a rate: that would be too low until half an hour after the start of the exporter.
+    per_second = f"avg(deriv({polls}) unless resets({polls}) > 0)"
+    return [
+        _number("orgs", f"count(count by (company, org) ({up}))"),
+        _number("targets", f"count({up})"),
+        _number("seconds", f"round(1 / {per_second})"),
+    ]
+
+
+def _number(name: str, expression: str) -> QueryVariable:
+    query = f"query_result({expression})"
+    return (
+        QueryVariable(name)
+        .datasource(DATASOURCE)
+        .definition(query)
+        .query({"query": query, "refId": name})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .regex(r"/\} (\S+) \S+$/")  # the result is: {} VALUE TIME
+        .hide(VariableHide.HIDE_VARIABLE)
+    )
 
 
 def _label_values(name: str, label: str, series: str) -> QueryVariable:
