@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -20,10 +22,13 @@ from exporter.cli.main import main
 from exporter.config.loaded import load_config
 from exporter.config.units import DurationOrZero
 from exporter.simulator import Simulator, demo_site
+from exporter.simulator.calls import folder_calls
+from tests.support.built_dashboards import filled
 from tests.support.prometheus_process import demo
 from tests.support.repository import ROOT
 from tests.support.tools import tool
 from tools.bench.measure import free_port
+from tools.dashboards.days import day_calls
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -212,6 +217,20 @@ async def test_three_weeks_of_history(tmp_path: Path) -> None:
                     calls = f"query?query=count(vspark_folder_calls_previous_day{selector} offset {days}d)"
                     agents = f"query?query=count(vspark_agent_calls_previous_day{selector} offset {days}d)"
                     found[days] = [(await ask(session, url, each))["result"] for each in (calls, agents)]
+                bars = filled(day_calls())  # of the calls dashboard, which Grafana queries at midnight
+                for age in (3, 10, 20):
+                    day = datetime.now(UTC).date() - timedelta(days=age)
+                    midnight = datetime.combine(day, time(), tzinfo=UTC).timestamp()
+                    shown = await ask(session, url, f"query?query={quote(bars)}&time={midnight}")
+                    assert {
+                        (each["metric"]["org"], each["metric"]["folder"]): int(each["value"][1])
+                        for each in shown["result"]
+                    } == {
+                        (org.name, folder.name): folder_calls(demo_site(), org, folder, day).calls
+                        for company in demo_site().companies
+                        for org in company.orgs
+                        for folder in org.folders
+                    }
         finally:
             process.terminate()
             await process.wait()
