@@ -59,6 +59,8 @@ class Store:
         self._blocks: dict[_BlocksId, FamilyBlocks] = {}
         self._pending: dict[_BlocksId, dict[Key, bytes]] = {}
         """Texts that are committed, but not merged into the blocks yet."""
+        self.pending_size = 0
+        """The size of the pending texts in bytes, at most."""
         self.changed = False
         """Whether a change has been committed that is not published yet."""
         self.pages: Mapping[Format, Page] = _Pages(self._headers, {})
@@ -78,6 +80,7 @@ class Store:
             self._blocks[blocks_id] = yield from merged(self.blocks(blocks_id), self._pending[blocks_id])
             del self._pending[blocks_id]
         self.pages = _Pages(self._headers, {**self._blocks})
+        self.pending_size = 0
         self.changed = False
 
     def blocks(self, blocks_id: _BlocksId) -> FamilyBlocks:
@@ -91,6 +94,7 @@ class Store:
     def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
         """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
         self.changed = True
+        self.pending_size += sum(map(len, texts.values()))
         if blocks is not None:
             self._blocks[blocks_id] = blocks
             self._pending.pop(blocks_id, None)

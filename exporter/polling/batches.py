@@ -16,6 +16,9 @@ from exporter.runtime.steps import Steps, paced
 _PAUSES: Final = 20
 """How many times as long as the work of a publication the pause after it lasts."""
 
+_LARGEST_BATCH: Final = 4 * 2**20
+"""The size of text in bytes, which is in memory uncompressed, that does not wait for the end of a pause."""
+
 
 class Batches:
     """Publishes the changes of `store`.
@@ -48,9 +51,13 @@ class Batches:
     @asynccontextmanager
     async def draft(self) -> AsyncIterator[Draft]:
         """Yield a draft, between two other changes. If the block commits it, it is a part of the next batch."""
-        async with self._lock:
-            yield self._store.draft()
-        self._changed.set()
+        try:
+            async with self._lock:
+                yield self._store.draft()
+                if self._store.pending_size > _LARGEST_BATCH:
+                    await self._publish()
+        finally:
+            self._changed.set()
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Draft]:

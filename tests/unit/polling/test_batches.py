@@ -111,6 +111,19 @@ async def test_the_next_publication_waits_for_twenty_times_as_long_as_the_last_o
         assert published.lines == ["A 1", "B 1", "C 1"]
 
 
+async def test_a_batch_that_takes_much_memory_does_not_wait() -> None:
+    async with publishing() as published:
+        published.clock.work_seconds = 0.001
+        await published.commit("A")
+        await settle()
+        for number in range(1, 11):
+            async with published.batches.draft() as draft:
+                draft.put(AGENT_CALLS, ("C", "O", f"{number}"), "x 1\n" * 110_000)
+                draft.commit()
+            assert published.store.pending_size < 5_000_000
+            assert len(published.lines) == (1 if number < 10 else 1_100_001)
+
+
 async def test_a_change_that_is_not_of_a_poll_is_published_at_once_with_all_before_it() -> None:
     async with publishing() as published:
         published.clock.work_seconds = 0.001
