@@ -23,7 +23,7 @@ from tests.support.finished_steps import finished, step_seconds
 _AGENTS = 100_000
 _REQUESTED = Requested("Co", "Co-Org", "F", date(2026, 11, 23))
 _MOST_SECONDS = 0.05
-"""More than twice what a step takes, on a machine with nothing else to do; a folder that is read in one step takes 0.15."""
+"""More than twice what a step takes on a machine with nothing else to do; a folder read in one step takes 0.15."""
 
 
 @pytest.fixture(autouse=True)
