@@ -1,6 +1,6 @@
 # Both stages use the same base image, so the environment built in the first one runs in the second.
 # checkov:skip=CKV_DOCKER_7:the ARG sets the tag
-ARG BASE_IMAGE=python:3.13-slim-bookworm
+ARG BASE_IMAGE=python:3.13.15-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 
 FROM ${BASE_IMAGE} AS build
 # Reproducible builds: SOURCE_DATE_EPOCH fixes the dates in the wheel, PYTHONHASHSEED the order of constants in .pyc files.

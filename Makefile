@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit check test test-release fuzz lint format docs dashboards bench soak sbom lock clean
+.PHONY: help demo unit check test test-release fuzz lint format docs dashboards bench soak sbom dist lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -21,8 +21,8 @@ check: lint unit ## what has to pass before a commit: lint and unit
 test: $(VENV)/dev.stamp ## all tests except those of test-release; ARGS are arguments of pytest
 	$(BIN)/python -m pytest --hypothesis-profile=thorough $(ARGS)
 
-test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image
-	$(BIN)/python -m pytest -m release
+test-release: $(VENV)/dev.stamp ## the tests that take minutes; as root, they build and run the image; ARGS as above
+	$(BIN)/python -m pytest -m release $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## look for bugs for FUZZ_SECONDS; four hours by default
 	$(BIN)/python -m tests.fuzz run $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS))
@@ -60,6 +60,29 @@ sbom: $(VENV)/dev.stamp ## write the locked packages with their hashes to dist/s
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements requirements/run.lock \
 		--pyproject dist/sbom.toml --output-reproducible --output-file dist/sbom.cdx.json
 	@rm dist/sbom.toml
+
+# All dates in it are the last commit's, so two builds of a commit are equal. It is built from the files of the commit, so
+# nothing else that lies in the folder, such as a token, gets into it.
+dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+dist: version = $(shell $(BIN)/python -c 'import exporter; print(exporter.__version__)')
+dist: image = vspark-exporter:$(version)
+dist: $(VENV)/dev.stamp ## build a release, with checksums, in dist/; needs helm 4, buildah, and no uncommitted changes
+	@test -z "$$(git status --porcelain)" || \
+		{ echo 'commit your changes, or remove them: a release is built from a commit' >&2; exit 1; }
+	rm -rf dist
+	$(MAKE) -o $(VENV)/dev.stamp sbom
+	mv dist/sbom.cdx.json dist/vspark-exporter-$(version).cdx.json
+	cp requirements/run.lock dist/vspark-exporter-$(version)-requirements.txt
+	mkdir dist/source && git archive HEAD | tar --extract --directory=dist/source
+	cd dist/source && $(abspath $(BIN))/python -m hatchling build -d ..
+	helm package --destination dist dist/source/helm/vspark-exporter
+	buildah bud --quiet --format oci --timestamp $$SOURCE_DATE_EPOCH --build-arg REVISION=$$(git rev-parse HEAD) \
+		$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(image) dist/source
+	buildah push --quiet $(image) oci:dist/image:$(image)
+	tar --create --file=dist/vspark-exporter-$(version)-image.tar --directory=dist/image --sort=name --format=gnu \
+		--mtime=@$$SOURCE_DATE_EPOCH --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX blobs index.json oci-layout
+	rm -r dist/source dist/image
+	cd dist && sha256sum * >SHA256SUMS
 
 lock: $(VENV)/dev.stamp ## update the lock files to the newest versions that pyproject.toml allows
 	$(PIP) install uv

@@ -104,7 +104,7 @@ def test_every_metric_exists(page: Path) -> None:
     known = own | {family.name for family in FAMILIES}
     known |= {family.name.removesuffix("_total") + "_created" for family in FAMILIES if family.created}
     known |= {"vspark_api_request_duration_seconds", "vspark_exporter_build_info"}
-    named = set(re.findall(r"(?<![\w:./-])vspark_[a-z_]+\b(?![\w:…*./]|_)", TEXT[page]))
+    named = set(re.findall(r"(?<![\w:./-])vspark_[a-z_]+\b(?![\w:…*./-]|_)", TEXT[page]))
     assert sorted(name for name in named if name not in known) == []
 
 

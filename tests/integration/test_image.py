@@ -1,11 +1,9 @@
-"""The image, built and run. Its base is a Debian that the test creates, so that no image registry is needed."""
+"""The image, built and run. `base_image` is a Debian that the tests create, so that no image registry is needed."""
 
 # ruff: noqa: S310, S603 # it runs only its own commands, and requests only its own URLs
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -19,16 +17,13 @@ import pytest
 
 from exporter import __version__
 from exporter.exposition.text_format import Format
+from tests.support.base_image import CERTIFICATES, ran
 from tests.support.checked_config import CHECKED, CONFIG
 from tests.support.exposition_oracle import assert_valid
 from tests.support.repository import ROOT
-from tests.support.tools import tool
 from tools.bench.measure import free_port
 
 NAME = "localhost/vspark-exporter-test"
-BASE = f"{NAME}-base:bookworm"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-ENVIRONMENT = (f"PIP_CERT={CERTIFICATES}", "PATH=/usr/local/bin:/usr/bin:/bin")
 HARDENED = ("--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 UNCHECKED_HASH = 1
 
@@ -50,54 +45,15 @@ for folder, _, files in os.walk("/"):
 """
 
 
-def ran(*command: str) -> str:
-    """Run a command that has to succeed, and return its output."""
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
-    return ended.stdout
-
-
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Create a base like the official Python image: Python without compiled modules, certificates, nothing else."""
-    for name in ("buildah", "podman", "runc", "debootstrap"):
-        tool(name, name)
-    if os.geteuid() != 0:
-        (pytest.fail if os.environ.get("REQUIRE_TOOLS") == "1" else pytest.skip)("debootstrap has to be run as root")
-    folder = tmp_path_factory.mktemp("base")
-    root = folder / "root"
-    ran("debootstrap", "--variant=minbase", "--include=ca-certificates,python3,python3-venv", "bookworm", str(root))
-    shutil.copy(CERTIFICATES, f"{root}{CERTIFICATES}")
-    for path in (root / "usr/lib/python3.11").rglob("*.pyc"):
-        path.unlink()
-    archive = folder / "root.tar"
-    ran("tar", "-C", str(root), "--exclude=./var/cache/apt", "--exclude=./var/lib/apt", "-cf", str(archive), ".")
-    shutil.rmtree(root)
-    ran("podman", "import", "--quiet", *(f"--change=ENV {each}" for each in ENVIRONMENT), str(archive), BASE)
-    archive.unlink()
-    yield BASE
-    ran("podman", "rmi", "--force", BASE)
-
-
-@contextmanager
-def built(base: str, form: str, context: Path = ROOT) -> Iterator[str]:
-    """Build the image without a cache; `form` docker has the health check, oci no id of the build container."""
-    image = f"{NAME}:{form}-{'root' if context == ROOT else 'other'}"
+def image(base_image: str) -> Iterator[str]:
+    """Build the image without a cache, in the docker format, which has the health check."""
     ran(
-        *("buildah", "bud", "--quiet", "--no-cache", "--runtime=runc", "--network=host", f"--format={form}"),
-        *(f"--build-arg=BASE_IMAGE={base}", "--build-arg=REVISION=a6f9aa3", "--timestamp=1700000000"),
-        *(f"--tag={image}", str(context)),
+        *("buildah", "bud", "--quiet", "--no-cache", "--runtime=runc", "--network=host", "--format=docker"),
+        *(f"--build-arg=BASE_IMAGE={base_image}", "--build-arg=REVISION=a6f9aa3", f"--tag={NAME}", str(ROOT)),
     )
-    try:
-        yield image
-    finally:
-        ran("podman", "rmi", "--force", image)
-
-
-@pytest.fixture(scope="module")
-def image(base: str) -> Iterator[str]:
-    with built(base, "docker") as image:
-        yield image
+    yield NAME
+    ran("podman", "rmi", "--force", NAME)
 
 
 def inspected(image: str) -> dict[str, Any]:
@@ -148,7 +104,7 @@ def inside(name: str, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.release
-def test_how_it_is_run(image: str) -> None:
+def test_how_it_is_run(base_image: str, image: str) -> None:
     config = inspected(image)["Config"]
     assert config == {
         "User": "65532:65532",
@@ -162,7 +118,7 @@ def test_how_it_is_run(image: str) -> None:
         "WorkingDir": "/etc/vspark-exporter",
         "Labels": {
             "io.buildah.version": config["Labels"]["io.buildah.version"],
-            "org.opencontainers.image.base.name": BASE,
+            "org.opencontainers.image.base.name": base_image,
             "org.opencontainers.image.description": "V-Spark call analytics as Prometheus metrics",
             "org.opencontainers.image.licenses": "Apache-2.0",
             "org.opencontainers.image.revision": "a6f9aa3",
@@ -226,16 +182,3 @@ def test_its_configuration(image: str, tmp_path: Path) -> None:
     ended = subprocess.run(command(image, options=("--network=none",)), capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "config.yaml: cannot read the file: No such file or directory\n"
-
-
-@pytest.mark.release
-def test_two_builds_have_the_same_digest_whatever_lies_about(base: str, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(
-        ROOT, other, ignore=shutil.ignore_patterns(".*_cache", ".git", ".venv"), copy_function=shutil.copyfile
-    )
-    (other / "doctestco.token").write_text("canary-T0ken")
-    (other / "exporter" / "__pycache__").mkdir(exist_ok=True)
-    (other / "exporter" / "__pycache__" / "cli.cpython-311.pyc").write_bytes(b"of another machine")
-    with built(base, "oci") as one, built(base, "oci", other) as two:
-        assert inspected(one)["Digest"] == inspected(two)["Digest"]
