@@ -1,6 +1,7 @@
 import zlib
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -149,6 +150,7 @@ def test_a_draft_is_invisible_until_it_is_published() -> None:
     assert AGENT_CALLS.name.encode() not in text_of(store.pages[Format.TEXT])
 
 
+@pytest.mark.no_cover
 def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     store = Store()
     publish(
@@ -164,6 +166,7 @@ def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     assert text_of(page) == before != text_of(store.pages[Format.TEXT])
 
 
+@pytest.mark.no_cover
 def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
     store = Store()
     publish(
