@@ -1,4 +1,4 @@
-"""Computations in steps, run to the end without pauses."""
+"""Computations in steps, run to the end without pauses, and the time that their steps take."""
 
 import time
 

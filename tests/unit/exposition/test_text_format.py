@@ -70,6 +70,7 @@ def test_number(value: float, text: str) -> None:
     assert sample("x", 'a="b"', value) == f'x{{a="b"}} {text}\n'
 
 
+@pytest.mark.no_cover
 def test_a_zero_is_written_alike_whichever_came_first() -> None:
     for start in (1, 100_001):  # so many that none of a zero is kept
         agent_samples("x", "", [""] * 60_000, range(start, start + 60_000))
@@ -78,6 +79,7 @@ def test_a_zero_is_written_alike_whichever_came_first() -> None:
     assert [sample("x", "", value) for value in zeros] == ["x 0.0\n"] * 4
 
 
+@pytest.mark.no_cover
 def test_more_distinct_numbers_than_are_kept() -> None:
     for start in range(0, 120_000, 10_000):
         values = [3, *range(start, start + 10_000), 3]

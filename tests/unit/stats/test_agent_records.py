@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import DecodeError
@@ -111,7 +111,6 @@ averages = st.none() | st.integers(min_value=0, max_value=10**6)
 
 
 @given(st.lists(st.tuples(counts, averages), max_size=6))
-@settings(max_examples=150, deadline=None)
 def test_the_fast_way_and_the_general_way_read_the_same(agents: list[tuple[int, int | None]]) -> None:
     def written(count: Any, average: Any, more: dict[str, Any]) -> dict[str, Any]:
         return {"calls": count, **({} if average is None else {"avgduration": average}), **more}
