@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.repository import ROOT
-from tools.bench.measure import PYTHON, Server, free_port, running
+from tools.bench.measure import PYTHON, Server, free_port, running, waiting
 from tools.bench.report import ORDINARY, OURS
 from tools.bench.site import EXPORTERS, Site
 from tools.bench.upstream import FORMS
@@ -71,6 +71,20 @@ def test_the_cpu_clock_is_that_of_the_process() -> None:
         assert 0.3 <= before < 1.5
         sum(range(3_000_000))  # the CPU time of this process
         assert server.cpu_seconds() - before < 0.05
+
+
+def test_a_stall_is_the_work_that_a_request_waits_for(tmp_path: Path) -> None:
+    """All agents of a large org change, so the ordinary exporter reads them in one step."""
+    site = Site(folders=20, agents=500)
+    with site.upstream() as upstream, site.exporter(ORDINARY, upstream, 0.3, tmp_path) as exporter:
+        exporter.wait_for("/-/ready")
+        with waiting(exporter, "/-/healthy") as waits:
+            expected = int(upstream.get("/responses")) + 4
+            while int(upstream.get("/responses")) < expected:
+                time.sleep(0.02)
+    assert waits.longest_cpu_milliseconds > 10
+    assert waits.longest_cpu_milliseconds <= waits.longest_milliseconds + 1
+    assert sorted(wait.cpu_seconds for wait in waits)[len(waits) // 4] < 0.005
 
 
 def bench(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import NamedTuple
 
 import psutil
 
@@ -122,17 +123,41 @@ def running(port: int, *command: str) -> Iterator[Server]:
         process.wait()
 
 
+class Wait(NamedTuple):
+    """The wait for a response in seconds, and the CPU time that the server used meanwhile.
+
+    The CPU time is that of the work which the request waited for. Other programs of the machine do not lengthen it.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
+class Waits(list[Wait]):
+    """The waits of requests that were sent one after the other."""
+
+    @property
+    def longest_milliseconds(self) -> float:
+        """The longest wait."""
+        return max(wait.seconds for wait in self) * 1000
+
+    @property
+    def longest_cpu_milliseconds(self) -> float:
+        """The most CPU time that the server used while a request waited."""
+        return max(wait.cpu_seconds for wait in self) * 1000
+
+
 @contextmanager
-def longest_wait(server: Server, path: str, *, gzip: bool = False) -> Iterator[list[float]]:
-    """Request `path` repeatedly while the block runs; afterwards the list holds the seconds of each request."""
-    waits: list[float] = []
+def waiting(server: Server, path: str, *, gzip: bool = False) -> Iterator[Waits]:
+    """Request `path` repeatedly while the block runs; afterwards the list holds the wait of each request."""
+    waits = Waits()
     stop = Event()
 
     def request_repeatedly() -> None:
         while not stop.is_set():
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), server.cpu_seconds()
             server.get(path, gzip=gzip)
-            waits.append(time.perf_counter() - begun)
+            waits.append(Wait(time.perf_counter() - begun, server.cpu_seconds() - cpu))
             stop.wait(0.002)
 
     thread = Thread(target=request_repeatedly)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.bench.measure import Server, longest_wait
+from tools.bench.measure import Server, waiting
 from tools.bench.polls import poll_milliseconds, wait_for_polls
 from tools.bench.report import ORDINARY, OURS, Claim, Outcome, Table
 from tools.bench.site import EXPORTERS, Site
@@ -16,7 +16,7 @@ _SCRAPES = {OURS: 300, ORDINARY: 3}
 ALL, SOME, SAME = "poll, everything changed, ms", "poll, 1 % of the folders changed, ms", "poll, nothing changed, ms"
 GZIP, PLAIN = "scrape, gzip, ms", "scrape, plain, ms"
 RESIDENT = "resident memory, MB"
-WAIT = "longest wait for /-/healthy while polling, ms"
+STALL, WAIT = "longest work before /-/healthy is served, ms of CPU", "longest wait for /-/healthy while polling, ms"
 
 
 class Size(NamedTuple):
@@ -59,12 +59,13 @@ def _costs(name: str, upstream: Server, folder: Path, size: Size) -> dict[str, f
             for title, mode in ((ALL, "all"), (SOME, "some"), (SAME, "same"))
         }
         upstream.get("/mode/all", post=True)
-        with longest_wait(exporter, "/-/healthy") as waits:
+        with waiting(exporter, "/-/healthy") as waits:
             wait_for_polls(upstream, polls, interval)
         for compressed in (False, True):
             exporter.get("/metrics", gzip=compressed)
         resident = exporter.resident_megabytes()
-    return {**changed, GZIP: gzip, PLAIN: plain, RESIDENT: resident, WAIT: max(waits) * 1000}
+    stalls = {STALL: waits.longest_cpu_milliseconds, WAIT: waits.longest_milliseconds}
+    return {**changed, GZIP: gzip, PLAIN: plain, RESIDENT: resident, **stalls}
 
 
 def _scrape_milliseconds(exporter: Server, times: int, *, gzip: bool) -> float:

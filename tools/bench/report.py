@@ -80,9 +80,9 @@ class Outcome(Struct, frozen=True):
     def print(self) -> None:
         """Print the tables, then the claims."""
         for table in self.tables:
-            print(f"\n{table.title}\n{'':52}{''.join(f'{title:>14}' for title in table.head)}")
+            print(f"\n{table.title}\n{'':66}{''.join(f'{title:>14}' for title in table.head)}")
             for title, *cells in table.cells():
-                print(f"{title:52}{''.join(f'{cell:>14}' for cell in cells)}")
+                print(f"{title:66}{''.join(f'{cell:>14}' for cell in cells)}")
         for note in self.notes:
             print(f"\n{note}")
         print()

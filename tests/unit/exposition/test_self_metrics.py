@@ -1,6 +1,6 @@
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -124,17 +124,22 @@ def test_before_anything_has_happened() -> None:
     }
 
 
+CHANGES: Mapping[str, Callable[[SelfMetrics], None]] = {
+    "observe_request": lambda metrics: metrics.observe_request("200", 0.5),
+    "config_loaded": lambda metrics: metrics.config_loaded(1_795_410_000.5),
+    "config_rejected": lambda metrics: metrics.config_rejected(),
+    "web_config_loaded": lambda metrics: metrics.web_config_loaded(1.0, 2.0),
+    "web_config_rejected": lambda metrics: metrics.web_config_rejected(),
+}
+
+
+def test_every_method_that_changes_a_metric_is_tested_here() -> None:
+    """One that forgets to have the text rendered again would leave an old number in the page."""
+    assert {name for name in vars(SelfMetrics) if not name.startswith("_")} == {*CHANGES, "exposition"}
+
+
 @pytest.mark.parametrize("form", list(Format))
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda metrics: metrics.observe_request("200", 0.5),
-        lambda metrics: metrics.config_loaded(1_795_410_000.5),
-        lambda metrics: metrics.config_rejected(),
-        lambda metrics: metrics.web_config_rejected(),
-        lambda metrics: metrics.web_config_loaded(1.0, 2.0),
-    ],
-)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_every_change_is_in_the_next_page(form: Format, change: Callable[[SelfMetrics], None]) -> None:
     """The oracle is prometheus_client."""
     self_metrics = SelfMetrics(process=False)
