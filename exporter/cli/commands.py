@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from exporter.app import ServeOptions, serve
+from exporter.cli.backfill_flags import DEFAULT_STEP_SECONDS
 from exporter.cli.check import describe, describe_web
 from exporter.cli.one_discovery import discover_once
 from exporter.config.discovered import NOTHING
@@ -83,10 +84,30 @@ def _probe(flags: argparse.Namespace) -> int:
     return threads.run(probe(config, flags.target, shown, now, sys.stdout, sys.stderr))
 
 
+def _backfill(flags: argparse.Namespace) -> int:
+    # Serving needs neither it nor SQLite.
+    from exporter.backfill.history import Wanted  # noqa: PLC0415
+    from exporter.cli.backfill import backfill  # noqa: PLC0415
+
+    config = LoadedConfig.load(flags.config_file).config
+    wanted = Wanted(
+        output=flags.output,
+        first=flags.first,
+        last=flags.last,
+        names=tuple(flags.names),
+        agents=flags.agents,
+        step_seconds=flags.step or DEFAULT_STEP_SECONDS,
+        pause_seconds=flags.pause,
+        labels=dict(flags.labels),
+    )
+    return threads.run(backfill(config, wanted, sys.stdout, sys.stderr))
+
+
 _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "serve": _serve,
     "probe": _probe,
     "demo": _demo,
+    "backfill": _backfill,
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter import __version__
+from exporter.cli.backfill_flags import add_backfill_flags
 from exporter.cli.healthcheck import healthcheck
 from exporter.cli.unknown_flags import Flags, unknown
 from exporter.config.units import Duration
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags.web_listen_address = flags.web_listen_address or [_DEFAULT_ADDRESS]
     if flags.command == "healthcheck":
         return healthcheck(flags.web_listen_address[0], https=flags.web_config_file is not None)
-    if flags.command != "probe" and not flags.config_check:
+    if flags.command == "backfill" and flags.last is not None and flags.first > flags.last:
+        parser.error("--from must not be after --to")
+    if flags.command not in ("probe", "backfill") and not flags.config_check:
         _handle_signals_during_start()
     from exporter.cli import commands  # noqa: PLC0415 # a health check every 30 s must not load the server
 
@@ -130,6 +133,15 @@ def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     output.add_argument("--raw", action="store_true", help="print only the body of the response, as it came")
     output.add_argument("--json", action="store_true", help="print the findings as JSON")
     probe.flag("--redact", "replace ids and names, so that the output can be published", action="store_true")
+    backfill = add_command(
+        "backfill",
+        "write past days to a file that Prometheus can load",
+        "Request past days, and write the final numbers of each as OpenMetrics samples of the day after, for promtool "
+        "tsdb create-blocks-from openmetrics. If interrupted, start it again with the same arguments to continue. "
+        "docs/history.md describes how to load the file.",
+    )
+    _add_config_file(backfill)
+    add_backfill_flags(backfill, _checked)
     demo = add_command(
         "demo", "run with a simulated V-Spark", "Run a simulated V-Spark and the exporter that polls it."
     )

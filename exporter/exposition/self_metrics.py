@@ -1,18 +1,16 @@
 """The exporter's own metrics, kept by prometheus_client in a separate registry."""
 
 import platform
-from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
-from prometheus_client.exposition import generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from exporter import __version__
 from exporter.config.loaded import ALL, Share
-from exporter.exposition.text_format import Format
+from exporter.exposition.families import Family
+from exporter.exposition.text_format import END, Format, header, label_text, sample
 
 _REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -28,10 +26,13 @@ class SelfMetrics:
         # Text 0.0.4 has no creation times. As gauges of their own they would be noise.
         disable_created_metrics()
         self.registry = CollectorRegistry()
+        self._process_registry = CollectorRegistry()
+        self._headers: dict[tuple[str, Format], str] = {}
+        self._texts: dict[Format, str] = {}
         if process:
-            ProcessCollector(registry=self.registry)
+            ProcessCollector(registry=self._process_registry)
+            GCCollector(registry=self._process_registry)
             PlatformCollector(registry=self.registry)
-            GCCollector(registry=self.registry)
         self._request_seconds = Histogram(
             "vspark_api_request_duration_seconds",
             'Duration of each attempt of a request to V-Spark; code="none" if no status arrived.',
@@ -78,15 +79,18 @@ class SelfMetrics:
 
     def observe_request(self, code: str, seconds: float) -> None:
         """Record an attempt of a request; `code` is the status, or "none" if no status arrived."""
+        self._texts.clear()
         self._request_seconds.labels(code).observe(seconds)
 
     def config_loaded(self, now: float) -> None:
         """Record that the configuration was loaded at `now`, a Unix time in seconds."""
+        self._texts.clear()
         self._reload_successful.set(1)
         self._reload_timestamp_seconds.set(now)
 
     def config_rejected(self) -> None:
         """Record that a new configuration was rejected."""
+        self._texts.clear()
         self._reload_successful.set(0)
 
     def web_config_loaded(self, now: float, certificate_expires_at: float | None) -> None:
@@ -94,12 +98,14 @@ class SelfMetrics:
 
         `certificate_expires_at` is None without TLS, or if it is unknown.
         """
+        self._texts.clear()
         self._web_config_successful.set(1)
         self._expose(self._web_config_timestamp_seconds, now)
         self._expose(self._certificate_expiration, certificate_expires_at)
 
     def web_config_rejected(self) -> None:
         """Record that a change of the web configuration was rejected."""
+        self._texts.clear()
         self._web_config_successful.set(0)
 
     def _expose(self, gauge: Gauge, value: float | None) -> None:
@@ -113,8 +119,28 @@ class SelfMetrics:
                 self.registry.register(gauge)
 
     def exposition(self, form: Format) -> bytes:
-        """Return the metrics as text; OpenMetrics text includes the end of the page."""
-        write: Callable[[CollectorRegistry], bytes] = (
-            openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
-        )
-        return write(self.registry)
+        """Return the metrics as text; OpenMetrics text includes the end of the page.
+
+        Only those of the process differ at every scrape. The others are rendered again after a change.
+        """
+        if form not in self._texts:
+            self._texts[form] = self._text(self.registry, form)
+        text = self._text(self._process_registry, form) + self._texts[form]
+        return text.encode() + (END if form is Format.OPENMETRICS else b"")
+
+    def _text(self, registry: CollectorRegistry, form: Format) -> str:
+        """Return what prometheus_client's `generate_latest` does, in a third of its time."""
+        parts = []
+        for metric in registry.collect():
+            parts.append(self._header(metric, form))
+            parts += [sample(each.name, label_text(each.labels), each.value) for each in metric.samples]
+        return "".join(parts)
+
+    def _header(self, metric: Metric, form: Format) -> str:
+        key = metric.name, form
+        text = self._headers.get(key)
+        if text is None:
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            family = Family(name, metric.type, metric.documentation, (), metric.unit)
+            text = self._headers[key] = header(family, form).decode()
+        return text

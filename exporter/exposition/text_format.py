@@ -21,6 +21,10 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+END: Final = b"# EOF\n"
+"""The end of a page in OpenMetrics."""
+
+
 class _Numbers(dict[float, str]):
     """A cache of formatted numbers, because counts and durations repeat."""
 
@@ -53,14 +57,17 @@ def label_text(labels: Mapping[str, str]) -> str:
 
 def sample(name: str, labels: str, value: float) -> str:
     """Return the line of one sample; `labels` come from `label_text`."""
-    return f"{name}{{{labels}}} {_go_format(value)}\n"
+    return f"{name}{{{labels}}} {_go_format(value)}\n" if labels else f"{name} {_go_format(value)}\n"
 
 
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
     """Return a line for each agent. `labels` come from `label_text`; their names must sort after `agent`."""
     before, after = f'{name}{{agent="', f'",{labels}}} '
-    pairs = zip(_escaped(agents), map(_formatted, values), strict=True)
-    return "".join([f"{before}{agent}{after}{number}\n" for agent, number in pairs])
+    # Assigned to slices of one list: a text for each line would take twice as long.
+    parts = [before, "", after, "", "\n"] * len(agents)
+    parts[1::5] = _escaped(agents)
+    parts[3::5] = map(_formatted, values)
+    return "".join(parts)
 
 
 def _go_format(value: float) -> str:

@@ -114,7 +114,7 @@ class PreviousDaySeries:
             for folder in sorted({*response.folders, *expected, *before.folders}):
                 if folder in response.folders or folder in expected:
                     folders[folder], agents = response.folders.get(folder, (FolderFigures(), AgentDays()))
-                    self._samples.put_previous_day(folder, folders[folder], agents, draft)
+                    yield from self._samples.put_previous_day(folder, folders[folder], agents, draft)
                 else:
                     self._samples.drop_previous_day(folder, draft)
                 yield
@@ -141,7 +141,7 @@ class PreviousDaySeries:
                 self._samples.drop_previous_day(folder, draft)
             else:
                 folders[folder] = FolderFigures()
-                self._samples.put_previous_day(folder, folders[folder], AgentDays(), draft)
+                yield from self._samples.put_previous_day(folder, folders[folder], AgentDays(), draft)
             yield
         draft.replace(self, replace(before, folders=folders, listed=target.folders))
 

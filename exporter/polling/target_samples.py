@@ -1,6 +1,6 @@
 """The samples of one target as text: of its folders, their agents, and its polls. Every method writes to a `Draft`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from exporter.config.targets import Target
@@ -14,6 +14,7 @@ from exporter.exposition.families import (
     POLL_FAILURES,
     POLL_VALUES,
     PREVIOUS_DAY_VALUES,
+    Family,
     FolderFigures,
     PollFigures,
     agent_columns,
@@ -21,7 +22,10 @@ from exporter.exposition.families import (
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.org_day import midnight
+from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDays
+
+_AT_A_TIME = 5000
 
 _CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
@@ -59,25 +63,23 @@ class TargetSamples:
         self.drop_agents(folder, figures, draft)
         draft.remove(FOLDER_VALUES, self._key(folder))
 
-    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
+    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's agents."""
-        key, labels = self._key(folder), self._labels(folder)
         for family, names, values in agent_columns(agents):
-            draft.put(family, key, agent_samples(family.name, labels, names, values))
+            yield from self._put_agents(family, folder, names, values, draft)
 
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""
         if figures.agents:
             draft.remove((AGENT_CALLS, AGENT_AVERAGE), self._key(folder))
 
-    def put_previous_day(self, folder: str, figures: FolderFigures, agents: AgentDays, draft: Draft) -> None:
+    def put_previous_day(self, folder: str, figures: FolderFigures, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's previous day, with those of its agents."""
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in PREVIOUS_DAY_VALUES.items():
             value = value_of(figures)
             draft.put(family, key, "" if value is None else sample(family.name, labels, value))
-        text = agent_samples(AGENT_CALLS_PREVIOUS_DAY.name, labels, agents.agents, agents.calls)
-        draft.put(AGENT_CALLS_PREVIOUS_DAY, key, text)
+        yield from self._put_agents(AGENT_CALLS_PREVIOUS_DAY, folder, agents.agents, agents.calls, draft)
 
     def drop_previous_day(self, folder: str, draft: Draft) -> None:
         """Remove the samples of a folder's previous day."""
@@ -106,6 +108,19 @@ class TargetSamples:
     def drop_polls(self, draft: Draft) -> None:
         """Remove the samples of the target's polls."""
         draft.remove((*POLL_VALUES, POLL_FAILURES), self._key(self._target.folder or ""))
+
+    def _put_agents(
+        self, family: Family, folder: str, names: Sequence[str], values: Sequence[float], draft: Draft
+    ) -> Steps[None]:
+        labels, texts = self._labels(folder), list[str]()
+        for start in range(0, len(names), _AT_A_TIME):
+            some = slice(start, start + _AT_A_TIME)
+            texts.append(agent_samples(family.name, labels, names[some], values[some]))
+            yield
+        text = "".join(texts)
+        yield
+        draft.put(family, self._key(folder), text)
+        yield
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self._target.company, self._target.org, folder

@@ -249,7 +249,7 @@ class TargetSeries:
 
     def _put_agents(self, folder_day: FolderDay, rules: AgentRules, draft: Draft) -> Steps[FolderFigures]:
         shown, folded = yield from rules.apply(AgentDays.of(folder_day.agents))
-        self._samples.put_agents(folder_day.folder, shown, draft)
+        yield from self._samples.put_agents(folder_day.folder, shown, draft)
         return FolderFigures(
             calls=folder_day.calls,
             average_seconds=folder_day.average_seconds,

@@ -38,7 +38,7 @@ class LastError(Struct, frozen=True, gc=False):
     def of(cls, reason: str, text: str, at: float) -> Self:
         """Return the error with a `text` in which tokens are masked already. Of a long text the beginning is kept."""
         cut = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
-        return cls(reason, cut, REASONS[reason], at)
+        return cls(reason, cut, REASONS[reason].action, at)
 
 
 class TargetState:

@@ -58,6 +58,12 @@ class ServerConnection(web.RequestHandler):
         return len(self._messages) > 0
 
 
+class StreamedResponse(web.StreamResponse):
+    """A response whose head is sent together with the first part of its body, in one system call."""
+
+    _send_headers_immediately = False
+
+
 def parser_status(error: HttpProcessingError, line_bytes: int) -> HTTPStatus:
     """Return the status for a request that the parser rejects; `line_bytes` is the limit of its request line."""
     if isinstance(error, LineTooLong):

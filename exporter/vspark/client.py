@@ -105,9 +105,12 @@ class Client:
     def _proxy(self) -> URL | None:
         return environment_proxy(self._base)
 
-    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+    async def fetch(
+        self, target: Target, day: date | None, last_day: date | None = None, *, spare: bool = False
+    ) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
+        With `last_day`, the statistics are those of every day from `day` to it.
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
         for a slot does not count. A `spare` request waits until no other one does. If another one needs its slot, it is
         broken off, and sent again later.
@@ -115,7 +118,7 @@ class Client:
         DecodeError.
         """
         try:
-            request = _Request.for_stats(target, day, slow=target in self._hanging, spare=spare)
+            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging, spare=spare)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
             if not spare:
@@ -133,7 +136,7 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                request = _Request.for_stats(target, day, slow=target in self._hanging)
+                request = _Request.for_stats(target, day, None, slow=target in self._hanging)
                 response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
@@ -250,17 +253,19 @@ class _Request(NamedTuple):
     spare: bool = False
 
     @classmethod
-    def for_stats(cls, target: Target, day: date | None, *, slow: bool, spare: bool = False) -> Self:
-        """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
+    def for_stats(
+        cls, target: Target, day: date | None, last_day: date | None, *, slow: bool, spare: bool = False
+    ) -> Self:
+        """Return the request for a target's statistics of the days from `day` (None: V-Spark's today) to `last_day`."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
-        query = "" if day is None else _daterange(day)
+        query = "" if day is None else _daterange(day, last_day or day)
         return cls(target.company, ("stats", *names), query, target.token, slow, spare)
 
 
 @lru_cache(maxsize=64)
-def _daterange(day: date) -> str:
+def _daterange(first: date, last: date) -> str:
     # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-    return f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
+    return f"&daterange={first:%Y%m%d}-{last:%Y%m%d}"
 
 
 def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from yarl import URL
 
 from exporter.config.tokens import MOST_MASKED_CHARACTERS, Token
-from exporter.errors import StatusError
+from exporter.errors import SAYS, StatusError
 
 _EXCERPT_CHARACTERS: Final = 200
 _BEGINNING_CHARACTERS: Final = 2**14
@@ -63,7 +63,7 @@ def status_error(response: Response, token: Token, origin: str) -> StatusError:
     text = excerpt(response.body, token)
     reason, message = _meaning(response, origin)
     message = token.mask(message)  # again: URL writes a host in lower case, which may turn it into the token
-    quoted = f"; it says: {text}" if text else ""
+    quoted = f"{SAYS}{text}" if text else ""
     return StatusError(
         reason,
         f"{message} (status {_with_phrase(response.status)}{quoted})",

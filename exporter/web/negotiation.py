@@ -1,6 +1,7 @@
 """The format and the encoding of a page, by the headers Accept and Accept-Encoding (RFC 9110, section 12.5)."""
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -11,6 +12,9 @@ _OFFERS = (
     (Format.TEXT, "text", "plain", "0.0.4"),
     (Format.OPENMETRICS, "application", "openmetrics-text", "1.0.0"),
 )
+
+_KEPT: Final = 16
+"""A scraper sends the same headers each time, and there are few scrapers."""
 
 # Commas and semicolons in a quoted string do not separate.
 _ELEMENT: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^",])+')
@@ -56,6 +60,7 @@ def _quality(text: str) -> float:
     return quality if 0 <= quality <= 1 else 0.0
 
 
+@lru_cache(_KEPT)
 def choose_format(accept: str | None) -> Format:
     """Return the format with the highest quality; text if they are equal, if none fits, or without a header."""
     best, best_quality = Format.TEXT, 0.0
@@ -76,6 +81,7 @@ def _specificity(choice: _Choice) -> tuple[bool, bool, bool]:
     return (not choice.value.startswith("*"), not choice.value.endswith("*"), "version" in choice.parameters)
 
 
+@lru_cache(_KEPT)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Return whether to compress the response: gzip is acceptable, and no worse than identity."""
     qualities = {choice.value: choice.quality for choice in _parse(accept_encoding or "")}

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.reload import Loading
-from exporter.runtime.aiohttp_internals import limit_tls_buffers, reject_unservable_requests
+from exporter.runtime.aiohttp_internals import StreamedResponse, limit_tls_buffers, reject_unservable_requests
 from exporter.runtime.terminal import printable
 from exporter.web.acceptor import Acceptor
 from exporter.web.auth import AccessControl
@@ -104,7 +104,7 @@ class WebServer:
         form = choose_format(header_value(request, "Accept"))
         page = self._store.pages[form]
         own = self._telemetry.exposition(form)
-        response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
+        response = StreamedResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
         if accepts_gzip(header_value(request, "Accept-Encoding")):
             response.headers["Content-Encoding"] = "gzip"
             response.content_length, chunks = page.gzip(own)

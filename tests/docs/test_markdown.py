@@ -140,12 +140,13 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def test_every_flag_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ([], ["probe"], ["demo"], ["healthcheck"]):
+    for command in ([], ["probe"], ["demo"], ["healthcheck"], ["backfill"]):
         with pytest.raises(SystemExit):
             main([*command, "--help"])
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*[a-z]", capsys.readouterr().out))
-    documented = set(re.findall(r"--[a-z][a-z.-]*[a-z]", (DOCS / "operations.md").read_text("utf-8")))
-    assert {"--config.file", "--shard"} <= flags
+    pages = TEXT[DOCS / "operations.md"] + TEXT[DOCS / "history.md"]
+    documented = set(re.findall(r"--[a-z][a-z.-]*[a-z]", pages))
+    assert {"--config.file", "--shard", "--from"} <= flags
     assert flags <= documented
 
 

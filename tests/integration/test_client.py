@@ -61,6 +61,13 @@ async def test_the_url_may_have_a_prefix(prefix: str) -> None:
     ]
 
 
+async def test_several_days() -> None:
+    async with serving(ANSWER) as server, client_of(f"http://127.0.0.1:{server.port}") as client:
+        await client.fetch(TARGET, DAY, date(2026, 12, 1))
+    (request,) = server.lines
+    assert request.endswith("&daterange=20261123-20261201 HTTP/1.1")
+
+
 async def test_the_headers_are_few_and_cookies_are_not_kept() -> None:
     async with (
         serving(answer(b"[]", "Set-Cookie: a=1; Path=/")) as server,

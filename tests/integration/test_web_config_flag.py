@@ -168,8 +168,8 @@ async def test_the_demo_prints_https(folder: Path) -> None:
     process = await begin(folder, "demo", "--web.listen-address=127.0.0.1:0", "--web.config.file=web.yml")
     assert process.stdout is not None
     async with asyncio.timeout(30):
-        said = (await process.stdout.readuntil(b"Press Ctrl-C to stop.\n")).decode()
+        said = (await process.stdout.readuntil(b"wrong time zone\n")).decode()
         process.send_signal(signal.SIGINT)
         await process.communicate()
     assert process.returncode == 0
-    assert re.search(r"open https://127\.0\.0\.1:[0-9]+/metrics to see", said)
+    assert re.search(r"metrics  https://127\.0\.0\.1:[0-9]+/metrics\n", said)

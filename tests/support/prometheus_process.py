@@ -44,11 +44,11 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 @asynccontextmanager
 async def prometheus(
-    exporter_urls: str | Sequence[str], folder: Path, more: str = "", rules: Sequence[Path] = ()
+    exporter_urls: str | Sequence[str], folder: Path, more: str = "", *flags: str, rules: Sequence[Path] = ()
 ) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes the exporters, and evaluates the files of `rules`, every second; yield its URL.
+    """Run a Prometheus with further `flags` that scrapes the exporters, and evaluates `rules`, every second.
 
-    `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
+    Yields its URL. `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
     """
     config = folder / "prometheus.yml"
     urls = [exporter_urls] if isinstance(exporter_urls, str) else exporter_urls
@@ -65,6 +65,7 @@ async def prometheus(
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=10y",  # keeps the history that a test has loaded
         f"--web.listen-address={address}",
+        *flags,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

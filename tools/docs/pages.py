@@ -18,6 +18,7 @@ from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
 from tools.docs.chart import values_readme, values_schema
 from tools.docs.fault_matrix import testing_page
+from tools.docs.figures import benchmarks_page, scaling_page
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
@@ -115,8 +116,8 @@ the end of the target's first poll.
 The log states the target, the reason and the error. Successive failures with the same reason are logged
 [once, and then hourly](status.md#the-log).
 
-| reason | meaning and what to do |
-|---|---|
+| reason | meaning | what to do |
+|---|---|---|
 {reasons}
 """
 
@@ -149,7 +150,7 @@ def metrics_page() -> str:
         labels = tuple(label for label in metric.samples[0].labels if label != "le")
         rows.append((metric.name, metric.type, labels, metric.documentation))
     table = [f"| `{name}` | {kind} | {', '.join(labels)} | {meaning} |" for name, kind, labels, meaning in rows]
-    reasons = [f"| `{reason}` | {meaning} |" for reason, meaning in REASONS.items()]
+    reasons = [f"| `{reason}` | {meaning} | {action} |" for reason, (meaning, action) in REASONS.items()]
     return _METRICS.format(families="\n".join(table), reasons="\n".join(reasons))
 
 
@@ -158,6 +159,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "config.schema.json": configuration_schema,
     "metrics.md": metrics_page,
     "development/testing.md": testing_page,
+    "development/benchmarks.md": benchmarks_page,
+    "scaling.md": scaling_page,
     "../helm/vspark-exporter/values.schema.json": lambda: values_schema(configuration_schema()),
     "../helm/vspark-exporter/README.md": values_readme,
 }

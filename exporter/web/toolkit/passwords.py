@@ -7,8 +7,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Final, final
 
-import bcrypt
-
 from exporter.config.tokens import Secret
 from exporter.errors import ExporterError
 
@@ -35,6 +33,8 @@ class PasswordHash(Secret):
 
     def matches(self, password: bytes) -> bool:
         """Return whether this is the hash of `password`. This is slow on purpose."""
+        import bcrypt  # noqa: PLC0415 # most exporters have no users
+
         return bcrypt.checkpw(password[:_LONGEST_BYTES], self._text.encode())
 
 

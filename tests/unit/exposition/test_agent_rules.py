@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.exposition.agent_rules import OTHER, AgentRules
@@ -109,7 +109,6 @@ some_agents = st.lists(
 
 
 @given(some_agents, st.integers(min_value=1, max_value=5))
-@settings(max_examples=200, deadline=None)
 def test_no_call_is_lost_by_the_cap(agents: tuple[AgentDay, ...], most: int) -> None:
     shown, folded = apply(agents, max_per_folder=most)
     assert sum(agent.calls for agent in shown) == sum(agent.calls for agent in agents)
@@ -121,7 +120,6 @@ def test_no_call_is_lost_by_the_cap(agents: tuple[AgentDay, ...], most: int) -> 
 
 
 @given(some_agents)
-@settings(max_examples=50, deadline=None)
 def test_the_hash_changes_names_alone(agents: tuple[AgentDay, ...]) -> None:
     shown, _ = apply(agents, hash_key=b"key")
     assert [(agent.calls, agent.average_seconds) for agent in shown] == [

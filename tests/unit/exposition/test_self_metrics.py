@@ -1,6 +1,11 @@
+import os
 import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter import __version__
 from exporter.config.loaded import Share
@@ -117,6 +122,48 @@ def test_before_anything_has_happened() -> None:
         "vspark_exporter_config_last_reload_success_timestamp_seconds": 0.0,
         "vspark_exporter_web_config_last_reload_successful": 1.0,
     }
+
+
+CHANGES: Mapping[str, Callable[[SelfMetrics], None]] = {
+    "observe_request": lambda metrics: metrics.observe_request("200", 0.5),
+    "config_loaded": lambda metrics: metrics.config_loaded(1_795_410_000.5),
+    "config_rejected": lambda metrics: metrics.config_rejected(),
+    "web_config_loaded": lambda metrics: metrics.web_config_loaded(1.0, 2.0),
+    "web_config_rejected": lambda metrics: metrics.web_config_rejected(),
+}
+
+
+def test_every_method_that_changes_a_metric_is_tested_here() -> None:
+    """One that forgets to have the text rendered again would leave an old number in the page."""
+    assert {name for name in vars(SelfMetrics) if not name.startswith("_")} == {*CHANGES, "exposition"}
+
+
+@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_change_is_in_the_next_page(form: Format, change: Callable[[SelfMetrics], None]) -> None:
+    """The oracle is prometheus_client."""
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.observe_request("none", 31.0)
+    self_metrics.config_loaded(1_795_400_000)
+    generate = openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
+    before = self_metrics.exposition(form)
+    assert before == generate(self_metrics.registry) == self_metrics.exposition(form)
+    change(self_metrics)
+    after = self_metrics.exposition(form)
+    assert after == generate(self_metrics.registry)
+    assert after != before
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_the_process_is_measured_for_every_page(form: Format) -> None:
+    self_metrics = SelfMetrics(process=True)
+
+    def open_descriptors() -> float:
+        return assert_valid(self_metrics.exposition(form), form)["process_open_fds", ()]
+
+    before = open_descriptors()
+    with Path(os.devnull).open("rb"):
+        assert open_descriptors() == before + 1
 
 
 @pytest.mark.parametrize("form", list(Format))

@@ -1,6 +1,7 @@
 import zlib
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,7 @@ def test_a_draft_is_invisible_until_it_is_published() -> None:
     assert AGENT_CALLS.name.encode() not in text_of(store.pages[Format.TEXT])
 
 
+@pytest.mark.no_cover
 def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     store = Store()
     put(

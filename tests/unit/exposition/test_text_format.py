@@ -70,14 +70,16 @@ def test_number(value: float, text: str) -> None:
     assert sample("x", 'a="b"', value) == f'x{{a="b"}} {text}\n'
 
 
+@pytest.mark.no_cover
 def test_a_zero_is_written_alike_whichever_came_first() -> None:
     for start in (1, 100_001):  # so many that none of a zero is kept
         agent_samples("x", "", [""] * 60_000, range(start, start + 60_000))
     zeros = [-0.0, 0.0, 0, -0.0]
     assert agent_samples("x", 'b="b"', ["a"] * 4, zeros) == 'x{agent="a",b="b"} 0.0\n' * 4
-    assert [sample("x", "", value) for value in zeros] == ["x{} 0.0\n"] * 4
+    assert [sample("x", "", value) for value in zeros] == ["x 0.0\n"] * 4
 
 
+@pytest.mark.no_cover
 def test_more_distinct_numbers_than_are_kept() -> None:
     for start in range(0, 120_000, 10_000):
         values = [3, *range(start, start + 10_000), 3]
@@ -109,5 +111,5 @@ def test_agents_are_those_of_the_client_library(form: Format, folder: str, agent
 
 
 def test_agents_and_values_are_pairs() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="of size 1"):
         agent_samples("x", "", ["a", "b"], [1])

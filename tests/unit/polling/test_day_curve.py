@@ -1,5 +1,7 @@
 import sys
 
+import pytest
+
 from exporter.polling.day_curve import SLOT_SECONDS, SLOTS, DayCurve
 from tests.support.finished_steps import finished
 
@@ -98,6 +100,7 @@ def test_a_day_of_25_hours_and_a_wrong_clock() -> None:
     assert curve.half_hours("A", at(-3)) == [1]
 
 
+@pytest.mark.no_cover
 def test_the_memory_of_100_000_folders_with_calls() -> None:
     curve = DayCurve()
     names = [f"Folder{number}" for number in range(100_000)]

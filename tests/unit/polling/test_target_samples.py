@@ -11,7 +11,7 @@ from exporter.polling.target_samples import TargetSamples
 from exporter.stats.model import AgentDay, AgentDays
 from tests.support.exposition_oracle import assert_valid
 from tests.support.fake_clock import target_of
-from tests.support.finished_steps import publish
+from tests.support.finished_steps import finished, publish
 from tests.support.samples import failure_samples
 
 MONDAY = date(2026, 11, 23)
@@ -43,7 +43,7 @@ def test_a_previous_day_without_a_mean() -> None:
     text = TargetSamples(target_of("US/Eastern"))
     for figures, agents in ((BUSY, [AgentDay("a1", 3, 2.5)]), (FolderFigures(calls=3), [])):
         draft = store.draft()
-        text.put_previous_day("A", figures, AgentDays.of(agents), draft)
+        finished(text.put_previous_day("A", figures, AgentDays.of(agents), draft))
         publish(store, draft)
         calls = ['vspark_folder_calls_previous_day{company="C",folder="A",org="O"} 3.0']
         seconds = ['vspark_folder_call_seconds_previous_day{company="C",folder="A",org="O"} 7.5']
@@ -66,8 +66,8 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     text = TargetSamples(target)
     draft = store.draft()
     text.put_folder('F"\n', BUSY, None, MONDAY, draft)
-    text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
-    text.put_previous_day('F"\n', BUSY, AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft)
+    finished(text.put_agents('F"\n', AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
+    finished(text.put_previous_day('F"\n', BUSY, AgentDays.of([AgentDay('a"1', 3, 2.5)]), draft))
     text.put_polls(PollFigures(polls=1), PollFigures(), draft)
     text.put_failures({}, draft)
     publish(store, draft)

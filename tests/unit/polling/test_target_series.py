@@ -11,6 +11,7 @@ from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import PollFigures
 from exporter.exposition.store import Draft, Store
 from exporter.exposition.text_format import Format
+from exporter.polling import target_series
 from exporter.polling.org_day import OrgSeries
 from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
@@ -533,18 +534,22 @@ def test_failures_before_the_first_poll_has_ended_and_a_poll_that_adds_none() ->
         assert book.samples("vspark_poll_failures") == failures
 
 
-def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end() -> None:
-    """All folders of the last response are kept, and of the others the 10,000 that were seen last."""
+def test_an_answer_that_names_ever_new_folders_makes_nothing_grow_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All folders of the last response are kept, and of the others those that were seen last, up to 10,000."""
+    assert target_series._MAX_ABSENT == 10_000
+    monkeypatch.setattr(target_series, "_MAX_ABSENT", 100)
     book = Book(target_of("US/Eastern"))
     for poll in range(5):
-        names = [f"{poll}-{number}" for number in range(4000)]
+        names = [f"{poll}-{number}" for number in range(40)]
         book.take(json.dumps({name: {"calls": 1 + poll} for name in names}).encode())
-    assert (len(book.series.published.folders), len(book.series.published.absent)) == (14_000, 10_000)
+    assert (len(book.series.published.folders), len(book.series.published.absent)) == (140, 100)
     counts = Counter(name.partition("-")[0] for name in book.series.published.folders)
-    assert counts == {"1": 2000, "2": 4000, "3": 4000, "4": 4000}
+    assert counts == {"1": 20, "2": 40, "3": 40, "4": 40}
     calls = book.samples("vspark_folder_calls_today").splitlines()
-    assert Counter(line.rpartition(" ")[2] for line in calls) == {"0.0": 10_000, "5.0": 4000}
+    assert Counter(line.rpartition(" ")[2] for line in calls) == {"0.0": 100, "5.0": 40}
     book.take(b'{"4-1": {"calls": 9}}')
     folders = book.series.published.folders
-    assert (len(folders), folders["4-1"].calls_total) == (10_001, 9)
-    assert Counter(name.partition("-")[0] for name in folders) == {"2": 2001, "3": 4000, "4": 4000}
+    assert (len(folders), folders["4-1"].calls_total) == (101, 9)
+    assert Counter(name.partition("-")[0] for name in folders) == {"2": 21, "3": 40, "4": 40}

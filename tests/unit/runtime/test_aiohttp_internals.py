@@ -44,6 +44,7 @@ def test_the_covered_version_is_installed_and_no_other_one_is_allowed() -> None:
     ("owner", "name"),
     [
         *((web.RequestHandler, name) for name in (*STATE, *OVERRIDDEN)),
+        (web.StreamResponse, "_send_headers_immediately"),
         (web.Server, "request_factory"),
         (web.Server, "request_handler"),
         (RawRequestMessage, "url"),

@@ -179,7 +179,6 @@ some_steps = st.tuples(st.lists(some_records, max_size=4), some_requested, st.bo
 
 
 @given(st.lists(some_steps, min_size=2, max_size=8))
-@settings(max_examples=100, deadline=None)
 def test_bodies_in_a_row_are_read_as_each_alone(steps: list[tuple[list[Any], Requested, bool]]) -> None:
     changes = fresh()
     known: dict[str, FolderDay] = {}
@@ -234,7 +233,6 @@ of_agents = st.fixed_dictionaries({"agents": some_of_agents}, optional={"calls":
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("AB"), of_agents, min_size=1), min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None)
 def test_what_was_read_before_does_not_change_what_is_read(bodies: list[Any]) -> None:
     parser = Parser(Layouts())
     for body in bodies:
@@ -419,7 +417,6 @@ def in_order(day: FolderDay) -> FolderDay:
 
 
 @given(models, models, st.randoms(use_true_random=True))
-@settings(max_examples=100, deadline=None)
 def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: list[FolderDay], random: Random) -> None:
     writer = Writer(random)
     requested = request_for(writer.one_of(None, None, model[0].folder), writer.one_of(DAY, DAY, None))
@@ -435,7 +432,6 @@ def test_a_model_is_read_back_from_every_shape(model: list[FolderDay], other: li
 
 
 @given(folder_days, st.randoms(use_true_random=True))
-@settings(max_examples=50, deadline=None)
 def test_a_bare_record_is_read_back(day: FolderDay, random: Random) -> None:
     body = Writer(random).record(day, {})
     days, _ = read(fresh(), as_bytes(body), request_for(day.folder, DAY))
@@ -529,7 +525,7 @@ def says_something(value: Any, key: str = "") -> bool:
 
 
 @given(near | anything, st.sampled_from([ORG, request_for("A", DAY), request_for(None, None), request_for("A", None)]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_json_is_read_or_rejected_and_garbage_is_never_a_zero(body: Any, requested: Requested) -> None:
     try:
         days, contents = read(fresh(), as_bytes(body), requested)
@@ -549,13 +545,11 @@ GOOD = as_bytes([{"date": "20261123", "folder": "A", "calls": 5, "agents": {"\ud
 
 
 @given(st.binary(max_size=40) | st.text(alphabet='[]{}",:0159.-eEtrufalsn\\ud\ufeff <', max_size=40).map(str.encode))
-@settings(max_examples=200, deadline=None)
 def test_any_bytes_are_read_or_rejected(body: bytes) -> None:
     check_bytes(body)
 
 
 @given(st.integers(min_value=0, max_value=len(GOOD)), st.integers(min_value=0, max_value=3), st.binary(max_size=3))
-@settings(max_examples=200, deadline=None)
 def test_a_damaged_body_is_read_or_rejected(place: int, left_out: int, put_in: bytes) -> None:
     check_bytes(GOOD[:place] + put_in + GOOD[place + left_out :])
 

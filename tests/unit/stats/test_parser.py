@@ -618,6 +618,7 @@ def test_an_agent_that_stands_twice_in_any_spelling_among_very_many_is_rejected(
         assert (caught.value.path, caught.value.message) == ("$[0].agents", DUPLICATE)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("gap", [10, 40_000])
 def test_an_agent_that_stands_twice_among_very_many_is_rejected(gap: int) -> None:
     between = ",".join(f'"agent{index}":{{"calls":1,"duration":"0:01:00"}}' for index in range(gap))
@@ -717,6 +718,7 @@ def test_very_many_agents_are_read_with_pauses() -> None:
     assert pauses >= 50
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("body", [b"[" + b"{}," * 20_000 + b"{}]", b'{"a":[' + b"[]," * 20_000 + b"[]]}"])
 def test_a_walk_through_nothing_pauses_too(body: bytes) -> None:
     days, _, pauses = parse(body, ORG)
@@ -759,6 +761,7 @@ def test_more_than_the_limits_is_rejected(
     assert rejected(body, ORG) == ("unrecognized", path, message)
 
 
+@pytest.mark.no_cover
 def test_findings_do_not_grow_for_ever() -> None:
     known = Parser(Layouts())
     for number in range(3000):
@@ -839,6 +842,7 @@ def test_the_names_in_the_documentation_are_those_that_are_read() -> None:
     assert names == known
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("listed", [False, True])
 def test_very_many_agents_are_read_like_few(listed: bool) -> None:  # noqa: FBT001 # one of two shapes
     def body(number: int) -> bytes:

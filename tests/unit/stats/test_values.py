@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.stats import values
@@ -296,7 +296,6 @@ def test_no_message_repeats_the_value(read: Callable[[Any], object]) -> None:
 
 
 @given(st.integers(min_value=0, max_value=MOST))
-@settings(max_examples=100, deadline=None)
 def test_a_count_is_the_same_as_a_number_and_as_a_text(calls: int) -> None:
     assert values.count(calls) == values.count(str(calls)) == values.count(f"{calls:020}") == calls
 
@@ -307,7 +306,6 @@ def test_a_count_is_the_same_as_a_number_and_as_a_text(calls: int) -> None:
     st.integers(min_value=0, max_value=59),
     st.integers(min_value=0, max_value=7),
 )
-@settings(max_examples=100, deadline=None)
 def test_a_duration_is_the_same_in_each_way_of_writing(hours: int, minutes: int, seconds: int, eighths: int) -> None:
     expected = hours * 3600 + minutes * 60 + seconds + eighths / 8
     fraction = f"{eighths / 8:.3f}"[1:]
@@ -320,7 +318,6 @@ def test_a_duration_is_the_same_in_each_way_of_writing(hours: int, minutes: int,
 
 
 @given(st.text(max_size=12) | st.text(alphabet="0123456789:.-eE+ \n", max_size=12))
-@settings(max_examples=300, deadline=None)
 def test_any_text_is_a_value_in_range_or_a_value_error(text: str) -> None:
     for read, most in ((values.count, MOST), (SECONDS.seconds, float(MOST))):
         try:

@@ -28,6 +28,7 @@ def test_names_that_cannot_be_labels_are_left_out() -> None:
     )
 
 
+@pytest.mark.no_cover
 def test_a_hundred_thousand_names() -> None:
     body = b"[" + b",".join(b'"Folder%06d"' % number for number in range(100_000)) + b"]"
     names, left_out = read_names(body)
