@@ -41,7 +41,7 @@ format: $(VENV)/dev.stamp ## fix what ruff can fix
 
 docs: $(VENV)/dev.stamp ## generate the pages, versions and expected /metrics pages that come from the code
 	$(BIN)/python -m tools.docs
-	$(BIN)/python -m pytest --quiet --golden tests/integration/test_golden_page.py
+	$(BIN)/python -m pytest --quiet --golden tests/integration/test_golden_page.py tests/integration/test_rejected.py
 
 dashboards: $(VENV)/dev.stamp ## generate the chart's dashboards
 	$(BIN)/python -m tools.dashboards

@@ -16,10 +16,13 @@ ConfigErrors are raised together in an ExceptionGroup, so that users see all of 
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 INTERNAL = "internal"
 """The reason of exceptions outside this tree, which are bugs."""
+
+SAYS: Final = "; it says: "
+"""Separates the exporter's words from those of the response that an error quotes."""
 
 
 class ExporterError(Exception):
@@ -132,24 +135,81 @@ class DecodeError(PollError):
         return f"{self.path}: {self.message}"
 
 
-REASONS: Final[Mapping[str, str]] = {
-    "no_token": "The token file cannot be read or is empty. Check the file and its permissions.",
-    "dns": "The host in vspark.url has no address. Check the name and the DNS resolver.",
-    "connect": "No connection: refused, unreachable, or a proxy failed. Check host, port, firewall and proxy settings.",
-    "tls": "The certificate is not trusted, or the port does not use TLS. Check vspark.tls and the certificate.",
-    "timeout": "No complete response within vspark.timeout. Check V-Spark and the network, or raise the timeout.",
-    "disconnected": "The connection broke before the response was complete, or the response is not HTTP.",
-    "auth": "The token was rejected (401, 403, or 400 with a text about the token). Check the company's token.",
-    "not_found": "V-Spark knows no such company, org or folder (404). Check the short names in the configuration.",
-    "rate_limited": "V-Spark or a proxy limits requests (429). Raise poll.interval or lower poll.concurrency.",
-    "redirect": "The response redirects (3xx), perhaps to a login page. Point vspark.url to V-Spark itself.",
-    "client_error": "Another 4xx status. The log has the beginning of the response.",
-    "server_error": "A 5xx status of V-Spark or a proxy, a 206, or an invalid status. Check V-Spark's own log.",
-    "too_large": "The response is larger than vspark.max_response_size after decompression.",
-    "bad_encoding": "The response's compression is damaged, or of a kind that was not requested.",
-    "mapping": "The jq program of stats_jq failed. `vspark-exporter probe --raw` prints the body to try it on.",
-    "not_json": "The response is not JSON; perhaps a proxy's HTML page or a login. `vspark-exporter probe` shows it.",
-    "unrecognized": "JSON that the rules of docs/stats-format.md do not cover. `vspark-exporter probe` shows where.",
-    INTERNAL: "A bug of this program. The log has the traceback; please report it.",
+class Reason(NamedTuple):
+    """What a value of the label `reason` means, and what to do next."""
+
+    meaning: str
+    action: str
+
+
+REASONS: Final[Mapping[str, Reason]] = {
+    "no_token": Reason(
+        "The token file cannot be read or is empty.",
+        "Write the company's token into the file, and let the exporter's user read it. It is read again by itself.",
+    ),
+    "dns": Reason(
+        "The host in vspark.url has no address.",
+        "Look the name up on the exporter's machine. Correct vspark.url or the DNS resolver.",
+    ),
+    "connect": Reason(
+        "No connection: refused, unreachable, or a proxy failed.",
+        "Check that V-Spark is running. Then check the port in vspark.url, the firewall and the proxy settings.",
+    ),
+    "tls": Reason(
+        "The certificate is not trusted, or the port does not use TLS.",
+        "If the certificate is right, name its CA in vspark.tls.ca_file. If the port has no TLS, use http:// in "
+        "vspark.url.",
+    ),
+    "timeout": Reason(
+        "No complete response within vspark.timeout.",
+        "Check the load of V-Spark and the network to it. If its responses need that long, raise vspark.timeout.",
+    ),
+    "disconnected": Reason(
+        "The connection broke before the response was complete, or the response is not HTTP.",
+        "Read the log of V-Spark and of the proxy in front of it. Check whether vspark.url needs https://.",
+    ),
+    "auth": Reason(
+        "The token was rejected (401, 403, or 400 with a text about the token).",
+        "Check in V-Spark that the token is valid for this company. Replace it in its file, which is read again by "
+        "itself; after a change in the configuration, reload.",
+    ),
+    "not_found": Reason(
+        "V-Spark knows no such company, org or folder (404).",
+        "Compare the short names in the configuration with those in V-Spark, and the path in vspark.url.",
+    ),
+    "rate_limited": Reason(
+        "V-Spark or a proxy limits requests (429).", "Raise poll.interval or lower poll.concurrency."
+    ),
+    "redirect": Reason(
+        "The response redirects (3xx), perhaps to a login page.", "Set vspark.url to the address of V-Spark itself."
+    ),
+    "client_error": Reason(
+        "V-Spark or a proxy rejects the request with another 4xx status.",
+        "Read what the response says. `vspark-exporter probe` shows the request and the whole response.",
+    ),
+    "server_error": Reason(
+        "V-Spark or a proxy responds with a 5xx status, a 206, or an invalid status.",
+        "Read V-Spark's own log, and that of the proxy in front of it.",
+    ),
+    "too_large": Reason(
+        "The response is larger than vspark.max_response_size after decompression.",
+        "Raise vspark.max_response_size, or list the org's folders, so that each has a request of its own.",
+    ),
+    "bad_encoding": Reason(
+        "The response's compression is damaged, or of a kind that was not requested.",
+        "Check the proxy in front of V-Spark: it must not compress or change responses.",
+    ),
+    "mapping": Reason(
+        "The jq program of stats_jq failed.", "Try the program on the body that `vspark-exporter probe --raw` prints."
+    ),
+    "not_json": Reason(
+        "The response is not JSON; perhaps a proxy's HTML page or a login.",
+        "Read the response with `vspark-exporter probe`. If it is not of V-Spark, correct vspark.url.",
+    ),
+    "unrecognized": Reason(
+        "The response is JSON that the rules of docs/stats-format.md do not cover.",
+        "Run `vspark-exporter probe`. It shows where, and what to write under stats_fields or stats_jq.",
+    ),
+    INTERNAL: Reason("A bug of this program.", "Please report it with the traceback from the log."),
 }
-"""Every value of the label `reason`, with its meaning and what to do."""
+"""Every value of the label `reason`. The table in docs/metrics.md, which the runbook refers to, is made of it."""

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from exporter.config.checks import is_future_credential
 from exporter.config.loaded import LONG_TIMEOUT, NO_ZONE
 from exporter.config.schema import Agents, Config
 from exporter.config.targets import Target
 from exporter.config.units import format_duration, format_size
 from exporter.runtime.terminal import printable
 from exporter.vspark.discovery import Outcome
-from exporter.web.toolkit.schema import TlsServer, WebConfig
+from exporter.web.toolkit.file import EXPIRES_SOON_SECONDS, WebConfigFile, format_expiry
+from exporter.web.toolkit.schema import TlsServer
 
 
 def describe(config: Config, targets: Sequence[Target], outcome: Outcome | None = None) -> str:
@@ -20,9 +22,9 @@ def describe(config: Config, targets: Sequence[Target], outcome: Outcome | None 
     return "".join(f"{printable(line)}\n" for line in _lines(config, targets, outcome))
 
 
-def describe_web(config: WebConfig) -> str:
-    """Return the output for a web configuration: the names of the users, and never a hash or a key."""
-    return "".join(f"web: {printable(line)}\n" for line in _web_lines(config))
+def describe_web(web_file: WebConfigFile, now: float) -> str:
+    """Return the output for a web configuration at the Unix time `now`: names of users, and never a hash or a key."""
+    return "".join(f"web: {printable(line)}\n" for line in _web_lines(web_file, now))
 
 
 def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -> Iterator[str]:
@@ -32,7 +34,11 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
         f"each poll within {format_duration(vspark.timeout_seconds)}, responses of at most "
         f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
     )
+    if config.poll.previous_day_seconds:
+        period = format_duration(config.poll.previous_day_seconds)
+        yield f"the previous day every 10 intervals until {period} after midnight, and once at start"
     yield _agents(config.agents)
+    yield from _unchecked(config)
     yield from _discovery(config) if outcome is None else _discovered(outcome)
     for (company, token), of_company in groupby(targets, lambda target: (target.company, target.token)):
         yield f"{company}, token from {token.origin}"
@@ -47,6 +53,16 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
                     else ""
                 )
                 yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}{long}"
+
+
+def _unchecked(config: Config) -> Iterator[str]:
+    tls = config.vspark.tls
+    tokens = [each.token_source for each in (config.vspark, *(config.companies or ()))]
+    names = [each.origin for each in tokens if each and each.known is None]
+    files = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
+    names += [str(each) for each in files if each and is_future_credential(each)]
+    for name in dict.fromkeys(names):
+        yield f"WARNING: {name} is not checked: systemd creates it when it starts the service"
 
 
 def _zone(target: Target, *, will_discover: bool) -> str:
@@ -95,9 +111,10 @@ def _agents(agents: Agents) -> str:
     )
 
 
-def _web_lines(config: WebConfig) -> Iterator[str]:
+def _web_lines(web_file: WebConfigFile, now: float) -> Iterator[str]:
+    config = web_file.config
     if config.tls:
-        yield from _tls_lines(config.tls)
+        yield from _tls_lines(config.tls, web_file.expires_at, now)
     else:
         yield "http, without TLS"
     if config.users:
@@ -111,10 +128,13 @@ def _web_lines(config: WebConfig) -> Iterator[str]:
         yield f"at most {limit.burst} requests at once, and one more each {limit.interval_seconds:g} s"
 
 
-def _tls_lines(tls: TlsServer) -> Iterator[str]:
+def _tls_lines(tls: TlsServer, expires_at: float | None, now: float) -> Iterator[str]:
     lowest, highest = (f"{name[3]}.{name[4]}" for name in tls.versions)
     versions = lowest if lowest == highest else f"{lowest} to {highest}"
     yield f"https, TLS {versions}, certificate {tls.cert_file or 'in the file itself'}"
+    if expires_at is not None:
+        warning = "WARNING: " if expires_at - now < EXPIRES_SOON_SECONDS else ""
+        yield f"{warning}the certificate {'expires' if expires_at > now else 'expired'} at {format_expiry(expires_at)}"
     cas = tls.client_ca_file or ("the file itself" if tls.client_ca else "this machine's store")
     yield {
         "NoClientCert": "no client certificates",

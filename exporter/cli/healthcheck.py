@@ -36,10 +36,12 @@ def healthcheck(address: ListenAddress, timeout_seconds: float = TIMEOUT_SECONDS
                 problem = f"does not speak TLS: {error.reason or error}"
                 continue
             note = f" (it rejects clients such as this one: {error.reason.replace('_', ' ').lower()})"
+        except (ConnectionResetError, HTTPException) as error:
+            problem = "the connection was closed" if isinstance(error, OSError) else "the response is not valid HTTP"
+            if not https:
+                problem += "; if the exporter serves TLS, add its --web.config.file"
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be encoded
             problem = getattr(error, "strerror", None) or str(error)
-        except HTTPException:
-            problem = "the response is not valid HTTP"
         break
     if problem:
         sys.stderr.write(f"unhealthy: {url}: {problem}\n")

@@ -4,12 +4,15 @@ import argparse
 import io
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from exporter import __version__
+from exporter.cli.backfill_flags import add_backfill_flags
 from exporter.cli.healthcheck import healthcheck
+from exporter.cli.unknown_flags import Flags, unknown
 from exporter.config.units import Duration
 from exporter.runtime import logs
 from exporter.web.endpoints import ListenAddress, check_metrics_path
@@ -21,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return the exit code: 0, 1 if something failed, 2 if flags or configuration are wrong."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names may contain characters that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
-    parser = _parser()
+    parser, by_name = _parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if message := unknown(arguments, parser.flags, {name: each.flags for name, each in by_name.items()}):
+        parser.error(message)
     flags = parser.parse_args(arguments)
     if (flags.shard is None) != (flags.total_shards is None):
         parser.error("--shard and --total-shards must be given together")
@@ -35,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags.web_listen_address = flags.web_listen_address or [_DEFAULT_ADDRESS]
     if flags.command == "healthcheck":
         return healthcheck(flags.web_listen_address[0], https=flags.web_config_file is not None)
-    if flags.command != "probe" and not flags.config_check:
+    if flags.command == "backfill" and flags.last is not None and flags.first > flags.last:
+        parser.error("--from must not be after --to")
+    if flags.command not in ("probe", "backfill") and not flags.config_check:
         _handle_signals_during_start()
     from exporter.cli import commands  # noqa: PLC0415 # a health check every 30 s must not load the server
 
@@ -60,13 +68,14 @@ class _Parser(argparse.ArgumentParser):
         dest = name.removeprefix("--").replace(".", "_").replace("-", "_")
         self.add_argument(name, dest=dest, help=help_text, **options)
 
-    def error(self, message: str) -> NoReturn:
-        # argparse takes the value of an unknown flag for the command.
-        hint = "; or is the flag before it misspelt?" if message.startswith("argument COMMAND: invalid choice") else ""
-        super().error(f"{message}{hint}")
+    @property
+    def flags(self) -> Flags:
+        """The flags, by their names."""
+        return self._option_string_actions
 
 
-def _parser() -> _Parser:
+def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
+    """Return the parser of the command line, and those of the commands."""
     parser = _Parser(
         prog="vspark-exporter",
         description="V-Spark call analytics as Prometheus metrics. Without a command: poll V-Spark and serve metrics.",
@@ -98,8 +107,9 @@ def _parser() -> _Parser:
     parser.flag("--config.check", "show what would be polled, and exit", action="store_true")
     parser.flag("--discover", "with --config.check: request names and time zones from V-Spark", action="store_true")
     _add_serving(parser)
-    parser.flag("--shard", "the shard of the targets to poll, from 0", type=int, metavar="N")
-    parser.flag("--total-shards", "the number of shards", type=int, metavar="N")
+    number = _checked(_whole_number)
+    parser.flag("--shard", "the shard of the targets to poll, from 0", type=number, metavar="N")
+    parser.flag("--total-shards", "the number of shards", type=number, metavar="N")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def add_command(name: str, summary: str, description: str) -> _Parser:
@@ -123,6 +133,15 @@ def _parser() -> _Parser:
     output.add_argument("--raw", action="store_true", help="print only the body of the response, as it came")
     output.add_argument("--json", action="store_true", help="print the findings as JSON")
     probe.flag("--redact", "replace ids and names, so that the output can be published", action="store_true")
+    backfill = add_command(
+        "backfill",
+        "write past days to a file that Prometheus can load",
+        "Request past days, and write the final numbers of each as OpenMetrics samples of the day after, for promtool "
+        "tsdb create-blocks-from openmetrics. If interrupted, start it again with the same arguments to continue. "
+        "docs/history.md describes how to load the file.",
+    )
+    _add_config_file(backfill)
+    add_backfill_flags(backfill, _checked)
     demo = add_command(
         "demo", "run with a simulated V-Spark", "Run a simulated V-Spark and the exporter that polls it."
     )
@@ -136,7 +155,7 @@ def _parser() -> _Parser:
     health.flag(
         "--web.config.file", "the exporter's own, if it has one: HTTPS is tried first", type=Path, metavar="FILE"
     )
-    return parser
+    return parser, commands.choices
 
 
 def _add_config_file(parser: _Parser) -> None:
@@ -175,14 +194,23 @@ def _add_serving(parser: _Parser) -> None:
         type=number,
         metavar="N",
     )
-    parser.flag("--log.level", "the lowest level to log (default: info)", choices=logs.LEVELS)
-    parser.flag("--log.format", "the format of log lines (default: logfmt)", choices=logs.FORMATS)
+    for name, what, choices in (
+        ("--log.level", "the lowest level to log (default: info)", logs.LEVELS),
+        ("--log.format", "the format of log lines (default: logfmt)", logs.FORMATS),
+    ):
+        parser.flag(name, what, choices=choices, type=_checked(partial(_one_of, choices)))
 
 
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"{text!r} is not a whole number, expected one such as 40")
+        raise ValueError(f"expected a whole number, 0 or more, got {text!r}")
     return int(text)
+
+
+def _one_of(choices: Sequence[str], text: str) -> str:
+    if text not in choices:  # argparse words this differently in each version of Python
+        raise ValueError(f"expected one of {', '.join(choices)}, got {text!r}")
+    return text
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:

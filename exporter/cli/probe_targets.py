@@ -1,4 +1,4 @@
-"""The targets that `probe COMPANY[/ORG[/FOLDER]]` means, whether they are configured or not."""
+"""The targets that `COMPANY[/ORG[/FOLDER]]` means on the command line, whether configured or not."""
 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
@@ -31,7 +31,9 @@ def select_targets(config: Config, known: Sequence[Target], name: str | None) ->
         lines = [f"There is no target {name!r}. The configuration has:"]
         lines += [f"  {printable(target.name)}" for target in known[:_LISTED]]
         lines += [f"  … and {len(known) - _LISTED} more"] if len(known) > _LISTED else []
-        raise UnknownTargetError("\n".join([*lines, "Any other org or folder can be probed as COMPANY/ORG[/FOLDER]."]))
+        raise UnknownTargetError(
+            "\n".join([*lines, "Any other org or folder can be requested as COMPANY/ORG[/FOLDER]."])
+        )
     return (_unconfigured(config, known, company, org, folder or None),)
 
 

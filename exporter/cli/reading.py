@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TypeVar
 
 from msgspec import Struct
 
 from exporter.config.schema import StatsFields
 from exporter.errors import DecodeError
 from exporter.polling.manager import make_parser
-from exporter.runtime.steps import Steps
+from exporter.runtime.steps import Steps, finished
 from exporter.stats.changes import ChangeTracker
 from exporter.stats.model import FolderDay
 from exporter.stats.parser import Requested
-
-_Result = TypeVar("_Result")
 
 
 class Reading(Struct, frozen=True):
@@ -51,13 +48,3 @@ def read_body(body: bytes, requested: Requested, fields: StatsFields) -> Reading
 
 def _of_folders(days: Sequence[FolderDay]) -> tuple[FolderDay, ...]:
     return tuple(sorted(days, key=lambda day: day.folder))
-
-
-def finished(steps: Steps[_Result]) -> _Result:
-    """Return the result of steps that are run without a pause."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result

@@ -100,7 +100,7 @@ def _without_texts(error: PollError | None) -> PollError | None:
     """Return an error with the general text of its reason, because its own may quote V-Spark, or the configuration."""
     if error is None:
         return None
-    text = REASONS[error.reason]
+    text = REASONS[error.reason].meaning
     match error:
         case StatusError():
             return StatusError(error.reason, f"{text} (status {error.status})", status=error.status)

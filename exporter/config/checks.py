@@ -95,7 +95,7 @@ def _zone_hint(key: str) -> str:
         return f"; did you mean {_ZONES[found[1].upper()]!r}?"
     # Not the likes of EST and GB: one letter makes another zone of them.
     places = [zone for zone in zoneinfo.available_timezones() if "/" in zone or not zone.isupper() or zone == "UTC"]
-    return suggestion(key, sorted(places))
+    return suggestion(key, sorted(places)) or "; expected a name such as 'US/Eastern'"
 
 
 def check_pattern(pattern: str) -> None:
@@ -110,6 +110,8 @@ def check_pattern(pattern: str) -> None:
 
 def check_key(path: Path) -> None:
     """Accept a file with a key that is too long to be guessed."""
+    if is_future_credential(path):
+        return
     try:
         size = len(read_secret(path).strip())
     except OSError as error:
@@ -120,8 +122,16 @@ def check_key(path: Path) -> None:
         )
 
 
-def existing_file(path: Path) -> Path:
-    """Return `path` if it is a readable regular file."""
+def is_future_credential(path: Path) -> bool:
+    """Return whether `path` is below a folder that systemd creates when it starts a unit with credentials."""
+    unit = path.parts[:4]
+    return unit[:3] == ("/", "run", "credentials") and len(path.parts) > len(unit) and not Path(*unit).exists()
+
+
+def existing_file(path: Path, *, or_future: bool = False) -> Path:
+    """Return `path` if it is a readable regular file, or if `or_future` allows that systemd will create it."""
+    if or_future and is_future_credential(path):
+        return path
     try:
         with open_regular(path):
             return path
@@ -131,8 +141,10 @@ def existing_file(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} is not a file name") from None
 
 
-def token_file(folder: Path, name: str) -> FileToken:
-    """Return the token in the file `name` of `folder`."""
+def token_file(folder: Path, name: str, *, or_future: bool = False) -> FileToken:
+    """Return the token in the file `name` of `folder`. With `or_future`, systemd may have to create the file."""
+    if or_future and is_future_credential(folder / name):
+        return FileToken(folder / name)
     # Path.exists raises if a name is too long, as a token may be, or if a directory is not accessible.
     if not os.path.exists(folder / name) and "/" not in name and "." not in name:  # noqa: PTH110
         raise ValueError("the file does not exist; its name is not shown because it may be the token itself")

@@ -22,7 +22,7 @@ from exporter.errors import ConfigError
 Decoders = Mapping[type, Callable[[str], Any]]
 """How text becomes a value of a type that YAML does not have. A decoder's ValueError says what is wrong with the text.
 
-Such a type can have a `hint`, which says how to write a value that is not text.
+Such a type can have a text `expected`, which describes its values: "a duration such as 30s".
 """
 
 UNREAD: Final[Any] = object()
@@ -165,9 +165,11 @@ class Document:
         expected = _EXPECTED.get(type(kind), "text")
         leaf: Any = getattr(kind, "cls", None)
         if word != expected and not (word == "a whole number" and shape.numbers):
+            if hasattr(leaf, "expected"):
+                got = "a number without a unit" if word in ("a whole number", "a number") else word
+                raise ValueError(f"expected {leaf.expected}, got {got}")
             quoted = expected == "text" and isinstance(node, yaml.ScalarNode) and word != "nothing"
-            hint = f"; {getattr(leaf, 'hint', 'put it in quotes')}" if quoted else ""
-            raise ValueError(f"expected {expected}, got {word}{hint}")
+            raise ValueError(f"expected {expected}, got {word}{'; put it in quotes' if quoted else ''}")
         match kind:
             case inspect.StructType():
                 return self._block(kind, node, path)
@@ -188,7 +190,8 @@ class Document:
             if key in fields:
                 values[fields[key].name] = self._value(fields[key].type, value, _below(path, key), line)
             elif _WORD.fullmatch(key) or (_PLAIN.fullmatch(key) and suggestion(key, fields)):
-                self._reject(_below(path, key), f"unknown key{suggestion(key, fields)}", line)
+                hint = suggestion(key, fields) or f"; expected one of {', '.join(fields)}"
+                self._reject(_below(path, key), f"unknown key{hint}", line)
                 misspelt.update(_closest(key, fields))
             else:  # as in `token:s3cret`, which is all key
                 hint = "is a space missing after a colon?"

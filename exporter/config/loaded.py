@@ -17,7 +17,7 @@ from exporter.config.discovered import NOTHING, Discovered
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets, shard
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size, format_duration
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration
 from exporter.errors import ConfigError
 from exporter.runtime.files import LARGEST_CONFIG
 
@@ -28,26 +28,31 @@ NO_ZONE: Final = "no time zone, so no date is sent and the server's today counts
 LONG_TIMEOUT: Final = "shorter than vspark.timeout, so a slow poll skips the next one"
 
 
-def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def load_config(path: Path, environ: Mapping[str, str] = os.environ, *, or_future: bool = False) -> Config:
     """Return the configuration in the file `path`; relative paths in it are relative to its directory.
 
-    Raises an ExceptionGroup of ConfigErrors, one for each problem, if it is rejected. None of them contains a token.
+    With `or_future`, the credentials of a systemd unit may be missing while the unit does not run. Raises an
+    ExceptionGroup of ConfigErrors, one for each problem, if it is rejected. None of them contains a token.
     """
     folder = path.absolute().parent
     document = Document(
         path,
         {
             Duration: Duration.parse,
+            DurationOrZero: DurationOrZero.parse,
             Size: Size.parse,
-            Path: lambda text: checks.existing_file(folder / text),
+            Path: lambda text: checks.existing_file(folder / text, or_future=or_future),
             LiteralToken: LiteralToken,
-            FileToken: partial(checks.token_file, folder),
+            FileToken: partial(checks.token_file, folder, or_future=or_future),
             EnvToken: lambda text: checks.with_token(EnvToken(text, environ)),
         },
     )
     config = document.read(Config)
+    tls = config.vspark.tls
+    if any(checks.is_future_credential(each) for each in (tls.ca_file, tls.cert_file, tls.key_file) if each):
+        return config
     try:
-        tls_context(config.vspark.tls)
+        tls_context(tls)
     except ConfigError as error:
         raise ExceptionGroup("rejected", [document.error(error.path, error.message)]) from None
     return config
@@ -79,10 +84,10 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         return cls(config, share, checksums or {})
 
     @classmethod
-    def load(cls, path: Path, share: Share = ALL) -> Self:
-        """Load the configuration in the file `path`; raises as `load_config`."""
+    def load(cls, path: Path, share: Share = ALL, *, or_future: bool = False) -> Self:
+        """Load the configuration in the file `path`; `or_future` and what is raised are as in `load_config`."""
         before = checksum(path)  # taken first, so that a later comparison finds a change made while the file is read
-        config = load_config(path)
+        config = load_config(path, or_future=or_future)
         tls = config.vspark.tls
         named = (tls.ca_file, tls.cert_file, tls.key_file, config.agents.hash_key_file)
         return cls.of(config, share, {path: before} | {each: checksum(each) for each in named if each is not None})
@@ -105,7 +110,8 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         files = [
             self.checksums.get(each) for each in (vspark.tls.ca_file, vspark.tls.cert_file, vspark.tls.key_file) if each
         ]
-        return without_token, self.config.poll.concurrency, self.config.stats_jq, files
+        poll = self.config.poll
+        return without_token, poll.concurrency, bool(poll.previous_day_seconds), self.config.stats_jq, files
 
     @property
     def showing(self) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from msgspec import Meta, field, structs
 from exporter.config import checks, jq_program
 from exporter.config.convert import UNREAD, Block, about, check
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken, TokenSource
-from exporter.config.units import Duration, Size, format_duration
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration
 from exporter.stats.values import UNITS
 
 # The pattern is written for Go's regular expressions, too: Helm uses them.
@@ -48,7 +48,7 @@ class WithToken(Block, frozen=True, kw_only=True):
         """Yield every token beside the first."""
         keys = [key for key in ("token", "token_file", "token_env") if getattr(self, key) is not None]
         for key in keys[1:]:
-            yield key, f"{keys[0]} is set too; set only one of token, token_file, token_env"
+            yield key, f"{keys[0]} is set too: give only one of token, token_file, token_env"
 
 
 class Tls(Block, frozen=True):
@@ -123,6 +123,14 @@ class Poll(Block, frozen=True):
             "5m",
         ),
     ] = field(name="stale_after", default=None)
+    previous_day_seconds: Annotated[
+        DurationOrZero,
+        about(
+            "Keep polling the finished day for this long after the org's midnight, every 10 intervals, and once at "
+            "start, for calls that were transcribed late. `0s`: never. docs/history.md describes it.",
+            "6h",
+        ),
+    ] = field(name="previous_day_for", default_factory=DurationOrZero)
 
 
 class Discovery(Block, frozen=True):

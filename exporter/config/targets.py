@@ -22,6 +22,7 @@ class Target:
     Without a `zone`, no date is sent. The series are removed `stale_after_seconds` after the last success.
     `vspark_zone` is the org's time zone in V-Spark, None if it is unknown. For a whole organization, `folders` are the
     ones that V-Spark lists, None if they are unknown, and `folder_filter` says which of them count, None if all do.
+    The previous day is polled until `previous_day_seconds` after the org's midnight, 0: never.
     """
 
     company: str
@@ -34,6 +35,7 @@ class Target:
     vspark_zone: ZoneInfo | None = None
     folders: frozenset[str] | None = None
     folder_filter: NameFilter | None = None
+    previous_day_seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -83,6 +85,7 @@ def _target(config: Config, company: Company, org: Org, folder: str | None, disc
         vspark_zone=discovered.zone,
         folders=discovered.folders if folder is None else None,
         folder_filter=patterns if folder is None and patterns != NameFilter() else None,
+        previous_day_seconds=float(config.poll.previous_day_seconds),
     )
 
 

@@ -35,6 +35,9 @@ for _name, _characters in html5.items():
 _THREADS: Final = DaemonThreads(most=8, name="token")
 """They read the files of tokens, so that files that hang use up no others. None is started before it is needed."""
 
+MOST_MASKED_CHARACTERS: Final = 2**13
+"""More than a token takes in any encoding, without what may be between its characters."""
+
 _VARIABLE: Final = re.compile("[A-Z_][A-Z0-9_]{0,63}")
 """What is shown as the name of an environment variable. Any other text may be a token under the wrong key."""
 

@@ -19,22 +19,30 @@ _BYTES: Final = {
 class Duration(float):
     """A time in seconds, more than 0, exact to the millisecond."""
 
+    shortest_milliseconds: ClassVar[int] = 1
+
     pattern: ClassVar[str] = "^" + "".join(rf"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
     """What `parse` accepts, and an empty text, as a regular expression for JSON Schema and for Go's RE2."""
 
-    hint: ClassVar[str] = "write a unit: '30s'"
+    expected: ClassVar[str] = "a duration such as 30s"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the duration of a text such as `500ms`, `1h30m` or `1d`; ValueError for 0 and for other texts."""
         found = re.fullmatch(cls.pattern.removesuffix("$"), text, re.ASCII)
         if found is None or not text:
-            raise ValueError(f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'")
+            raise ValueError(f"expected {cls.expected}, got {text!r}")
         counts = (int(part.rstrip("dhms")) if part else 0 for part in found.groups())
         milliseconds = sum(count * each for count, each in zip(counts, _MILLISECONDS.values(), strict=True))
-        if milliseconds == 0:
+        if milliseconds < cls.shortest_milliseconds:
             raise ValueError("must be more than 0")
         return cls(milliseconds / 1000)
+
+
+class DurationOrZero(Duration):
+    """A time in seconds that may be 0: `0s`."""
+
+    shortest_milliseconds: ClassVar[int] = 0
 
 
 class Size(int):
@@ -43,14 +51,14 @@ class Size(int):
     pattern: ClassVar[str] = f"^([0-9]{{1,12}})({'|'.join(_BYTES)})$"
     """What `parse` accepts, as a regular expression for JSON Schema."""
 
-    hint: ClassVar[str] = "write a unit: '64MiB'"
+    expected: ClassVar[str] = "a size such as 64MiB"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the size of a text such as `64MiB`, `10MB` or `512B`; ValueError for 0 and for other texts."""
         found = re.fullmatch(cls.pattern.removesuffix("$"), text, re.ASCII)
         if found is None:
-            raise ValueError(f"{text!r} is not a size such as '64MiB' or '10MB'")
+            raise ValueError(f"expected {cls.expected}, got {text!r}")
         size = int(found[1]) * _BYTES[found[2]]
         if size == 0:
             raise ValueError("must be more than 0")

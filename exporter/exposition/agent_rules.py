@@ -3,8 +3,9 @@
 import heapq
 import hmac
 import re
+from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from typing import Final
 
 from exporter.runtime.steps import Steps
@@ -60,27 +61,39 @@ class AgentRules:
                 others.add(calls, average)
             if index % _CHUNK == 0:
                 yield
-        shown = [AgentDay(agents.agents[index], agents.calls[index], agents.average_seconds[index]) for index in kept]
-        other = AgentDay(OTHER, others.calls, others.average_seconds)
-        return (yield from merged([AgentDays.of([*shown, other])])), len(agents) - len(kept)
+        shown = AgentDays()
+        for start in range(0, len(kept), _CHUNK):
+            some = kept[start : start + _CHUNK]
+            columns = (agents.agents, agents.calls, agents.average_seconds)
+            shown.extend(AgentDays(*(map(column.__getitem__, some) for column in columns)))
+            yield
+        shown.extend(AgentDays([OTHER], [others.calls], [others.average_seconds]))
+        return (yield from merged([shown])), len(agents) - len(kept)
 
     def _busiest(self, agents: AgentDays) -> Steps[list[int]]:
         """Return the indexes of the agents with most calls, as many as allowed; of equals the first by id."""
         chunks = [range(start, min(start + _CHUNK, len(agents))) for start in range(0, len(agents), _CHUNK)]
-        most: list[int] = []
-        for chunk in chunks:  # the numbers first: to sort agents costs twice as much
-            most = heapq.nlargest(self._max, chain(most, agents.calls[chunk.start : chunk.stop]))
+        number_with: Counter[int] = Counter()
+        for chunk in chunks:  # the numbers first: to sort agents takes longer
+            number_with.update(agents.calls[chunk.start : chunk.stop])
             yield
-        least = most[-1]
+        left = self._max
+        for least in sorted(number_with, reverse=True):
+            if number_with[least] >= left:
+                break
+            left -= number_with[least]
         kept: list[int] = []
-        ties: list[int] = []
-        ties_kept = most.count(least)
+        ties: list[list[int]] = []
         for chunk in chunks:
             kept += [index for index in chunk if agents.calls[index] > least]
             equals = (index for index in chunk if agents.calls[index] == least)
-            ties = heapq.nsmallest(ties_kept, chain(ties, equals), key=agents.agents.__getitem__)
+            ties.append(sorted(equals, key=agents.agents.__getitem__))
             yield
-        return kept + ties
+        by_id = islice(heapq.merge(*ties, key=agents.agents.__getitem__), left)
+        while some := list(islice(by_id, _CHUNK)):
+            kept += some
+            yield
+        return kept
 
 
 def _hash(key: bytes, agent: str) -> str:

@@ -23,7 +23,7 @@ _END: Final = struct.Struct("<2sII")
 GZIP_END_SIZE: Final = _END.size
 
 
-class Piece(Struct, frozen=True):
+class Piece(Struct, frozen=True, gc=False):
     """A compressed text: deflate blocks (RFC 1951) that end at a byte boundary, none of them marked as the last.
 
     `size` is the size of the text in bytes, `crc` its CRC-32.

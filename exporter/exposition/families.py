@@ -1,7 +1,8 @@
 """The metric families of V-Spark's data: names, types, labels, HELP texts, and the value of each sample.
 
 Names, types and labels are promises to users; docs/metrics.md is generated from here. To add a family, add an entry to
-the table of its kind: `FOLDER_VALUES`, `ORG_VALUES` or `POLL_VALUES`. The exporter's own metrics are in `self_metrics`.
+the table of its kind: `FOLDER_VALUES`, `PREVIOUS_DAY_VALUES`, `ORG_VALUES` or `POLL_VALUES`. The exporter's own metrics
+are in `self_metrics`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,10 @@ from msgspec import Struct
 from exporter.stats.model import AgentDays
 
 _AGE: Final = "As old as the last successful poll: at most poll.interval plus the duration of the request."
+_PREVIOUS: Final = (
+    "Includes calls that were transcribed late, as of the last successful poll of that day. "
+    "Exposed until the next midnight, only if poll.previous_day_for is set."
+)
 _ORG: Final = ("company", "org")
 _FOLDER: Final = ("company", "org", "folder")
 _AGENT: Final = ("company", "org", "folder", "agent")
@@ -53,7 +58,7 @@ class OrgFigures(Struct, frozen=True, gc=False):
     folders: int = 0
 
 
-class PollFigures(Struct, frozen=True):
+class PollFigures(Struct, frozen=True, gc=False):
     """The figures of one target's polls; times are Unix times in seconds."""
 
     up: bool = False
@@ -106,6 +111,11 @@ AGENT_AVERAGE: Final = _gauge(
     _AGENT,
     "seconds",
 )
+AGENT_CALLS_PREVIOUS_DAY: Final = _gauge(
+    "vspark_agent_calls_previous_day",
+    f"Calls of an agent on the org's previous day. Agents without calls are left out. {_PREVIOUS}",
+    _AGENT,
+)
 POLL_FAILURES: Final = Family(
     "vspark_poll_failures_total", "counter", "Failed polls of a target, by reason.", (*_FOLDER, "reason")
 )
@@ -136,6 +146,17 @@ FOLDER_VALUES: Final[_Values[FolderFigures]] = {
         'Agents whose calls are summed into agent="_other", because the folder has more than agents.max_per_folder.',
         _FOLDER,
     ): lambda folder: folder.folded,
+}
+
+PREVIOUS_DAY_VALUES: Final[_Values[FolderFigures]] = {
+    _gauge(
+        "vspark_folder_calls_previous_day", f"Calls of the org's previous day. {_PREVIOUS}", _FOLDER
+    ): lambda folder: folder.calls,
+    _gauge(
+        "vspark_folder_call_seconds_previous_day",
+        f"Calls of the org's previous day multiplied by their mean duration. {_PREVIOUS}",
+        _FOLDER,
+    ): _call_seconds,
 }
 
 ORG_VALUES: Final[_Values[OrgFigures]] = {
@@ -201,6 +222,8 @@ FAMILIES: Final[tuple[Family, ...]] = (
     *FOLDER_VALUES,
     AGENT_CALLS,
     AGENT_AVERAGE,
+    *PREVIOUS_DAY_VALUES,
+    AGENT_CALLS_PREVIOUS_DAY,
     *ORG_VALUES,
     ORG_TIMEZONE_MISMATCH,
     *POLL_VALUES,

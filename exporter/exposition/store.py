@@ -1,107 +1,133 @@
-"""What is published: the blocks of each family, and from them one page for each format."""
+"""What is published: the blocks of each family, and from them one page for each format.
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from itertools import chain
-from typing import Any, Final, Protocol, TypeVar
+Changes are made in drafts. Those that are committed wait for the next pages, which `Store.publish` makes.
+"""
 
-from msgspec import Struct
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Protocol, TypeVar
 
-from exporter.exposition.blocks import BlockEditor, FamilyBlocks, Key
-from exporter.exposition.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
+from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, merged
+from exporter.exposition.deflate import Piece
 from exporter.exposition.families import FAMILIES, Family
+from exporter.exposition.page import Page
 from exporter.exposition.text_format import Format, header
+from exporter.runtime.steps import Steps, finished
 
 _Value = TypeVar("_Value")
-
-_CHUNK_SIZE: Final = 128 * 1024
 
 _BlocksId = tuple[str, Format | None]
 """A family's name and the format that its blocks are for; None if both formats share them."""
 
 
-class Page(Struct, frozen=True, dict=True):
-    """A page in one format; the sizes in bytes are those of all pieces, compressed and as text."""
-
-    pieces: tuple[Piece, ...] = ()
-    data_size: int = 0
-    text_size: int = 0
-
-    @cached_property
-    def _crc(self) -> int:
-        # Computed by the first scrape: most pages are replaced before anyone scrapes them.
-        return checksum(self.pieces)
-
-    def gzip(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
-        """Return size and bytes of one gzip member with the page and the text `more` after it."""
-        last = Piece.of(more)
-        end = gzip_end(checksum([last], self._crc), self.text_size + last.size)
-        parts = chain([GZIP_HEAD], (piece.data for piece in self.pieces), [last.data, end])
-        return len(GZIP_HEAD) + self.data_size + len(last.data) + GZIP_END_SIZE, _chunks(parts)
-
-    def text(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
-        """Return the same as text. It is decompressed piece by piece, so it is never in memory as a whole."""
-        texts = (text for piece in self.pieces for text in piece.texts(_CHUNK_SIZE))
-        return self.text_size + len(more), _chunks(chain(texts, [more]))
+@cache
+def _ids(family: Family) -> tuple[_BlocksId, ...]:
+    """Return the ids of a family's blocks, in the order of the formats."""
+    return tuple((family.name, form) for form in Format) if family.created else ((family.name, None),)
 
 
-def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small parts and cut large ones, so that a slow reader holds up one chunk, not a whole large folder."""
-    chunk: list[bytes] = []
-    size = 0
-    for part in parts:
-        for start in range(0, len(part), _CHUNK_SIZE):
-            piece = part[start : start + _CHUNK_SIZE]
-            chunk.append(piece)
-            size += len(piece)
-            if size >= _CHUNK_SIZE:
-                yield b"".join(chunk)
-                chunk, size = [], 0
-    yield b"".join(chunk)
+class _Pages(dict[Format, Page]):
+    """The pages of some blocks. A page is made by its first scrape, because most are replaced before anyone scrapes."""
 
+    def __init__(
+        self, headers: Mapping[tuple[Family, Format], Piece], blocks: Mapping[_BlocksId, FamilyBlocks]
+    ) -> None:
+        super().__init__()
+        self._headers = headers
+        self._blocks = blocks
 
-class Store:
-    """Holds the published pages. `pages` is replaced as a whole, by `Draft.publish`."""
-
-    def __init__(self) -> None:
-        self._headers = {(family, form): Piece.of(header(family, form)) for family in FAMILIES for form in Format}
-        self.blocks: dict[_BlocksId, FamilyBlocks] = {}
-        self.pages: Mapping[Format, Page] = {form: Page() for form in Format}
-
-    def draft(self) -> "Draft":
-        """Begin a change of what is published now. Only one draft may be open at a time."""
-        return Draft(self)
-
-    def replace(self, blocks: Mapping[_BlocksId, FamilyBlocks]) -> None:
-        """Publish new blocks for some families."""
-        self.blocks = {**self.blocks, **blocks}
-        self.pages = {form: self._page(form) for form in Format}
-
-    def _page(self, form: Format) -> Page:
+    def __missing__(self, form: Format) -> Page:
         pieces: list[Piece] = []
         for family in FAMILIES:
-            blocks = self.blocks.get((family.name, form if family.created else None))
+            blocks = self._blocks.get((family.name, form if family.created else None))
             if blocks:
                 pieces.append(self._headers[family, form])
                 pieces += [group.piece for group in blocks]
-        return Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
+        page = Page(tuple(pieces), sum(len(piece.data) for piece in pieces), sum(piece.size for piece in pieces))
+        self[form] = page
+        return page
+
+
+class Store:
+    """Holds the published pages, and the changes that are not published yet. `pages` is replaced as a whole.
+
+    One thing at a time: while a draft is being written, no other draft is, and nothing is published.
+    """
+
+    def __init__(self) -> None:
+        self._headers = {(family, form): Piece.of(header(family, form)) for family in FAMILIES for form in Format}
+        self._blocks: dict[_BlocksId, FamilyBlocks] = {}
+        self._pending: dict[_BlocksId, dict[Key, bytes]] = {}
+        """Texts that are committed, but not merged into the blocks yet."""
+        self.pending_size = 0
+        """The size of the pending texts in bytes, at most."""
+        self.changed = False
+        """Whether a change has been committed that is not published yet."""
+        self.pages: Mapping[Format, Page] = _Pages(self._headers, {})
+
+    def draft(self) -> "Draft":
+        """Begin a change of what is published."""
+        return Draft(self)
+
+    def publish(self) -> Steps[None]:
+        """Replace the pages by those with every change that has been committed.
+
+        If it is not run to the end, nothing is lost: the next one continues.
+        """
+        if not self.changed:
+            return
+        for blocks_id in [*self._pending]:
+            self._blocks[blocks_id] = yield from merged(self.blocks(blocks_id), self._pending[blocks_id])
+            del self._pending[blocks_id]
+        self.pages = _Pages(self._headers, {**self._blocks})
+        self.pending_size = 0
+        self.changed = False
+
+    def blocks(self, blocks_id: _BlocksId) -> FamilyBlocks:
+        """Return the blocks of a family without the pending texts."""
+        return self._blocks.get(blocks_id, ())
+
+    def pending(self, blocks_id: _BlocksId) -> Mapping[Key, bytes]:
+        """Return the texts of a family that are not merged into its blocks yet."""
+        return self._pending.get(blocks_id, {})
+
+    def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
+        """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
+        self.changed = True
+        self.pending_size += sum(map(len, texts.values()))
+        if blocks is not None:
+            self._blocks[blocks_id] = blocks
+            self._pending.pop(blocks_id, None)
+        if texts:
+            self._pending.setdefault(blocks_id, {}).update(texts)
 
 
 class Publisher(Protocol[_Value]):
-    """An object that remembers, as one immutable value, what it has published."""
+    """An object that remembers, as one immutable value, what it has published: on the pages, or on the next ones."""
 
     published: _Value
 
 
+class _Change:
+    """A draft's change to one family: texts, and, if these were too large to wait, blocks that they are merged into."""
+
+    __slots__ = ("blocks", "size", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[Key, bytes] = {}
+        self.size = 0
+        self.blocks: FamilyBlocks | None = None
+
+
 class Draft:
-    """The next page: changed blocks, and the values of publishers that are replaced together with the page.
+    """A change: blocks, and the values of publishers that are replaced together with them.
 
     A draft that is dropped has changed nothing, so there is nothing to undo.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._editors: dict[_BlocksId, BlockEditor] = {}
+        self._changes: dict[_BlocksId, _Change] = {}
         self._values: dict[Any, Any] = {}
 
     def latest(self, publisher: Publisher[_Value]) -> _Value:
@@ -110,7 +136,7 @@ class Draft:
         return value
 
     def replace(self, publisher: Publisher[_Value], value: _Value) -> None:
-        """Replace the publisher's value when this draft is published."""
+        """Replace the publisher's value when this draft is committed."""
         self._values[publisher] = value
 
     def put(self, family: Family, key: Key, text: str, openmetrics: str = "") -> None:
@@ -118,20 +144,37 @@ class Draft:
 
         `openmetrics` is the block's text in OpenMetrics, for a `created` family only: other families share one text.
         """
-        if family.created:
-            self._put((family.name, Format.TEXT), key, text)
-            self._put((family.name, Format.OPENMETRICS), key, openmetrics)
-        else:
-            self._put((family.name, None), key, text)
+        texts = (text, openmetrics) if family.created else (text,)
+        for blocks_id, each in zip(_ids(family), texts, strict=True):
+            change = self._change(blocks_id)
+            change.texts[key] = encoded = each.encode()
+            change.size += len(encoded)
+            if change.size > LARGEST_TEXT:
+                self._compress(blocks_id, change)
 
-    def _put(self, blocks_id: _BlocksId, key: Key, text: str) -> None:
-        editor = self._editors.get(blocks_id)
-        if editor is None:
-            editor = self._editors[blocks_id] = BlockEditor(self._store.blocks.get(blocks_id, ()))
-        editor.put(key, text.encode())
+    def remove(self, families: Iterable[Family], key: Key) -> None:
+        """Remove the block of `key` from each of some families."""
+        for family in families:
+            for blocks_id in _ids(family):
+                self._change(blocks_id).texts[key] = b""
 
-    def publish(self) -> None:
-        """Replace the pages, then the values."""
-        self._store.replace({blocks_id: editor.finish() for blocks_id, editor in self._editors.items()})
+    def _change(self, blocks_id: _BlocksId) -> _Change:
+        change = self._changes.get(blocks_id)
+        if change is None:
+            change = self._changes[blocks_id] = _Change()
+        return change
+
+    def _compress(self, blocks_id: _BlocksId, change: _Change) -> None:
+        """Merge the texts into blocks of this draft. If they ascend, that costs little more than to do it later."""
+        blocks, texts = change.blocks, change.texts
+        if blocks is None:
+            blocks, texts = self._store.blocks(blocks_id), {**self._store.pending(blocks_id), **texts}
+        change.blocks = finished(merged(blocks, texts))
+        change.texts, change.size = {}, 0
+
+    def commit(self) -> None:
+        """Hand the change to the store, for the next pages, and replace the values."""
+        for blocks_id, change in self._changes.items():
+            self._store.add(blocks_id, change.texts, change.blocks)
         for publisher, value in self._values.items():
             publisher.published = value

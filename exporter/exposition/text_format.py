@@ -63,8 +63,11 @@ def sample(name: str, labels: str, value: float) -> str:
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
     """Return a line for each agent. `labels` come from `label_text`; their names must sort after `agent`."""
     before, after = f'{name}{{agent="', f'",{labels}}} '
-    pairs = zip(_escaped(agents), map(_formatted, values), strict=True)
-    return "".join([f"{before}{agent}{after}{number}\n" for agent, number in pairs])
+    # Assigned to slices of one list: a text for each line would take twice as long.
+    parts = [before, "", after, "", "\n"] * len(agents)
+    parts[1::5] = _escaped(agents)
+    parts[3::5] = map(_formatted, values)
+    return "".join(parts)
 
 
 def _go_format(value: float) -> str:

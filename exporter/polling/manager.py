@@ -178,7 +178,8 @@ def make_bodies(config: Config) -> MappedBodies | None:
     if not config.stats_jq:
         return None
     max_bytes = config.vspark.max_response_bytes
-    return MappedBodies(JqMapper(config.stats_jq, workers=config.poll.concurrency, max_result_bytes=max_bytes))
+    workers = config.poll.concurrency + bool(config.poll.previous_day_seconds)  # today's bodies wait for no other
+    return MappedBodies(JqMapper(config.stats_jq, workers=workers, max_result_bytes=max_bytes))
 
 
 def make_parser(fields: StatsFields) -> Parser:

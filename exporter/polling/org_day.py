@@ -4,8 +4,8 @@ A day begins once and ends where the next one begins. If the clocks go back over
 in Newfoundland until 2010, the new day continues. Otherwise the day is the date on the zone's clocks.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -16,10 +16,19 @@ from exporter.exposition.store import Draft
 from exporter.exposition.text_format import label_text, sample
 
 
+@lru_cache(maxsize=1024)
 def midnight(zone: ZoneInfo, day: date) -> float:
     """Return when `day` began; if the clocks skip midnight, the moment of the change."""
     # fold=0 reads a skipped local time with the offset from before the change, which is the change's own moment.
     return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+
+
+def previous_day(zone: ZoneInfo, day: date) -> date:
+    """Return the day that ended when `day` began: not the date before if the calendar skips it, as Samoa's in 2011."""
+    before = day - timedelta(days=1)
+    while midnight(zone, before) == midnight(zone, day):
+        before -= timedelta(days=1)
+    return before
 
 
 class ZoneDays:
@@ -45,10 +54,11 @@ class ZoneDays:
 
 
 class PublishedOrg(Struct, frozen=True):
-    """The day of an org's values, and the number of folders with values in each of its targets that has any."""
+    """The day of an org's values, and the numbers of its targets and folders that have any."""
 
     day: date | None = None
-    folders: Mapping[str | None, int] = {}
+    targets: int = 0
+    folders: int = 0
 
 
 class OrgSeries:
@@ -57,23 +67,29 @@ class OrgSeries:
     def __init__(self) -> None:
         self.published = PublishedOrg()
 
-    def put(self, target: Target, day: date | None, folders: int | None, draft: Draft) -> None:
-        """Publish that a target has values of `day` in so many folders, or that it has no values (None)."""
-        before = draft.latest(self)
-        if folders == before.folders.get(target.folder) and (folders is None or day == before.day):
+    def put(self, target: Target, day: date | None, before: int | None, folders: int | None, draft: Draft) -> None:
+        """Publish that a target has values of `day` in so many folders, or that it has no values (None).
+
+        `before` says the same of what the target has published so far.
+        """
+        org = draft.latest(self)
+        if folders == before and (folders is None or day == org.day):
             return
-        counts = {each: count for each, count in before.folders.items() if each != target.folder}
-        if folders is not None:
-            counts[target.folder] = folders
-        after = PublishedOrg(before.day if folders is None else day, counts)
+        after = PublishedOrg(
+            org.day if folders is None else day,
+            org.targets - (before is not None) + (folders is not None),
+            org.folders - (before or 0) + (folders or 0),
+        )
         draft.replace(self, after)
-        labels = label_text({"company": target.company, "org": target.org})
+        old, new = (_figures(each, target.zone) if each.targets else None for each in (org, after))
         for family, value_of in ORG_VALUES.items():
-            value = value_of(_figures(after, target.zone)) if counts else None
-            text = "" if value is None else sample(family.name, labels, value)
-            draft.put(family, (target.company, target.org), text)
+            value = None if new is None else value_of(new)
+            if value != (None if old is None else value_of(old)):
+                labels = label_text({"company": target.company, "org": target.org})
+                text = "" if value is None else sample(family.name, labels, value)
+                draft.put(family, (target.company, target.org), text)
 
 
 def _figures(org: PublishedOrg, zone: ZoneInfo | None) -> OrgFigures:
     day_start = midnight(zone, org.day) if zone is not None and org.day is not None else None
-    return OrgFigures(day_start, sum(org.folders.values()))
+    return OrgFigures(day_start, org.folders)

@@ -1,8 +1,7 @@
 """A poll of one target: the request, and what is published of its outcome."""
 
-import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Protocol
@@ -12,7 +11,9 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config.targets import Target
 from exporter.errors import INTERNAL, PollError
-from exporter.exposition.store import Draft, Store
+from exporter.exposition.blocks import Key
+from exporter.exposition.store import Draft
+from exporter.polling.batches import Batches
 from exporter.polling.org_day import ZoneDays
 from exporter.polling.target_state import LastError, TargetState
 from exporter.runtime.clock import Clock
@@ -22,55 +23,46 @@ from exporter.runtime.steps import Steps, paced
 class Upstream(Protocol):
     """The source of responses."""
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        """Return the body of the response; raises PollError."""
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+        """Return the body of the response; raises PollError. A `spare` request keeps no other one waiting."""
         ...
 
 
 class PollRunner:
-    """Runs polls: requests from `upstream`, which may be replaced, and publishes in `store`, one change at a time."""
+    """Runs polls: requests from `upstream`, which may be replaced, and publishes in `batches`."""
 
     def __init__(
-        self, upstream: Upstream, store: Store, days: ZoneDays, clock: Clock, log: FilteringBoundLogger
+        self, upstream: Upstream, batches: Batches, days: ZoneDays, clock: Clock, log: FilteringBoundLogger
     ) -> None:
         self.upstream = upstream
-        self._store = store
+        self._batches = batches
         self._days = days
         self._clock = clock
         self._log = log
-        self._lock = asyncio.Lock()
-
-    @asynccontextmanager
-    async def draft(self) -> AsyncIterator[Draft]:
-        """Publish what the block writes, unless it raises an exception."""
-        async with self._lock:
-            draft = self._store.draft()
-            yield draft
-            draft.publish()
 
     async def poll(self, state: TargetState) -> None:
         """Poll a target, and poll it again for as long as `poll_again` has been set meanwhile."""
         state.poll_again = True
         while state.poll_again:
             state.poll_again = False
-            async with self._boundary(state, begun := self._clock.monotonic()):
+            async with self.boundary(state, begun := self._clock.monotonic()):
                 await self._poll(state, begun)
-            state.tried = state.tried or state.series.published.polls.polls > 0
+            if not state.tried and state.series.published.polls.polls:
+                self._batches.first_poll_ended(state)
         state.task = None
 
     async def change(self, states: Sequence[TargetState], write: Callable[[TargetState, Draft], Steps[None]]) -> None:
         """Change the series of targets by `write`, in one page."""
         try:
-            async with self.draft() as draft:
-                for state in states:
-                    await paced(write(state, draft))
+            async with self._batches.at_once() as draft:
+                await paced(_each(sorted(states, key=block_key), lambda state: write(state, draft)))
         except Exception:  # noqa: BLE001 # in the page of its own, the target that raised this meets it again
             for state in states:
-                async with self._boundary(state), self.draft() as draft:
+                async with self.boundary(state), self._batches.at_once() as draft:
                     await paced(write(state, draft))
 
     @asynccontextmanager
-    async def _boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
+    async def boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
         """Record what is raised for a target, so that it does not affect the others.
 
         `begun` is when its poll began, None if it is not a poll that raises.
@@ -86,7 +78,8 @@ class PollRunner:
         except Exception:  # noqa: BLE001 # a failure that cannot be recorded must not end this target's polling
             trace = state.mask(traceback.format_exc())
             self._log.error("poll_not_recorded", target=state.target.name, traceback=trace)
-            state.tried = state.tried or begun is not None
+            if begun is not None:
+                self._batches.first_poll_ended(state)
 
     async def _poll(self, state: TargetState, begun: float) -> None:
         day = state.day
@@ -97,8 +90,8 @@ class PollRunner:
     async def _succeed(self, state: TargetState, body: bytes, day: date | None, begun: float) -> None:
         """Publish what a response says, unless its day is over."""
         series = state.series
-        async with self._lock:
-            draft, before, response = self._store.draft(), series.published.folders, None
+        async with self._batches.draft() as draft:
+            before, response = series.published.folders, None
             if self._is_today(state, day):
                 response = await paced(series.read(body, day, draft))
             if response is None or not self._is_today(state, day):  # midnight may have passed while it was read
@@ -106,7 +99,7 @@ class PollRunner:
                 return
             now = self._clock.time()
             await paced(series.settle(response, day, now, draft))
-            self._publish(state, draft, begun, reason=None)
+            self._commit(state, draft, begun, reason=None)
             state.success_monotonic = self._clock.monotonic()
             await paced(state.add_to_curve(before, response.changed, now))
         seconds = round(self._clock.monotonic() - begun, 3)
@@ -119,13 +112,13 @@ class PollRunner:
 
     async def _fail(self, state: TargetState, begun: float | None, reason: str, **details: str) -> None:
         state.last_error = LastError.of(reason, details["error"], self._clock.time())
-        async with self._lock:
-            self._publish(state, self._store.draft(), begun, reason=reason)
+        async with self._batches.draft() as draft:
+            self._commit(state, draft, begun, reason=reason)
         now = self._clock.monotonic()
         state.log_failure(self._log, now if begun is None else begun, now, reason, details)
 
-    def _publish(self, state: TargetState, draft: Draft, begun: float | None, *, reason: str | None) -> None:
-        """Publish a draft with a poll's outcome: success without a `reason`, failure with one.
+    def _commit(self, state: TargetState, draft: Draft, begun: float | None, *, reason: str | None) -> None:
+        """Commit a draft with a poll's outcome: success without a `reason`, failure with one.
 
         Without `begun`, only the failure is counted: it was not a poll that failed.
         """
@@ -144,4 +137,14 @@ class PollRunner:
         else:
             polls = replace(polls, failures={**polls.failures, reason: polls.failures.get(reason, 0) + 1})
         state.series.put_polls(polls, draft)
-        draft.publish()
+        draft.commit()
+
+
+def block_key(state: TargetState) -> Key:
+    """Return what to sort targets by before all of them are changed: texts that are put in another order are slow."""
+    return state.target.company, state.target.org, state.target.folder or ""
+
+
+def _each(states: Iterable[TargetState], steps: Callable[[TargetState], Steps[None]]) -> Steps[None]:
+    for state in states:
+        yield from steps(state)

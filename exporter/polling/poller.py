@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
@@ -14,15 +14,19 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Draft, Store
+from exporter.polling.batches import Batches
+from exporter.polling.day_changes import DayChanges
 from exporter.polling.day_curve import DayCurve
+from exporter.polling.expiry import Expiry
 from exporter.polling.org_day import OrgSeries, ZoneDays
-from exporter.polling.poll import PollRunner, Upstream
+from exporter.polling.poll import PollRunner, Upstream, block_key
+from exporter.polling.previous_day_polls import PreviousDayPolls
 from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
 from exporter.polling.target_series import TargetSeries
 from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock
-from exporter.runtime.steps import Steps, paced
+from exporter.runtime.steps import Pauses, Steps, paced
 from exporter.stats.parser import Parser
 
 _LONGEST_SLEEP_SECONDS: Final = 1.0
@@ -57,22 +61,28 @@ class Poller:
         self._clock = clock
         self._log = log
         self._days = ZoneDays()
-        self._runner = PollRunner(upstream, store, self._days, clock, log)
+        self._batches = Batches(store, clock, log)
+        self._runner = PollRunner(upstream, self._batches, self._days, clock, log)
+        self._previous_days = PreviousDayPolls(self._runner, self._batches, self._days, clock, log)
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
         self._schedule = Schedule()
+        self._expiry = Expiry(clock)
+        self._day_changes = DayChanges(self._days)
         self._org_series: defaultdict[_OrgId, OrgSeries] = defaultdict(OrgSeries)
         self._assign([self._new_state(target) for target in targets])
 
     @property
     def ready(self) -> bool:
         """Whether the first poll of every target has ended and is published."""
-        return all(state.tried for state in self._states)
+        while self._untried and self._untried[-1].tried:
+            self._untried.pop()
+        return not self._untried
 
     def draft(self) -> AbstractAsyncContextManager[Draft]:
         """Return a context that publishes what its block writes, between two other changes."""
-        return self._runner.draft()
+        return self._batches.at_once()
 
     def status(self) -> Iterator[TargetStatus]:
         """Return a snapshot of each target. Only its curve still changes."""
@@ -82,13 +92,14 @@ class Poller:
         """Poll every target at once, then each on its own interval, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            tasks.create_task(self._batches.run(), name="batches")
             try:
-                for state in self._states:
-                    self._begin_poll(state)
+                await self._begin_first_polls()
                 while True:
                     await self._turn_days()
                     expired = await self._expire()
                     self._begin_due()
+                    self._previous_days.begin_due(tasks)
                     for state in expired:
                         # If its polls succeed, the clock was set or the machine slept: new values can be had at once.
                         if state.series.published.polls.up and state.task is None:
@@ -122,7 +133,7 @@ class Poller:
             state.removed = True
         cancelled = await _cancel_polls(leaving)
         try:
-            await self._publish_change(leaving, [*staying.values()], parser, rules, new_server=new_server)
+            await self._publish_change(leaving, staying, parser, rules, new_server=new_server)
         except BaseException:
             for state in leaving:
                 state.removed = False
@@ -130,12 +141,16 @@ class Poller:
                 self._begin_poll(state)
             raise
         before, self._runner.upstream = self._runner.upstream, upstream
+        for state in staying.values() if upstream is not before else ():
+            state.series.previous_day.read_again()
         changed = [state for target, state in staying.items() if self._update(state, target)]
         self._assign([known.get(_id(target)) or self._new_state(target) for target in targets])
         added = [state for state in self._states if _id(state.target) not in known]
         emptied = [state for state in with_values if not state.series.published.has_values]
         # Only now: polls that began meanwhile use the upstream from before, with its token.
         cancelled = await _cancel_polls(staying.values()) if upstream is not before else []
+        if upstream is not before:
+            await self._previous_days.cancel()
         moved = [*staying.values()] if new_server else []
         for state in dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]):
             self._begin_poll(state)
@@ -144,26 +159,33 @@ class Poller:
     async def _publish_change(
         self,
         leaving: Sequence[TargetState],
-        staying: Sequence[TargetState],
+        staying: Mapping[Target, TargetState],
         parser: Parser,
         rules: AgentRules,
         *,
         new_server: bool,
     ) -> None:
         """Remove series, and apply other rules to the rest, all in one page."""
-        async with self._runner.draft() as draft:
-            for state in leaving:
-                await paced(state.series.remove(draft))
-            for state in staying if rules != self._rules else ():
-                await paced(state.series.apply_rules(rules, self._clock.time(), draft))
-            for state in staying if new_server else ():
+        async with self._batches.at_once() as draft:
+            await paced(self._change_series(leaving, staying, rules, draft))
+            for state in staying.values() if new_server else ():
                 state.series.restart_counters(draft)
-        for state in staying if new_server else ():
+        for state in staying.values() if new_server else ():
             state.curve = DayCurve()
         if parser != self._parser:
-            for state in staying:
+            for state in staying.values():
                 state.series.read_with(parser)
         self._parser, self._rules = parser, rules
+
+    def _change_series(
+        self, leaving: Iterable[TargetState], staying: Mapping[Target, TargetState], rules: AgentRules, draft: Draft
+    ) -> Steps[None]:
+        for state in sorted(leaving, key=block_key):
+            yield from state.series.remove(draft)
+        for target, state in staying.items():
+            yield from state.series.previous_day.follow(target, draft)
+        for state in sorted(staying.values(), key=block_key) if rules != self._rules else ():
+            yield from state.series.apply_rules(rules, self._clock.time(), draft)
 
     def _new_state(self, target: Target) -> TargetState:
         day = self._days.today(target.zone, self._clock.time()) if target.zone is not None else None
@@ -183,41 +205,52 @@ class Poller:
 
     def _assign(self, states: Sequence[TargetState]) -> None:
         self._states = states
-        self._zones = {state.target.zone for state in states if state.target.zone is not None}
+        self._untried = [*states]
         for org in self._org_series.keys() - {_org_id(state.target) for state in states}:
             del self._org_series[org]
         self._schedule.replace(states)
+        self._expiry.replace(states)
+        self._day_changes.replace(states)
+        self._previous_days.replace(states)
 
-    def _begin_poll(self, state: TargetState) -> None:
+    async def _begin_first_polls(self) -> None:
+        """Poll every target now, with pauses for the event loop, because so many tasks take a while to begin."""
+        pauses = Pauses()
+        for state in self._states:
+            if state.task is None:
+                self._begin_poll(state)
+            if pauses.due:
+                await pauses.take()
+
+    def _begin_poll(self, state: TargetState, *, off_schedule: bool = True) -> None:
         """Poll a target now, or once more if a poll of it is running."""
         if state.task is not None:
             state.poll_again = True
         elif self._tasks is not None and not state.removed:
+            state.off_schedule = off_schedule
             state.task = self._tasks.create_task(self._runner.poll(state), name=state.target.name)
 
     def _begin_due(self) -> None:
-        """Begin the polls that are due; a target whose last poll is still running skips this one."""
+        """Begin the polls that are due; a target whose last poll is still running skips this one.
+
+        If that poll was not due itself, as the first one at the start, it takes the place of one that is.
+        """
         for state, intervals in self._schedule.take_due(self._clock.monotonic()):
             if state.task is None:
-                self._begin_poll(state)
+                self._begin_poll(state, off_schedule=False)
             else:
-                state.skipped += intervals
+                state.skipped += intervals - state.off_schedule
+                state.off_schedule = False
 
     def _seconds_to_next(self) -> float:
         """Return the time until a poll is due or a day ends, at most a second."""
-        now, due = self._clock.time(), self._schedule.next_due
-        day_ends = [self._days.next_midnight(zone, now) - now for zone in self._zones]
-        polls = [] if due is None else [due - self._clock.monotonic()]
-        return max(0.0, min([_LONGEST_SLEEP_SECONDS, *day_ends, *polls]))
+        day_end, due = self._day_changes.seconds_to_next(self._clock.time()), self._schedule.next_due
+        poll = None if due is None else due - self._clock.monotonic()
+        return max(0.0, min(each for each in (_LONGEST_SLEEP_SECONDS, day_end, poll) if each is not None))
 
     async def _turn_days(self) -> None:
         """Remove the values of targets whose org has begun another day, and poll these targets at once."""
-        now = self._clock.time()
-        turned = {
-            state: today
-            for state in self._states
-            if state.target.zone is not None and (today := self._days.today(state.target.zone, now)) != state.day
-        }
+        turned = self._day_changes.take(self._clock.time())
         if not turned:
             return
         await self._runner.change([*turned], lambda state, draft: self._begin_day(state, turned[state], draft))
@@ -225,6 +258,7 @@ class Poller:
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
             self._begin_poll(state)
+            self._previous_days.poll_soon(state)
 
     def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
         state.day, state.day_began = today, self._clock.monotonic()
@@ -232,7 +266,7 @@ class Poller:
 
     async def _expire(self) -> list[TargetState]:
         """Remove the values of targets without a success for too long; return these targets."""
-        expired = [state for state in self._states if state.is_expired(self._clock)]
+        expired = self._expiry.take_expired()
         if not expired:
             return []
         with_values = [state for state in expired if state.series.published.has_values]

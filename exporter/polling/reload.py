@@ -121,7 +121,7 @@ class Reloader:
         self._self_metrics.config_rejected()
         self.last = msgspec.structs.replace(self.last, problems=problems)
         for problem in problems if problems != logged else ():
-            self._log.error("config_refused", problem=problem)
+            self._log.error("config_refused", file=self._file, problem=problem)
         return self.last
 
     async def _in_time(self, read: Callable[[], _Result]) -> _Result:
@@ -150,8 +150,12 @@ class Reloader:
 
     @property
     def _files(self) -> str:
-        named = [repr(str(path)) for path in self._loaded.checksums][:1]
-        return " ".join([*named, "or a file that it names" if named else "the configuration"])
+        return f"{self._file!r} or a file that it names" if self._file else "the configuration"
+
+    @property
+    def _file(self) -> str | None:
+        """The file of the configuration; None if it was not read from one."""
+        return next(map(str, self._loaded.checksums), None)
 
 
 def _log_warnings(config: Config, log: FilteringBoundLogger) -> None:

@@ -70,6 +70,13 @@ class TargetStatus(Struct, frozen=True, gc=False):
         """Whether a poll has succeeded since the last error."""
         return self.health in (Health.OK, Health.WAITING)
 
+    @property
+    def failing_reason(self) -> str | None:
+        """The reason for which it fails now; empty if it is stale without an error, None if it does not fail."""
+        if self.recovered:
+            return None
+        return self.last_error.reason if self.last_error is not None else ""
+
     @classmethod
     def of(cls, state: TargetState, clock: Clock) -> Self:
         """Return a snapshot of a target."""

@@ -1,6 +1,6 @@
 """The samples of one target as text: of its folders, their agents, and its polls. Every method writes to a `Draft`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from exporter.config.targets import Target
@@ -8,10 +8,13 @@ from exporter.errors import REASONS
 from exporter.exposition.families import (
     AGENT_AVERAGE,
     AGENT_CALLS,
+    AGENT_CALLS_PREVIOUS_DAY,
     FOLDER_CALLS_TOTAL,
     FOLDER_VALUES,
     POLL_FAILURES,
     POLL_VALUES,
+    PREVIOUS_DAY_VALUES,
+    Family,
     FolderFigures,
     PollFigures,
     agent_columns,
@@ -19,7 +22,10 @@ from exporter.exposition.families import (
 from exporter.exposition.store import Draft
 from exporter.exposition.text_format import agent_samples, label_text, sample
 from exporter.polling.org_day import midnight
+from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDays
+
+_AT_A_TIME = 5000
 
 _CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
@@ -30,11 +36,18 @@ class TargetSamples:
     def __init__(self, target: Target) -> None:
         self._target = target
 
-    def put_folder(self, folder: str, figures: FolderFigures, day: date | None, draft: Draft) -> None:
-        """Write the samples of a folder's `day`, except those of its agents."""
+    def put_folder(
+        self, folder: str, figures: FolderFigures, shown: FolderFigures | None, day: date | None, draft: Draft
+    ) -> None:
+        """Write the samples of a folder's `day` that differ from those `shown`, except those of its agents.
+
+        What is shown is of the same day; None if nothing is.
+        """
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in FOLDER_VALUES.items():
             value = value_of(figures)
+            if shown is not None and value == value_of(shown):
+                continue
             text = "" if value is None else sample(family.name, labels, value)
             created = self._created(labels, day) if family.created and text else ""
             draft.put(family, key, text, text + created)
@@ -48,28 +61,38 @@ class TargetSamples:
     def drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder, with those of its agents."""
         self.drop_agents(folder, figures, draft)
-        for family in FOLDER_VALUES:
-            draft.put(family, self._key(folder), "")
+        draft.remove(FOLDER_VALUES, self._key(folder))
 
-    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> None:
+    def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's agents."""
-        key, labels = self._key(folder), self._labels(folder)
         for family, names, values in agent_columns(agents):
-            draft.put(family, key, agent_samples(family.name, labels, names, values))
+            yield from self._put_agents(family, folder, names, values, draft)
 
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""
         if figures.agents:
-            for family in (AGENT_CALLS, AGENT_AVERAGE):
-                draft.put(family, self._key(folder), "")
+            draft.remove((AGENT_CALLS, AGENT_AVERAGE), self._key(folder))
 
-    def put_polls(self, polls: PollFigures, draft: Draft) -> None:
-        """Write the samples of the target's polls, except those of its failures."""
+    def put_previous_day(self, folder: str, figures: FolderFigures, agents: AgentDays, draft: Draft) -> Steps[None]:
+        """Write the samples of a folder's previous day, with those of its agents."""
+        key, labels = self._key(folder), self._labels(folder)
+        for family, value_of in PREVIOUS_DAY_VALUES.items():
+            value = value_of(figures)
+            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+        yield from self._put_agents(AGENT_CALLS_PREVIOUS_DAY, folder, agents.agents, agents.calls, draft)
+
+    def drop_previous_day(self, folder: str, draft: Draft) -> None:
+        """Remove the samples of a folder's previous day."""
+        draft.remove((*PREVIOUS_DAY_VALUES, AGENT_CALLS_PREVIOUS_DAY), self._key(folder))
+
+    def put_polls(self, polls: PollFigures, before: PollFigures, draft: Draft) -> None:
+        """Write the samples of the target's polls that differ from `before`, except those of its failures."""
         folder = self._target.folder or ""
         key, labels = self._key(folder), self._labels(folder)
         for family, value_of in POLL_VALUES.items():
             value = value_of(polls)
-            draft.put(family, key, "" if value is None else sample(family.name, labels, value))
+            if not before.polls or value != value_of(before):
+                draft.put(family, key, "" if value is None else sample(family.name, labels, value))
 
     def put_failures(self, failures: Mapping[str, int], draft: Draft) -> None:
         """Write a sample for every reason; a reason that is not in `failures` has 0."""
@@ -84,8 +107,20 @@ class TargetSamples:
 
     def drop_polls(self, draft: Draft) -> None:
         """Remove the samples of the target's polls."""
-        for family in (*POLL_VALUES, POLL_FAILURES):
-            draft.put(family, self._key(self._target.folder or ""), "")
+        draft.remove((*POLL_VALUES, POLL_FAILURES), self._key(self._target.folder or ""))
+
+    def _put_agents(
+        self, family: Family, folder: str, names: Sequence[str], values: Sequence[float], draft: Draft
+    ) -> Steps[None]:
+        labels, texts = self._labels(folder), list[str]()
+        for start in range(0, len(names), _AT_A_TIME):
+            some = slice(start, start + _AT_A_TIME)
+            texts.append(agent_samples(family.name, labels, names[some], values[some]))
+            yield
+        text = "".join(texts)
+        yield
+        draft.put(family, self._key(folder), text)
+        yield
 
     def _key(self, folder: str) -> tuple[str, str, str]:
         return self._target.company, self._target.org, folder

@@ -15,6 +15,7 @@ from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.families import FolderFigures, PollFigures
 from exporter.exposition.store import Draft
 from exporter.polling.org_day import OrgSeries
+from exporter.polling.previous_day_series import PreviousDaySeries
 from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.steps import Steps
 from exporter.stats.changes import ChangeTracker, Contents
@@ -34,7 +35,7 @@ class ResponseFigures(Struct, frozen=True):
     changed: dict[str, FolderFigures]
 
 
-class Published(Struct, frozen=True):
+class Published(Struct, frozen=True, gc=False):
     """What a target has published. The mappings are replaced, never changed.
 
     `folders` has the figures of `day`, the org's current day. They stay when the series are removed because of their
@@ -60,6 +61,11 @@ class Published(Struct, frozen=True):
     repeated_day: date | None = None
     responses: int = 0
 
+    @property
+    def folders_with_values(self) -> int | None:
+        """The number of folders with values; None without values."""
+        return len(self.folders) if self.has_values else None
+
 
 class TargetSeries:
     """Reads a target's responses and publishes its series; `published` is their state."""
@@ -68,6 +74,7 @@ class TargetSeries:
         self.target = target
         self.published = Published(rules)
         self._samples = TargetSamples(target)
+        self.previous_day = PreviousDaySeries(self._samples, parser)
         self._changes = ChangeTracker(parser)
         self._org_series = org_series
         self._responses = 0
@@ -134,13 +141,14 @@ class TargetSeries:
             else:
                 figures = response.changed.get(folder, FolderFigures())
                 figures = replace(figures, calls_total=self._calls_total(figures.calls, known, before))
-                if figures != folders.get(folder) or not before.has_values:
+                shown = folders.get(folder) if before.has_values else None
+                if figures != shown:
                     folders[folder] = figures
                     if folder in without_calls:
                         self._samples.drop_agents(folder, known, draft)
-                    self._samples.put_folder(folder, figures, day, draft)
+                    self._samples.put_folder(folder, figures, shown, day, draft)
             yield
-        self._org_series.put(self.target, day, len(folders), draft)
+        self._org_series.put(self.target, day, before.folders_with_values, len(folders), draft)
         draft.replace(
             self,
             replace(
@@ -173,6 +181,7 @@ class TargetSeries:
         if day is not None and before.day is not None and day < before.day:
             repeated = day
         counters = frozenset(self._continued(before) if day != repeated else ())
+        yield from self.previous_day.drop(draft)
         yield from self._drop_values(draft, day, counters)
         after = replace(
             draft.latest(self),
@@ -192,12 +201,14 @@ class TargetSeries:
     def remove(self, draft: Draft) -> Steps[None]:
         """Remove all series, because the target has left the configuration."""
         yield from self.drop_values(draft)
+        yield from self.previous_day.drop(draft)
         self._samples.drop_polls(draft)
 
     def apply_rules(self, rules: AgentRules, now: float, draft: Draft) -> Steps[None]:
         """Show the last response's agents by other rules."""
         published, last = draft.latest(self), self._changes.last
         draft.replace(self, replace(published, rules=rules))
+        yield from self.previous_day.drop(draft)  # nothing is kept that the new rules could be applied to
         self._changes.forget()
         if not published.has_values:
             return
@@ -213,13 +224,14 @@ class TargetSeries:
         """Read the next response with another parser."""
         self._changes = ChangeTracker(parser)
         self._last_filtered = (_NO_CONTENTS, _NO_CONTENTS)
+        self.previous_day.read_with(parser)
 
     def put_polls(self, polls: PollFigures, draft: Draft) -> None:
         """Publish figures of the target's polls."""
         before = draft.latest(self)
         draft.replace(self, replace(before, polls=polls))
         if polls.polls:
-            self._samples.put_polls(polls, draft)
+            self._samples.put_polls(polls, before.polls, draft)
         if not before.polls.polls or polls.failures != before.polls.failures:
             self._samples.put_failures(polls.failures, draft)
 
@@ -237,7 +249,7 @@ class TargetSeries:
 
     def _put_agents(self, folder_day: FolderDay, rules: AgentRules, draft: Draft) -> Steps[FolderFigures]:
         shown, folded = yield from rules.apply(AgentDays.of(folder_day.agents))
-        self._samples.put_agents(folder_day.folder, shown, draft)
+        yield from self._samples.put_agents(folder_day.folder, shown, draft)
         return FolderFigures(
             calls=folder_day.calls,
             average_seconds=folder_day.average_seconds,
@@ -262,7 +274,7 @@ class TargetSeries:
             if folder in counters:
                 self._samples.put_counter(folder, 0, day, draft)
             yield
-        self._org_series.put(self.target, None, None, draft)
+        self._org_series.put(self.target, None, before.folders_with_values, None, draft)
         draft.replace(self, replace(before, has_values=False, has_counters=False))
         self._changes.forget()
 

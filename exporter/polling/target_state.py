@@ -38,7 +38,7 @@ class LastError(Struct, frozen=True, gc=False):
     def of(cls, reason: str, text: str, at: float) -> Self:
         """Return the error with a `text` in which tokens are masked already. Of a long text the beginning is kept."""
         cut = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
-        return cls(reason, cut, REASONS[reason], at)
+        return cls(reason, cut, REASONS[reason].action, at)
 
 
 class TargetState:
@@ -53,8 +53,10 @@ class TargetState:
         self.task: asyncio.Task[None] | None = None
         """The poll that is running."""
         self.poll_again = False
+        self.off_schedule = False
+        """Whether the poll that is running was not due: it takes the place of the next one that is."""
         self.tried = False
-        """Whether a poll has ended, successfully or not."""
+        """Whether a poll has ended, successfully or not, and is published."""
         self.removed = False
         """Whether the target has left the configuration."""
         self.skipped = 0
@@ -90,12 +92,17 @@ class TargetState:
 
     def is_expired(self, clock: Clock) -> bool:
         """Return whether the values, or a new day's counters without values, have waited for a success for too long."""
-        published, now, age = self.series.published, clock.monotonic(), None
+        left = self.seconds_to_expiry(clock)
+        return left is not None and left < 0 and clock.monotonic() >= self.expires_from
+
+    def seconds_to_expiry(self, clock: Clock) -> float | None:
+        """Return for how long they may still wait, negative if it was too long already; None if there are none."""
+        published, age = self.series.published, None
         if published.has_values:
             age = self.success_age_seconds(clock)
         elif published.has_counters:
-            age = now - self.day_began
-        return age is not None and age > self.target.stale_after_seconds and now >= self.expires_from
+            age = clock.monotonic() - self.day_began
+        return None if age is None else self.target.stale_after_seconds - age
 
     def add_to_curve(self, before: Mapping[str, FolderFigures], changed: Iterable[str], now: float) -> Steps[None]:
         """Add a successful poll to the curve; `before` has the figures that it replaced, `now` is a Unix time."""

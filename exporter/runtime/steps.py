@@ -38,6 +38,15 @@ class Pauses:
         self._since = time.perf_counter()
 
 
+def finished(steps: Steps[_Result]) -> _Result:
+    """Run `steps` to the end, without pauses, and return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return] # what the generator returns
+
+
 async def paced(steps: Steps[_Result]) -> _Result:
     """Run `steps` to the end, with pauses for the event loop, and return their result."""
     pauses = Pauses()

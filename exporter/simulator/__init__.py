@@ -5,6 +5,7 @@ or with a `Fault`. It shares no code with the exporter, so that a misunderstandi
 first.
 """
 
+from exporter.simulator.afternoon import afternoon_site, zone_at
 from exporter.simulator.faults import End, Fault
 from exporter.simulator.server import Request, Simulator, utc_now
 from exporter.simulator.shapes import FOREIGN_SHAPES, Shape
@@ -21,7 +22,9 @@ __all__ = [
     "Shape",
     "Simulator",
     "Site",
+    "afternoon_site",
     "demo_site",
     "utc_now",
     "wide_site",
+    "zone_at",
 ]

@@ -5,7 +5,7 @@ Texts and statuses of rejections are those documented for `/request` and `/trans
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -85,11 +85,16 @@ def stats(site: Site, org: Org, folders: Sequence[Folder], now: datetime, dates:
     if last < first:
         return []
     begin = _instant(zone, max(requested.start, datetime.combine(first, time())))
-    end = now if requested.end.date() > today else min(_instant(zone, requested.end) + timedelta(seconds=1), now)
+    end = now - site.transcription
+    if requested.end.date() <= today:
+        end = min(_instant(zone, requested.end) + timedelta(seconds=1), end)
     found = []
     for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
         since, until = share_of_day(zone, day, begin), share_of_day(zone, day, end)
-        calls = (folder_calls(site, org, folder, day, since=since, until=until) for folder in folders)
+        calls = (
+            folder_calls(site, org, folder, day, since=since, until=min(until, _silence(folder, zone, day)))
+            for folder in folders
+        )
         found += [one for one in calls if one.calls]
     return found
 
@@ -107,6 +112,11 @@ def config_of(company: Company) -> dict[str, dict[str, Any]]:
         }
         for org in company.orgs
     }
+
+
+def _silence(folder: Folder, zone: ZoneInfo, day: date) -> float:
+    """Return the part of the day after which a folder is silent, 1 if it is not."""
+    return 1.0 if folder.silent_since is None else share_of_day(zone, day, folder.silent_since)
 
 
 def _instant(zone: ZoneInfo, local: datetime) -> datetime:

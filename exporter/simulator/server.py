@@ -5,7 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from aiohttp import web
 from isal import igzip
 from yarl import URL
 
-from exporter.simulator import faults, shapes
+from exporter.simulator import daterange, faults, shapes
 from exporter.simulator.faults import Fault
 from exporter.simulator.responses import Access, Rejection, access, config_of, stats
 from exporter.simulator.shapes import Shape
@@ -24,6 +24,8 @@ _REMEMBERED_REQUESTS = 10_000
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 
 _Respond = Callable[[Access, web.Request], Any]
+_FaultyTarget = tuple[str, str, str | None, date | None]
+"""Company, org, folder and day of the requests that get a fault; None: those for a whole org, or for any day."""
 
 
 def utc_now() -> datetime:
@@ -66,7 +68,7 @@ class Simulator:
         self.port = port
         self.requests: deque[Request] = deque(maxlen=_REMEMBERED_REQUESTS)
         self._ssl_context = ssl_context
-        self._faults: dict[tuple[str, str, str | None], tuple[Fault, int | None]] = {}
+        self._faults: dict[_FaultyTarget, tuple[Fault, int | None]] = {}
         self._path_faults: dict[str, Fault] = {}
         self._runner: web.AppRunner | None = None
 
@@ -104,13 +106,21 @@ class Simulator:
             self._runner = None
 
     def fail(
-        self, company: str, org: str, folder: str | None = None, *, fault: Fault, times: int | None = None
+        self,
+        company: str,
+        org: str,
+        folder: str | None = None,
+        *,
+        fault: Fault,
+        times: int | None = None,
+        day: date | None = None,
     ) -> None:
         """Respond to `/stats` of exactly this target with the fault, `times` times or until it is healed.
 
-        Without `folder`, the target is the whole org. The fault replaces an earlier one.
+        Without `folder`, the target is the whole org. With `day`, requests for other days are not affected. The fault
+        replaces an earlier one.
         """
-        self._faults[company, org, folder] = (fault, times)
+        self._faults[company, org, folder, day] = (fault, times)
 
     def override(
         self, company: str, org: str, folder: str | None = None, *, body: bytes, content_type: str = "text/html"
@@ -120,7 +130,8 @@ class Simulator:
 
     def heal(self, company: str, org: str, folder: str | None = None) -> None:
         """Respond to this target as usual again."""
-        self._faults.pop((company, org, folder), None)
+        for failing in [each for each in self._faults if each[:3] == (company, org, folder)]:
+            del self._faults[failing]
 
     def fail_path(self, path: str, *, fault: Fault) -> None:
         """Respond to a path of `/list` or `/config`, such as `/list/Co/orgs`, with the fault until all is healed."""
@@ -166,7 +177,8 @@ class Simulator:
             request.match_info["org"],
             request.match_info.get("folder"),
         )
-        fault = self._next_fault((company, org, folder))
+        dates = daterange.parse(request.query.get("daterange", ""), date.min)
+        fault = self._next_fault((company, org, folder, dates.start.date() if dates else None))
         response = await faults.respond(fault, request) if fault else None
         if response is not None:
             return response
@@ -176,7 +188,9 @@ class Simulator:
         days = stats(self.site, found, folders, self.clock(), request.query.get("daterange"))
         return _json(request, shapes.body(self.shape, days, folder))
 
-    def _next_fault(self, target: tuple[str, str, str | None]) -> Fault | None:
+    def _next_fault(self, target: _FaultyTarget) -> Fault | None:
+        if target not in self._faults:
+            target = (*target[:3], None)
         if target not in self._faults:
             return None
         fault, times = self._faults[target]

@@ -1,7 +1,7 @@
 """A site: its companies, their orgs and the folders that calls arrive in, all immutable; and two ready sites."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -12,7 +12,7 @@ class Folder:
     `calls_per_day` is the volume of an average weekday. `agents` are the agent ids of the calls; if empty, calls carry
     none. `mean_seconds` is the mean duration of a call. `weekend_share` is the volume of a Saturday relative to a
     weekday; Sunday has half of it, or the same around the clock. `absent_share` is the part of the agents that is
-    absent on a given day.
+    absent on a given day. From `silent_since` (aware) on, no calls arrive.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Folder:
     around_the_clock: bool = False
     weekend_share: float = 0.3
     absent_share: float = 0.08
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,15 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An installation; the root token is valid for every company, and every number depends on `seed`."""
+    """An installation; the root token is valid for every company, and every number depends on `seed`.
+
+    A call is counted `transcription` after it has arrived, so the calls of an evening may be counted on the next day.
+    """
 
     companies: tuple[Company, ...]
     root_token: str = field(default="demo-root-token", repr=False)
     seed: int = 1
+    transcription: timedelta = timedelta()
 
 
 def demo_site(seed: int = 1) -> Site:

@@ -1,6 +1,6 @@
 """The agents of a day record: rule 3. Errors have paths relative to the day record."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from exporter.stats.day_record import (
 from exporter.stats.field_names import Layout, Layouts
 from exporter.stats.json_path import agent_path, child_path, converted, duplicate_key, prefixed, unrecognized
 from exporter.stats.model import AgentDays
-from exporter.stats.raw_json import first_byte, is_empty, pieces
+from exporter.stats.raw_json import decode, first_byte, is_empty, pieces
 from exporter.stats.totals import merged
 from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
 
@@ -43,19 +43,32 @@ class AgentReader:
     def read(self, record: DayRecord) -> Steps[AgentDays | None]:
         """Return the agents of a day record that have calls, None if it names no agents at all; raises DecodeError."""
         match record.agents:
-            case AgentsBeside(number):
-                return (yield from self._beside(record, number))
+            case AgentsBeside() as beside:
+                return (yield from self._beside(record.layout.agents[0], beside))
             case Raw() as raw:
                 return (yield from self._below(record.layout.agents[0], raw))
         return None
 
-    def _beside(self, record: DayRecord, number: Any) -> Steps[AgentDays]:
-        key, found = record.layout.agents[0], list[AgentDays]()
-        converted(values.count, number, "", key)
+    def _beside(self, key: str, beside: AgentsBeside) -> Steps[AgentDays]:
+        converted(values.count, beside.number, "", key)
+        start, found = 0, list[AgentDays]()
         self._findings[f"rule 3: {key!r} is a number, agents are the fields beside it, by their ids"] = None
-        beside = enumerate(agents_beside(record.fields, record.layout, self._layouts))
-        yield from self._add_entries("", ((number, agent, each) for number, (agent, each) in beside), found)
-        return (yield from merged(found))
+        keys, records = list(beside.members), list(beside.members.values())
+        for first in range(0, len(keys), _AT_A_TIME):
+            some = slice(first, first + _AT_A_TIME)
+            uniform = self._decoder.among(keys[some], records[some])
+            yield
+            if uniform is not None:
+                self._add_uniform(uniform, found)
+                start += len(uniform)
+                continue
+            agents = dict(agents_beside(zip(keys[some], records[some], strict=True), "", self._layouts))
+            self._decoder.learn(agents.values())
+            yield from self._add_entries(
+                "", ((number, *item) for number, item in enumerate(agents.items(), start)), found
+            )
+            start += len(agents)
+        return AgentDays.joined(found)
 
     def _below(self, key: str, raw: Raw) -> Steps[AgentDays | None]:
         """Read the agents in the list or object under `key`."""
@@ -66,9 +79,8 @@ class AgentReader:
             agents = self._decoder.decode(piece, path)
             yield
             match agents:
-                case UniformAgents() if agents.size:
-                    note_measures(self._findings, "an agent's", self._layouts[agents.keys])
-                    found.append(_checked(agents.columns, path))
+                case UniformAgents():
+                    self._add_uniform(agents, found)
                 case dict():
                     plain = tuple(each for each, value in agents.items() if not isinstance(value, (dict, list)))
                     if self._layouts[plain].counts:
@@ -92,11 +104,17 @@ class AgentReader:
             raise duplicate_key(path)
         return together
 
+    def _add_uniform(self, agents: UniformAgents, found: list[AgentDays]) -> None:
+        if len(agents):
+            self._note(agents.shape.keys, agents.shape.overall)
+            found.append(agents.columns)
+
     def _add_entries(self, path: str, entries: Iterator[_Entry], found: list[AgentDays]) -> Steps[None]:
         """Read agents some at a time, and add them to `found`."""
         while some := list(islice(entries, _AT_A_TIME)):
             if isinstance(some[0][2], dict):
-                self._note(some[0][2])
+                record = without_nulls(some[0][2])
+                self._note(tuple(record), tuple(_overall(record, self._layouts[tuple(record)])))
             found.append(_checked(self._agents(path, some), path))
             yield
 
@@ -141,21 +159,25 @@ class AgentReader:
         average = average_of(record, layout, calls)
         return calls, average if average is not None else average_of(below, layout_below, calls, path)
 
-    def _note(self, record: dict[str, Any]) -> None:
-        record = without_nulls(record)
-        layout = self._layouts[tuple(record)]
-        note_measures(self._findings, "an agent's", layout)
-        note_measures(self._findings, "an agent's overall", self._layouts[tuple(_overall(record, layout))])
+    def _note(self, keys: tuple[str, ...], overall: tuple[str, ...] | None) -> None:
+        note_measures(self._findings, "an agent's", self._layouts[keys])
+        note_measures(self._findings, "an agent's overall", self._layouts[overall or ()])
 
 
-def agents_beside(fields: Mapping[str, Any], layout: Layout, layouts: Layouts) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the agents in the fields of a day record: objects with a call count, perhaps in `overall` (rule 3)."""
-    for key, value in fields.items():
-        if isinstance(value, dict) and key not in layout.overall:
+def agents_beside(
+    members: Iterable[tuple[str, Raw]], path: str, layouts: Layouts
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the agents among members of a day record: objects with a call count, perhaps in `overall` (rule 3).
+
+    All members are decoded, since a number in any of them may be out of range; raises DecodeError for `path`.
+    """
+    for key, raw in members:
+        value = decode(raw, path)
+        if isinstance(value, dict):
             agent = without_nulls(value)
-            layout_of_agent = layouts[tuple(agent)]
-            if layout_of_agent.counts or layouts[tuple(_overall(agent, layout_of_agent))].counts:
-                yield key, agent
+            layout = layouts[tuple(agent)]
+            if layout.counts or layouts[tuple(_overall(agent, layout))].counts:
+                yield key, value
 
 
 def added_up(parts: list[AgentDays], path: str) -> Steps[AgentDays]:

@@ -12,7 +12,7 @@ from exporter.stats.model import FolderDay
 from exporter.stats.parser import Parser, Requested
 
 
-class Contents(Struct, frozen=True):
+class Contents(Struct, frozen=True, gc=False):
     """What a body contains: the day of its values (None if nothing says which), and the folders that have any."""
 
     day: date | None

@@ -19,17 +19,18 @@ Findings = dict[str, None]
 
 
 class AgentsBeside(Struct, frozen=True):
-    """The value in place of the agents, a number; their records are fields of the day record, by agent id (rule 3)."""
+    """A number in place of the agents, whose records are among the members of the day record, by agent id (rule 3)."""
 
     number: Any
+    members: Mapping[str, Raw]
 
 
 Agents: TypeAlias = Raw | AgentsBeside | None
-"""The agents of a day record: the JSON of a list or an object, to be read in pieces; or other fields; or no agents."""
+"""The agents of a day record: the JSON of a list or an object, to be read in pieces; or among others; or no agents."""
 
 
 class DayRecord(Struct, frozen=True):
-    """A day record, decoded but for its agents; `layout` has the keys of both that are not null."""
+    """A day record, decoded but for its agents and what may be one; `layout` has its keys that are not null."""
 
     layout: Layout
     fields: dict[str, Any]
@@ -52,8 +53,15 @@ class Part(Struct, frozen=True):
         if key is not None and is_composite(self.members[key]):
             others = {name: decode(value, child_path("", name)) for name, value in self.members.items() if name != key}
             return DayRecord(self.layout, others, self.members[key])
-        fields = decode(self.raw, "")
-        return DayRecord(self.layout, fields, None if key is None else AgentsBeside(fields[key]))
+        if key is None:
+            return DayRecord(self.layout, decode(self.raw, ""), None)
+        layout, others = self.layout, dict(self.members)
+        own = {key, *layout.counts, *layout.averages, *layout.totals, *layout.folders, *layout.days, *layout.overall}
+        fields = {name: decode(self.members[name], "") for name in own}
+        for name, value in fields.items():
+            if name in layout.overall or not isinstance(value, dict):
+                del others[name]
+        return DayRecord(layout, fields, AgentsBeside(fields[key], others))
 
 
 def without_nulls(record: dict[str, Any]) -> dict[str, Any]:

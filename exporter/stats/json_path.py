@@ -7,7 +7,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
-from exporter.errors import DecodeError
+from exporter.errors import SAYS, DecodeError
 from exporter.runtime.terminal import printable
 
 _LONGEST_KEY: Final = 60
@@ -76,7 +76,7 @@ def quotation(*values: Any) -> str:
             break
     if not texts:
         return ""
-    return f"; it says: {'; '.join(said) or '…'}"
+    return f"{SAYS}{'; '.join(said) or '…'}"
 
 
 def _ends_within(room: int, word: re.Match[str]) -> bool:

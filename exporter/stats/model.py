@@ -1,6 +1,6 @@
 """The values of `/stats`: the calls of one folder on one day, and those of its agents. Do not change them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -36,6 +36,16 @@ class AgentDays:
             [agent.calls for agent in agents],
             [agent.average_seconds for agent in agents],
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["AgentDays"]) -> "AgentDays":
+        """Return the agents of all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        together = cls()
+        for part in parts:
+            together.extend(part)
+        return together
 
     def extend(self, more: "AgentDays") -> None:
         """Append the agents of `more`."""

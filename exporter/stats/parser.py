@@ -4,9 +4,9 @@ The body is taken apart without being decoded, down to the day records, so that 
 those of the last body. Only records that have changed are decoded and read, by `folder_day`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -104,7 +104,8 @@ class _Walk:
                 if not inside and not is_empty(raw):
                     raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
-                if self._is_day_record(inside, layout, raw, path):
+                yield
+                if self._is_day_record(inside, layout, path):
                     self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(raw, inside, layout, path, above)
@@ -194,21 +195,33 @@ class _Walk:
             raise unrecognized(child_path(path, key), "this name is read only in an agent's record")
         return replace(here, folder=key, others=here.folder is not None, plain=plain)
 
-    def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, raw: Raw, path: str) -> bool:
+    def _is_day_record(self, inside: Mapping[str, Raw], layout: Layout, path: str) -> bool:
         """Return whether an object is a day record (rule 1): it has a call count, or agents."""
         if layout.counts and not is_composite(inside[layout.counts[0]]):
             return True
         if not layout.agents or is_composite(inside[layout.agents[0]]):
             return bool(layout.agents)
-        agents = [agent for agent, _ in agents_beside(decode(raw, path), layout, self._layouts)]
-        _check_agents_beside(agents, layout, path)
-        return bool(agents)
+        return self._has_agents_beside(inside, layout, path)
 
+    def _has_agents_beside(self, inside: Mapping[str, Raw], layout: Layout, path: str) -> bool:
+        """Return whether an object without a count has agents beside a number.
 
-def _check_agents_beside(agents: Sequence[str], layout: Layout, path: str) -> None:
-    """Reject agents beside a number, in a record without a count, that may be day records, or elsewhere."""
-    for agent in agents:
-        if normalize(agent) in WRAPPERS or values.day_of_key(agent) is not None:
+        Raises DecodeError if they may be day records, or elsewhere.
+        """
+        doubtful = (key for key in inside if key in layout.wrappers or _is_day(key))
+        for agent, _ in self._agents_among(doubtful, inside, layout, path):
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
-    if not agents and len(layout.agents) > 1:
-        raise unrecognized(child_path(path, layout.agents[1]), "ambiguous: agents, or a folder of this name?")
+        found = any(True for _ in self._agents_among(inside, inside, layout, path))
+        if not found and len(layout.agents) > 1:
+            raise unrecognized(child_path(path, layout.agents[1]), "ambiguous: agents, or a folder of this name?")
+        return found
+
+    def _agents_among(
+        self, keys: Iterable[str], inside: Mapping[str, Raw], layout: Layout, path: str
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        members = ((key, inside[key]) for key in keys if key not in layout.overall)
+        return agents_beside(members, path, self._layouts)
+
+
+def _is_day(key: str) -> bool:
+    return values.day_of_key(key) is not None

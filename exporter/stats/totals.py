@@ -31,6 +31,20 @@ class Sum:
             self._parts += 1
             self._last = average_seconds
 
+    def add_all(self, agents: AgentDays) -> None:
+        """Add agents, one after the other."""
+        seconds, weight = self._seconds, self._weight
+        columns = zip(agents.calls, agents.average_seconds, strict=True)
+        timed = [(calls, average) for calls, average in columns if average is not None and calls]
+        for calls, average in timed:
+            seconds += calls * average
+            weight += calls
+        self.calls += sum(agents.calls)
+        self._seconds, self._weight = seconds, weight
+        self._parts += len(timed)
+        if timed:
+            self._last = timed[-1][1]
+
     @property
     def average_seconds(self) -> float | None:
         """The mean of all parts, None if no part has one; the exact mean of a single part."""
@@ -43,8 +57,7 @@ def sum_of(agents: AgentDays) -> Steps[Sum]:
     """Return the sum of all agents."""
     total = Sum()
     for some in agents.slices(_AT_A_TIME):
-        for agent in some:
-            total.add(agent.calls, agent.average_seconds)
+        total.add_all(some)
         yield
     return total
 

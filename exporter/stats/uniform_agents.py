@@ -1,16 +1,15 @@
-"""Agents decoded straight to columns if their records are uniform, in a third of the time.
+"""Agents decoded straight to columns if their records are uniform, in a fraction of the time.
 
-Records are uniform, as nearly always, if they are the members of an object by agent id, have no other keys than those
-before them, one of these for the count and at most one for the mean, and plain values. All others are decoded as they
-are, for `agent_records` to read.
+Records are uniform, as nearly always, if they have no other keys than those before them, one of these for the count and
+at most one for the mean, and plain values there. All others are decoded as they are, for `agent_records` to read.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from exporter.stats import values
 from exporter.stats.day_record import without_nulls
@@ -18,18 +17,17 @@ from exporter.stats.duplicate_keys import may_have_duplicate_record
 from exporter.stats.field_names import Layouts
 from exporter.stats.model import AgentDays
 from exporter.stats.raw_json import decode, first_byte, object_level
+from exporter.stats.uniform_records import RecordType, Shape, record_type
 
-_Count = Annotated[int, Meta(ge=0, le=values.LARGEST_COUNT)]
-_Seconds = Annotated[float, Meta(ge=0, lt=values.LARGEST_DURATION)]
-"""Below the largest, not at most: an integer just above it would be rounded to it. `values` still sees the integer."""
-_KEYS_AT_MOST: Final = 64
+_Decoded = tuple[list[str], list[Any]]
+"""The ids of agents, and their records."""
 
 
 class UniformAgents(Struct, frozen=True):
-    """Agents with calls, read already; `keys` are those of their records, `size` counts those without calls too."""
+    """Agents with calls, read already; `shape` is that of their records, `size` counts those without calls too."""
 
     columns: AgentDays
-    keys: tuple[str, ...]
+    shape: Shape
     size: int
 
     def __len__(self) -> int:
@@ -37,11 +35,13 @@ class UniformAgents(Struct, frozen=True):
 
 
 class ColumnDecoder:
-    """Decodes agents, and remembers the keys of their records for the next ones; `layouts` knows the names."""
+    """Decodes agents, and remembers the shape of their records for the next ones; `layouts` knows the names."""
 
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
-        self._keys: tuple[str, ...] = ()
+        self._shape = Shape()
+        self._types: dict[bool, RecordType | None] = {}
+        """The types of records of the shape, with and without an id."""
 
     def decode(self, raw: Raw, path: str) -> UniformAgents | dict[str, Any] | list[Any]:
         """Return the agents in the object or list at `path`: as columns if they are uniform, else decoded only.
@@ -49,59 +49,91 @@ class ColumnDecoder:
         Raises DecodeError, also for a duplicated id in an object.
         """
         if first_byte(raw) == "[":
-            return list(decode(raw, path))
-        uniform = self._uniform(raw, path)
+            uniform = self._uniform(lambda kind: _listed(kind, raw), listed=True)
+            if uniform is not None:
+                return uniform
+            listed = list(decode(raw, path))
+            self.learn(listed)
+            return listed
+        uniform = self._uniform(lambda kind: _by_id(kind, raw, path))
         if uniform is not None:
             return uniform
         agents = without_nulls(decode(raw, path))
         object_level(raw, path)  # rejects a duplicated id
-        self._keys = max((tuple(agent) for agent in agents.values() if isinstance(agent, dict)), key=len, default=())
+        self.learn(agents.values())
         return agents
 
-    def _uniform(self, raw: Raw, path: str) -> UniformAgents | None:
-        pair = self._layouts[self._keys].pair if len(self._keys) <= _KEYS_AT_MOST else None
-        if pair is None:
-            return None
+    def among(self, keys: Sequence[str], members: Sequence[Raw]) -> UniformAgents | None:
+        """Return the agents among members of an object: all that are objects; None if these are not uniform."""
+        return self._uniform(lambda kind: _beside(kind, keys, members))
+
+    def learn(self, records: Iterable[Any]) -> None:
+        """Remember the shape of the fullest of the records that are objects."""
+        objects: list[dict[str, Any]] = [record for record in records if record.__class__ is dict]
+        keys = _fullest(objects) or ()
+        overall: tuple[str, ...] | None = None
+        for key in self._layouts[keys].overall[:1]:
+            overall = _fullest([record[key] for record in objects if record.get(key).__class__ is dict])
+        self._shape = Shape(keys, overall)
+        self._types.clear()
+
+    def _uniform(self, decoded: Callable[[RecordType], _Decoded], *, listed: bool = False) -> UniformAgents | None:
         try:
-            records = _record_decoder(self._keys, *pair)(raw)
-            if b"\\" in bytes(raw):
-                object_level(raw, path)  # rejects a duplicated id, in any spelling
-            elif may_have_duplicate_record(raw, pair[0], len(records)):
+            if listed not in self._types:
+                self._types[listed] = record_type(self._layouts, self._shape, listed=listed)
+            kind = self._types[listed]
+            if kind is None:
                 return None
-            calls = [record.calls for record in records.values()]
-            averages: list[Any] = [None] * len(calls)
-            if pair[1] is not None:
-                averages = [record.average for record in records.values()]
-            durations = self._layouts.durations
-            known = durations.of_text
-            if set(map(type, averages)) == {str}:
-                averages = list(map(known.__getitem__, averages))
-            elif durations.unit != "seconds":
-                averages = [average if average is None else durations.seconds(average) for average in averages]
-            else:
-                averages = [known[average] if average.__class__ is str else average for average in averages]
+            ids, records = decoded(kind)
+            calls, averages = kind.columns(records)
+            seconds = self._seconds(averages)
         except (msgspec.DecodeError, RecursionError, ValueError):
             return None
-        columns = AgentDays(list(records), calls, averages)
         if 0 in calls:
-            columns = AgentDays.of(agent for agent in columns if agent.calls)
-        return UniformAgents(columns, self._keys, len(calls))
+            columns = AgentDays(compress(ids, calls), compress(calls, calls), compress(seconds, calls))
+        else:
+            columns = AgentDays(ids, calls, seconds)
+        return UniformAgents(columns, self._shape, len(calls))
+
+    def _seconds(self, averages: list[Any]) -> list[float | None]:
+        durations = self._layouts.durations
+        known = durations.of_text
+        try:
+            return list(map(known.__getitem__, averages))
+        except TypeError:  # not all of them are texts
+            if durations.unit == "seconds":
+                return [known[average] if average.__class__ is str else average for average in averages]
+            return [average if average is None else durations.seconds(average) for average in averages]
 
 
-@lru_cache(maxsize=64)
-def _record_decoder(keys: tuple[str, ...], count: str, average: str | None) -> Callable[[Raw], dict[str, Any]]:
-    """Return a decoder of an object of records with `keys`, to objects with the attributes `calls` and `average`."""
-    fields: dict[str, tuple[str, Any, Any]] = {count: ("calls", _Count, msgspec.NODEFAULT)}
-    if average is not None:
-        fields[average] = ("average", str | _Seconds | None, None)
-    for key in keys:
-        fields.setdefault(key, (f"other_{len(fields)}", Raw, Raw()))
-    record = msgspec.defstruct(
-        "UniformAgent",
-        list(fields.values()),
-        rename={name: key for key, (name, _, _) in fields.items()},
-        forbid_unknown_fields=True,
-        frozen=True,
-        gc=False,
-    )
-    return msgspec.json.Decoder(dict[str, record]).decode  # type: ignore[valid-type] # made just now
+def _fullest(objects: list[dict[str, Any]]) -> tuple[str, ...] | None:
+    """Return the keys of the object with most of them, None without objects."""
+    if not objects:
+        return None
+    fullest = max(objects, key=len)
+    return tuple(fullest)
+
+
+def _by_id(kind: RecordType, raw: Raw, path: str) -> _Decoded:
+    """Decode an object of records; raises DecodeError for a duplicated id."""
+    records = kind.by_id(raw)
+    if may_have_duplicate_record(raw, len(records), kind.objects):
+        object_level(raw, path)  # rejects a duplicated id
+    return list(records), list(records.values())
+
+
+def _listed(kind: RecordType, raw: Raw) -> _Decoded:
+    records = kind.listed(raw)
+    ids = [record.agent for record in records]
+    return (ids if set(map(type, ids)) <= {str} else list(map(str, ids))), records
+
+
+def _beside(kind: RecordType, keys: Sequence[str], members: Sequence[Raw]) -> _Decoded:
+    found: list[Any] = kind.beside(b"[%b]" % b",".join(members))
+    if max(map(len, keys), default=0) > values.LONGEST_NAME:
+        raise ValueError(keys)
+    record = kind.record
+    if list(map(type, found)).count(record) == len(found):
+        return list(keys), found
+    are_records = [each.__class__ is record for each in found]
+    return list(compress(keys, are_records)), list(compress(found, are_records))

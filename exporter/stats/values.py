@@ -116,7 +116,7 @@ def day(value: Any) -> date:
 
 def day_of_key(text: str) -> date | None:
     """Return the date that a key is, None if it is not one."""
-    if len(text) not in (8, 10) or not (match := _DATE.fullmatch(text)):
+    if len(text) not in (8, 10) or not text[:1].isdecimal() or not (match := _DATE.fullmatch(text)):
         return None
     try:
         return date(int(match[1]), int(match[3]), int(match[4]))

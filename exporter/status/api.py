@@ -43,6 +43,8 @@ def _head(overview: Overview) -> dict[str, Any]:
         "time": rfc3339(overview.now),
         "version": overview.version,
         "python_version": overview.python_version,
+        "shard": config.share.shard,
+        "total_shards": config.share.total_shards,
         "started": rfc3339(overview.started_at),
         "uptime_seconds": _rounded(overview.uptime_seconds),
         "config": {

@@ -5,16 +5,21 @@ from typing import Self
 
 from msgspec import Struct
 
+from exporter.config.loaded import ALL, Share
 from exporter.polling.discovery_log import DiscoveryFailure
 from exporter.polling.snapshot import Health, TargetStatus
 
 
 class ConfigState(Struct, frozen=True):
-    """When the configuration in use was loaded, the problems of a later one that was rejected, and of discovery."""
+    """When the configuration in use was loaded, the problems of a later one that was rejected, and of discovery.
+
+    `share` is the part of the targets that this instance polls.
+    """
 
     loaded_at: float
     problems: tuple[str, ...] = ()
     discovery_failures: tuple[DiscoveryFailure, ...] = ()
+    share: Share = ALL
 
 
 class Totals(Struct, frozen=True):

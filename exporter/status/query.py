@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 from msgspec.structs import replace
 
+from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
 from exporter.polling.snapshot import SEVERITY, Health, TargetFigures, TargetStatus
 from exporter.runtime.steps import Pauses
@@ -47,10 +48,14 @@ class Selected(Struct, frozen=True, gc=False):
 
 
 class StatusQuery(Struct, frozen=True):
-    """Which targets to show, and in which order; `refresh` is whether the page refreshes itself."""
+    """Which targets to show, and in which order.
+
+    `reason` is the reason for which they fail now. `refresh` is whether the page refreshes itself.
+    """
 
     filter: str = ""
     health: Health | None = None
+    reason: str = ""
     sort: Sort = Sort.STATE
     descending: bool = False
     refresh: bool = True
@@ -72,11 +77,13 @@ class StatusQuery(Struct, frozen=True):
             problems.append(f"filter is longer than {_LONGEST_FILTER} characters; only its beginning is used")
             text = text[:_LONGEST_FILTER].rstrip()
         health = chosen("state", tuple(Health))
+        reason = chosen("reason", tuple(REASONS))
         sort = Sort(chosen("sort", tuple(Sort)) or Sort.STATE)
         order = chosen("order", ("asc", "desc"))
         return cls(
             filter=text,
             health=Health(health) if health else None,
+            reason=reason,
             sort=sort,
             descending=order == "desc" if order else sort.descends,
             refresh=chosen("refresh", ("0", "1")) != "0",
@@ -88,6 +95,7 @@ class StatusQuery(Struct, frozen=True):
         pairs = [
             ("filter", query.filter, ""),
             ("state", query.health or "", ""),
+            ("reason", query.reason, ""),
             ("sort", query.sort, Sort.STATE),
             ("order", "desc" if query.descending else "asc", "desc" if query.sort.descends else "asc"),
             ("refresh", "1" if query.refresh else "0", "1"),
@@ -103,7 +111,7 @@ class StatusQuery(Struct, frozen=True):
         words = self.filter.casefold().split()
         found = []
         for status in targets:
-            if self.health in (None, status.health):
+            if self.health in (None, status.health) and self.reason in ("", status.failing_reason):
                 folders = await _matching(status, words, pauses)
                 if folders or _matches(status.target.name, words):
                     found.append((status, folders))

@@ -39,14 +39,16 @@ async def read_body(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes
             "check the proxy in front of V-Spark",
         )
     pieces: list[bytes] = []
-    size = 0
+    size = yielded = 0
     async for chunk in response.content.iter_any():
         for piece in decompressor.pieces(chunk) if decompressor else (chunk,):
             size += len(piece)
             if size > limit_bytes:
                 raise _too_large(limit_bytes)
             pieces.append(piece)
-            await asyncio.sleep(0)
+            if size - yielded >= _PIECE_BYTES:
+                yielded = size
+                await asyncio.sleep(0)
     if decompressor:
         decompressor.finish()
     return b"".join(pieces)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
+from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
@@ -26,7 +27,7 @@ from exporter.runtime.aiohttp_internals import Connector, send_once
 from exporter.vspark.body import ACCEPT_ENCODING, read_body
 from exporter.vspark.connect_errors import connect_error, host_and_port
 from exporter.vspark.environment_proxy import environment_proxy
-from exporter.vspark.fair_slots import FairSlots
+from exporter.vspark.fair_slots import FairSlots, SlotNeeded
 from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.resolver import Resolver
 from exporter.vspark.response import Response, is_about_token, is_success, status_error
@@ -104,20 +105,27 @@ class Client:
     def _proxy(self) -> URL | None:
         return environment_proxy(self._base)
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
+    async def fetch(
+        self, target: Target, day: date | None, last_day: date | None = None, *, spare: bool = False
+    ) -> bytes:
         """Return the body of the response to a request for `target`'s statistics of `day`; None: V-Spark's today.
 
+        With `last_day`, the statistics are those of every day from `day` to it.
         Retries after transient errors until `vspark.timeout_seconds` have passed; the time for which an attempt waits
-        for a slot does not count. Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped,
-        also MappingError and DecodeError.
+        for a slot does not count. A `spare` request waits until no other one does. If another one needs its slot, it is
+        broken off, and sent again later.
+        Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped, also MappingError and
+        DecodeError.
         """
         try:
-            request = _Request.for_stats(target, day, slow=target in self._hanging)
+            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging, spare=spare)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
-            (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
+            if not spare:
+                (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
-        self._hanging.discard(target)
+        if not spare:
+            self._hanging.discard(target)
         return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
     async def request_once(self, target: Target, day: date | None) -> Response:
@@ -128,7 +136,7 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                request = _Request.for_stats(target, day, slow=target in self._hanging)
+                request = _Request.for_stats(target, day, None, slow=target in self._hanging)
                 response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
@@ -162,29 +170,37 @@ class Client:
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
         token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
-        async with self._slot(request, deadline):
-            return await self._request(request, token), token
+        while True:
+            with suppress(SlotNeeded):
+                async with self._slot(request, deadline):
+                    return await self._request(request, token), token
 
     @asynccontextmanager
     async def _slot(self, request: "_Request", deadline: asyncio.Timeout) -> AsyncIterator[None]:
         """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
 
-        Targets that hang hold a slot for long, so they do not get all of them.
+        Targets that hang hold a slot for long, so they do not get all of them. Raises SlotNeeded in a spare request.
         """
         now = asyncio.get_running_loop().time
         end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
         deadline.reschedule(None)
-        async with self._slots.take(request.company, slow=request.slow):
+        slots = self._slots
+        try:
+            async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
+                deadline.reschedule(now() + left)
+                yield
+        except SlotNeeded:
             deadline.reschedule(now() + left)
-            yield
+            raise
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
+        path = "/".join(quote(segment, safe="") for segment in request.path)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(request, quote(token.reveal(), safe="")), encoded=True),
+                URL(self._url(path, quote(token.reveal(), safe=""), request.query), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -192,14 +208,14 @@ class Client:
                 code = str(response.status)
                 body = await self._body(response)
                 return Response(
-                    url_masked=self._url(request, "***"),
+                    url_masked=self._url(path, "***", request.query),
                     status=response.status,
                     headers={
                         name: token.mask(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
                     },
                     body=body,
                     seconds=monotonic() - begun,
-                    about_token=not is_success(response.status) and is_about_token(body, token),
+                    about_token=response.status == HTTPStatus.BAD_REQUEST and is_about_token(body, token),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a proxy variable is not a URL
             failure = connect_error(error, self._base, self._connect_seconds, self._resolver.unresolved)
@@ -215,9 +231,8 @@ class Client:
             return await read_body(response, _ERROR_PAGE_BYTES)
         return b""
 
-    def _url(self, request: "_Request", token: str) -> str:
-        path = "/".join(quote(segment, safe="") for segment in request.path)
-        return f"{str(self._base).rstrip('/')}/{path}?token={token}{request.query}"
+    def _url(self, path: str, token: str, query: str) -> str:
+        return f"{str(self._base).rstrip('/')}/{path}?token={token}{query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
@@ -235,14 +250,22 @@ class _Request(NamedTuple):
     query: str
     token: TokenSource
     slow: bool = False
+    spare: bool = False
 
     @classmethod
-    def for_stats(cls, target: Target, day: date | None, *, slow: bool) -> Self:
-        """Return the request for a target's statistics of `day`; None: of V-Spark's today."""
+    def for_stats(
+        cls, target: Target, day: date | None, last_day: date | None, *, slow: bool, spare: bool = False
+    ) -> Self:
+        """Return the request for a target's statistics of the days from `day` (None: V-Spark's today) to `last_day`."""
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
-        # Both ends are given: only this form means the same in both editions of V-Spark's reference.
-        query = "" if day is None else f"&daterange={day:%Y%m%d}-{day:%Y%m%d}"
-        return cls(target.company, ("stats", *names), query, target.token, slow)
+        query = "" if day is None else _daterange(day, last_day or day)
+        return cls(target.company, ("stats", *names), query, target.token, slow, spare)
+
+
+@lru_cache(maxsize=64)
+def _daterange(first: date, last: date) -> str:
+    # Both ends are given: only this form means the same in both editions of V-Spark's reference.
+    return f"&daterange={first:%Y%m%d}-{last:%Y%m%d}"
 
 
 def _is_transient(error: ConnectError | StatusError, *, resolving: bool) -> bool:

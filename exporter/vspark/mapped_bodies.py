@@ -1,22 +1,19 @@
 """The bodies that the program of `stats_jq` makes of responses; a response that has not changed is not mapped again."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from exporter.config.targets import Target
-from exporter.config.tokens import Token
+from exporter.config.tokens import MOST_MASKED_CHARACTERS, Token
 from exporter.errors import MappingError
+from exporter.runtime.digest import digest_of
 from exporter.runtime.steps import Steps, paced
 
 LEAST_SECONDS: Final = 1.0
 """A program has at least this long, even if the request took all of the poll's time."""
-_HASHED_BYTES: Final = 2**20
 _SEARCHED_CHARACTERS: Final = 2**15
-_OVERLAP_CHARACTERS: Final = 2**13
-"""More than a token takes in any encoding."""
 
 
 class Mapper(Protocol):
@@ -52,7 +49,7 @@ class MappedBodies:
         If the response is the same as the last one, so is the object that is returned. Raises MappingError, whose
         message never contains a part of the token, and DecodeError.
         """
-        digest = await paced(_digest(body))
+        digest = await paced(digest_of(body))
         last = self._last.get(target)
         if last is not None and (last.day, last.digest) == (day, digest):
             return last.body
@@ -79,18 +76,10 @@ class MappedBodies:
         await self._mapper.close()
 
 
-def _digest(body: bytes) -> Steps[bytes]:
-    digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(body), _HASHED_BYTES):
-        digest.update(memoryview(body)[start : start + _HASHED_BYTES])
-        yield
-    return digest.digest()
-
-
 def _contains_token(body: bytes, token: Token) -> Steps[bool]:
     text = body.decode("utf-8", "replace")
     for start in range(0, len(text), _SEARCHED_CHARACTERS):
-        part = text[start : start + _SEARCHED_CHARACTERS + _OVERLAP_CHARACTERS]
+        part = text[start : start + _SEARCHED_CHARACTERS + MOST_MASKED_CHARACTERS]
         if token.mask(part) != part:
             return True
         yield

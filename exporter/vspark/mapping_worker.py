@@ -21,6 +21,7 @@ from msgspec import Raw
 
 from exporter.config.jq_program import wrapped
 from exporter.errors import DecodeError
+from exporter.runtime.steps import finished
 from exporter.stats.json_path import unrecognized
 from exporter.stats.raw_json import check_text
 
@@ -92,13 +93,7 @@ def _checked(body: bytes) -> str:
     jq replaces what is not UTF-8 and keeps the last of two equal keys, and the rules could no longer reject either.
     Raises DecodeError.
     """
-    steps = check_text(body)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            text = bytes(end.value)
-            break
+    text = bytes(finished(check_text(body)))
     try:
         msgspec.json.decode(text, type=Raw)
         checked = text.decode()

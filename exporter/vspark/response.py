@@ -11,10 +11,12 @@ from typing import Final
 
 from yarl import URL
 
-from exporter.config.tokens import Token
-from exporter.errors import StatusError
+from exporter.config.tokens import MOST_MASKED_CHARACTERS, Token
+from exporter.errors import SAYS, StatusError
 
 _EXCERPT_CHARACTERS: Final = 200
+_BEGINNING_CHARACTERS: Final = 2**14
+"""The part of a page that is read first, because to mask a large page takes long."""
 _WORD: Final = "token"
 _ABOUT_TOKEN: Final = re.compile(f"(?<![?&]){_WORD}", re.IGNORECASE)
 """Does not match the query of a URL that a page quotes."""
@@ -37,7 +39,7 @@ class Response:
 
     `url_masked` is the requested URL. `headers` has Content-Type, Location and Retry-After, by these names, if they
     were sent. `body` is decompressed; `seconds` is the time from the request to the last byte. `about_token` is what
-    `is_about_token` says of an unsuccessful response.
+    `is_about_token` says of a response with status 400.
     """
 
     url_masked: str
@@ -61,7 +63,7 @@ def status_error(response: Response, token: Token, origin: str) -> StatusError:
     text = excerpt(response.body, token)
     reason, message = _meaning(response, origin)
     message = token.mask(message)  # again: URL writes a host in lower case, which may turn it into the token
-    quoted = f"; it says: {text}" if text else ""
+    quoted = f"{SAYS}{text}" if text else ""
     return StatusError(
         reason,
         f"{message} (status {_with_phrase(response.status)}{quoted})",
@@ -75,7 +77,9 @@ def is_about_token(body: bytes, token: Token) -> bool:
     text = body.decode("utf-8", "replace")
     # A short token may be a part of the word, so the mask would hide it. A long one may contain the word.
     return bool(
-        _ABOUT_TOKEN.search(excerpt(body, token) if len(token.reveal()) > len(_WORD) else _line(_visible(text)))
+        _ABOUT_TOKEN.search(
+            excerpt(body, token) if len(token.reveal()) > len(_WORD) else _shortened(_line(_visible(text)))
+        )
     )
 
 
@@ -114,8 +118,15 @@ def _origin(location: str) -> str:
 
 def excerpt(body: bytes, token: Token) -> str:
     """Return the beginning of a page as one line of text, without tags, control characters and the token."""
-    text = token.mask(body.decode("utf-8", "replace"))
-    return _line(token.mask(_visible(text)))
+    page = body.decode("utf-8", "replace")
+    line = _masked_line(page[:_BEGINNING_CHARACTERS], token)
+    if len(line) < _EXCERPT_CHARACTERS + MOST_MASKED_CHARACTERS:  # a token that the cut has hit may be shown
+        line = _masked_line(page, token)
+    return _shortened(line)
+
+
+def _masked_line(page: str, token: Token) -> str:
+    return _line(token.mask(_visible(token.mask(page))))
 
 
 def _visible(page: str) -> str:
@@ -123,7 +134,10 @@ def _visible(page: str) -> str:
 
 
 def _line(text: str) -> str:
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _shortened(line: str) -> str:
     return line if len(line) <= _EXCERPT_CHARACTERS else line[: _EXCERPT_CHARACTERS - 1] + "…"
 
 

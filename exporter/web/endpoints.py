@@ -23,7 +23,7 @@ class ListenAddress(NamedTuple):
         """Return the address in `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match[3]) > _LARGEST_PORT:
-            raise ValueError(f"{text!r} is not a listen address, expected :10219, 127.0.0.1:10219 or [::1]:10219")
+            raise ValueError(f"expected an address such as :10219, 127.0.0.1:10219 or [::1]:10219, got {text!r}")
         return cls(match[1] or match[2] or None, int(match[3]))
 
     def __str__(self) -> str:
@@ -32,8 +32,10 @@ class ListenAddress(NamedTuple):
 
 def check_metrics_path(path: str) -> str:
     """Return `path`; raises ValueError if the metrics cannot be served there."""
-    if not path.startswith("/") or path in _RESERVED_PATHS or any(char in path for char in "{}?#%"):
-        raise ValueError(f"{path!r} is not a path for the metrics, expected one such as /metrics")
+    if path in _RESERVED_PATHS:
+        raise ValueError(f"{path!r} is taken by another page; expected a path such as /metrics")
+    if not path.startswith("/") or any(char in path for char in "{}?#%"):
+        raise ValueError(f"expected a path such as /metrics, got {path!r}")
     return path
 
 

@@ -15,6 +15,7 @@ from exporter.polling.snapshot import TargetStatus
 from exporter.runtime.clock import Clock
 from exporter.runtime.steps import Pauses
 from exporter.status.api import error_json, targets_json
+from exporter.status.causes import causes_of
 from exporter.status.overview import ConfigState, Overview, Totals
 from exporter.status.query import StatusQuery
 from exporter.web.endpoints import HEALTHY_PATH, READY_PATH, TARGETS_PATH
@@ -71,7 +72,8 @@ class StatusRoutes:
         pauses = Pauses()
         overview = await self._overview(pauses)
         selected = await query.select(overview.targets, pauses)
-        return await _send(request, headers, self._page.html(overview, selected, query, problems), pauses)
+        causes = await causes_of(overview.targets, pauses)
+        return await _send(request, headers, self._page.html(overview, causes, selected, query, problems), pauses)
 
     async def _serve_json(self, request: web.Request) -> web.StreamResponse:
         query, problems = StatusQuery.parse(request.query)

@@ -1,9 +1,11 @@
 """The objects that the real helm renders from the chart.
 
 testdata/manifests holds the output of `helm template calls helm/vspark-exporter -n vspark -f FILE` for files of ci/.
+VERSION stands for the exporter's version, HTTP_CHECK for the script of the pod of helm test and of a readiness probe.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +20,16 @@ from exporter import __version__
 from exporter.cli.main import main
 from exporter.config.loaded import load_config
 from tests.support.helm_chart import files_of, helm, of_kind, rejected, render, values
+from tests.support.raw_servers import until
 from tests.support.web_server import serving
+from tools.bench.measure import free_port
 from tools.docs.chart import CHART
 
 GOLDEN = Path(__file__).parent / "testdata" / "manifests"
 CI = sorted((CHART / "ci").glob("*.yaml"))
 KUBERNETES = ("1.25", kubernetes_validate.latest_version())
-OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+SHARDS_NEED = "1.28"
+OPERATORS = ("ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig")
 CANARY = "s3cret-canary"
 ETC = "/etc/vspark-exporter"
 
@@ -39,6 +44,8 @@ def test_helm_lint_reports_nothing(path: Path) -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
 def test_every_object_matches_the_kubernetes_schemas(path: Path, version: str) -> None:
+    if path == values("shards"):
+        version = max(version, SHARDS_NEED)
     for each in render("-f", path, "--kube-version", version):
         if each["kind"] not in OPERATORS:
             kubernetes_validate.validate(each, version, strict=True)
@@ -52,6 +59,7 @@ def test_every_object_matches_the_kubernetes_schemas(path: Path, version: str) -
         ("inline-token", None),
         ("web", None),
         ("web-client", None),
+        ("shards", None),
         ("existing-configmap", "deployment"),
         ("config", "deployment"),
         ("discovery", "config"),
@@ -61,7 +69,8 @@ def test_every_object_matches_the_kubernetes_schemas(path: Path, version: str) -
 )
 def test_the_rendered_objects(name: str, template: str | None) -> None:
     only = ("-s", f"templates/{template}.yaml") if template else ()
-    text = (GOLDEN / f"{name}.yaml").read_text("utf-8").replace("VERSION", __version__)
+    script = json.dumps((CHART / "files" / "http_check.py").read_text("utf-8"))
+    text = (GOLDEN / f"{name}.yaml").read_text("utf-8").replace("VERSION", __version__).replace("HTTP_CHECK", script)
     expected = list(filter(None, yaml.safe_load_all(text)))
     assert render("-f", values(name), *only) == sorted(
         expected, key=lambda each: (each["kind"], each["metadata"]["name"])
@@ -75,6 +84,46 @@ def test_the_chart_installs_the_exporter_of_its_commit() -> None:
 def test_a_kubernetes_version_that_is_too_old_is_rejected() -> None:
     message = rejected("-f", values("minimal"), "--kube-version", "1.24.17")
     assert "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.24.17" in message
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("1.26.15", {}), ("1.27.0", {"unhealthyPodEvictionPolicy": "AlwaysAllow"})]
+)
+def test_a_pod_that_is_not_ready_does_not_block_a_drain(version: str, expected: dict[str, str]) -> None:
+    (budget,) = render(
+        *("-f", values("minimal"), "-s", "templates/poddisruptionbudget.yaml"),
+        *("--set", "podDisruptionBudget.enabled=true", "--kube-version", version),
+    )
+    selector = of_kind("Deployment", render("-f", values("minimal")))["spec"]["selector"]
+    assert budget["spec"] == {"selector": selector, "maxUnavailable": 1, **expected}
+
+
+@pytest.mark.parametrize(
+    ("repository", "registry", "image"),
+    [
+        ("vspark-exporter", "", "vspark-exporter"),
+        ("vspark-exporter", "mirror.example.com/", "mirror.example.com/vspark-exporter"),
+        ("calls/vspark-exporter", "mirror.example.com", "mirror.example.com/calls/vspark-exporter"),
+        ("registry.example.com/calls/vspark-exporter", "", "registry.example.com/calls/vspark-exporter"),
+        ("registry.example.com/calls/vspark-exporter", "mirror:5000/x", "mirror:5000/x/calls/vspark-exporter"),
+        ("registry:5000/vspark-exporter", "mirror.example.com", "mirror.example.com/vspark-exporter"),
+        ("localhost/vspark-exporter", "mirror.example.com", "mirror.example.com/vspark-exporter"),
+    ],
+)
+def test_the_registry_of_the_image(repository: str, registry: str, image: str) -> None:
+    objects = render(
+        *("-f", values("minimal"), "--set", f"image.repository={repository},global.imageRegistry={registry}")
+    )
+    pods = [of_kind("Deployment", objects)["spec"]["template"], of_kind("Pod", objects)]
+    assert {each["spec"]["containers"][0]["image"] for each in pods} == {f"{image}:{__version__}"}
+
+
+def test_another_namespace_is_the_one_of_every_object() -> None:
+    objects = render("-f", values("web"), "--set", "namespaceOverride=elsewhere")
+    assert {each["metadata"]["namespace"] for each in objects} == {"elsewhere"}
+    monitor = of_kind("ServiceMonitor", objects)["spec"]
+    assert monitor["namespaceSelector"] == {"matchNames": ["elsewhere"]}
+    assert monitor["endpoints"][0]["tlsConfig"]["serverName"] == "calls-vspark-exporter.elsewhere.svc"
 
 
 @pytest.fixture
@@ -190,76 +239,28 @@ def test_the_network_policy_allows_traffic_to_the_port_of_the_url(url: str, port
     assert policy["spec"]["egress"][0] == {"ports": [{"port": port, "protocol": "TCP"}]}
 
 
-@pytest.fixture
-def chart(tmp_path: Path) -> Path:
-    """Return a copy of the chart with two small rule files and one small dashboard."""
-    for path in sorted(CHART.rglob("*")):
-        if path.is_file() and path.parent.name not in ("rules", "dashboards"):
-            (tmp_path / path.relative_to(CHART)).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path.relative_to(CHART)).write_bytes(path.read_bytes())
-    for name, text in (
-        (
-            "rules/a.yaml",
-            "groups:\n  - name: a\n    rules: [{alert: A, expr: up == 0, annotations: {x: '{{ $value }}'}}]\n",
-        ),
-        ("rules/b.yaml", "groups:\n  - {name: b, rules: []}\n"),
-        ("dashboards/vspark-calls.json", '{"title": "{{ x }}"}\n'),
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
-
-
-def test_rules_and_dashboards_are_rendered_unchanged(chart: Path) -> None:
-    objects = render("-f", values("operator"), chart=chart)
-    rule = of_kind("PrometheusRule", objects)
-    assert rule["spec"] == {
-        "groups": [
-            {"name": "a", "rules": [{"alert": "A", "expr": "up == 0", "annotations": {"x": "{{ $value }}"}}]},
-            {"name": "b", "rules": []},
-        ]
-    }
-    assert rule["metadata"]["namespace"] == "monitoring"
-    assert rule["metadata"]["labels"]["release"] == "prometheus"
-    (dashboard,) = (each for each in objects if each["metadata"]["name"] == "calls-vspark-exporter-vspark-calls")
-    assert dashboard["data"] == {"vspark-calls.json": '{"title": "{{ x }}"}\n'}
-    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert dashboard["metadata"]["annotations"] == {"grafana_folder": "V-Spark"}
-
-
-def test_alerts_link_to_the_runbook_at_runbook_url() -> None:
-    url = "https://wiki.example.com/vspark"
-    objects = render("-f", values("operator"), "--set", f"prometheusRule.runbookUrl={url}")
-    groups = of_kind("PrometheusRule", objects)["spec"]["groups"]
-    alerts = {rule["alert"]: rule["annotations"] for group in groups for rule in group["rules"] if "alert" in rule}
-    assert {name: each["runbook_url"] for name, each in alerts.items()} == {
-        name: f"{url}#{name.lower()}" for name in alerts
-    }
-    assert len(alerts) > 0
-    assert not any("runbook" in each for each in alerts.values())
-
-
-def test_rules_and_dashboards_are_off_by_default(chart: Path) -> None:
-    assert [each["kind"] for each in render("-f", values("minimal"), chart=chart)] == [
-        *("ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"),
-    ]
-
-
 async def test_helm_test_reads_the_metrics() -> None:
     container = of_kind("Pod", render("-f", values("minimal")))["spec"]["containers"][0]
     python, *script = container["command"]
-    url, *arguments = container["args"]
-    assert (python, url) == ("python3", "http://calls-vspark-exporter:10219")
+    seconds, *access, ready, metrics = container["args"]
+    host = "http://calls-vspark-exporter:10219"
+    assert (python, seconds, ready, metrics) == ("python3", "30", f"{host}/-/ready", f"{host}/metrics")
 
-    async def run(url: str) -> tuple[int | None, str, str]:
+    async def run(url: str, seconds: str = "0") -> tuple[int | None, str, str]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *script, url, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *(sys.executable, *script, seconds, *access, f"{url}/-/ready", f"{url}/metrics"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
         return process.returncode, output.decode(), errors.decode()
 
+    url = f"http://127.0.0.1:{free_port()}"
+    assert await run(url) == (1, "", f"{url}/-/ready: [Errno 111] Connection refused\n")
     async with serving() as exporter:
         url = f"http://127.0.0.1:{exporter.port}"
-        assert await run(url) == (1, "", "/-/ready: HTTP status 503\n")
+        assert await run(url) == (1, "", f"{url}/-/ready: HTTP status 503\n")
+        retrying = asyncio.create_task(run(url, seconds))
+        await until(lambda: [each["status"] for each in exporter.logged] == [503, 503])
         exporter.ready = True
-        assert await run(url) == (0, "/-/ready: ok\n/metrics: ok\n", "")
+        assert await retrying == (0, f"{url}/-/ready: ok\n{url}/metrics: ok\n", "")

@@ -30,7 +30,8 @@ def test_a_release_is_installed_upgraded_and_uninstalled(name: str) -> None:
         assert "WARNING: config contains a token." in run("install", *files, values("inline-token"))
         assert api.names() == (OBJECTS - {"ConfigMap/calls-vspark-exporter"}) | {"Secret/calls-vspark-exporter"}
         assert "WARNING" not in run(
-            "upgrade", *files, values("everything"), "--set", "fullnameOverride=null,nameOverride=null"
+            *("upgrade", *files, values("everything")),
+            *("--set", "fullnameOverride=null,nameOverride=null,namespaceOverride=null,extraManifests=null"),
         )
         assert api.names() == (OBJECTS - {"ServiceAccount/calls-vspark-exporter"}) | {
             *(
@@ -41,6 +42,23 @@ def test_a_release_is_installed_upgraded_and_uninstalled(name: str) -> None:
         }
         run("uninstall")
         assert api.objects == {}
+
+
+@pytest.mark.parametrize("name", HELMS)
+def test_an_upgrade_to_shards_and_back(name: str) -> None:
+    with kubernetes_api() as (api, url):
+        cluster = ("-n", "vspark", "--kube-apiserver", url, "--disable-openapi-validation")
+        plain = {f"{kind}/calls-vspark-exporter" for kind in ("Deployment", "Service")}
+        sharded = {"StatefulSet/calls-vspark-exporter", "Service/calls-vspark-exporter-shards"}
+        steps = [("install", 0, plain), ("upgrade", 3, sharded), ("upgrade", 4, sharded), ("upgrade", 0, plain)]
+        for command, shards, expected in steps:
+            done = helm(
+                *(command, "calls", CHART, *cluster, "-f", values("minimal"), "--set", f"shards={shards}"), name=name
+            )
+            assert done.returncode == 0, done.stderr
+            assert {
+                each for each in api.names() if each.split("/")[0] not in ("ConfigMap", "ServiceAccount")
+            } == expected
 
 
 @pytest.mark.parametrize("name", HELMS)

@@ -209,7 +209,8 @@ async def test_the_rendered_chart_runs(
             test = of_kind("Pod", objects)["spec"]
             node.mount(test)
             run = test["containers"][0]
-            assert await node.run(*run["command"], *run["args"]) == (0, "/-/ready: ok\n/metrics: ok\n")
+            served = f"https://localhost:{node.port}"
+            assert await node.run(*run["command"], *run["args"]) == (0, f"{served}/-/ready: ok\n{served}/metrics: ok\n")
 
             async with (
                 prometheus(f"https://127.0.0.1:{node.port}", tmp_path, node.scraping(endpoint, tmp_path)) as prom,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.helm_chart import helm, rejected, values
+from tests.support.helm_chart import helm, rejected, render, values
 from tools.docs.chart import CHART
 
 
@@ -32,11 +32,42 @@ from tools.docs.chart import CHART
             r"'/config/companies/0/orgs/0/folders/0': 'Test\n01' does not match pattern '^[^\\x00-\\x1f\\x7f-\\x9f]*$'",
         ),
         ("webConfig.key=a/b", "at '/webConfig/key': 'a/b' does not match pattern '^[-._a-zA-Z0-9]+$'"),
+        ("shards=-1", "at '/shards': minimum: got -1, want 0"),
+        ("shards=two", "at '/shards': got string, want integer"),
+        ("namespaceOverride=No", "at '/namespaceOverride': 'No' does not match pattern"),
+        ("dnsPolicy=Host", "at '/dnsPolicy': value must be one of '', 'ClusterFirst', "),
+        ("service.ipFamilyPolicy=Both", "at '/service/ipFamilyPolicy': value must be one of '', 'SingleStack', "),
+        ("service.ipFamilies={IPv5}", "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
+        ("global.imageRegistry=1", "at '/global/imageRegistry': got number, want string"),
+        ("hostAliases={x}", "at '/hostAliases/0': got string, want object"),
+        ("dnsConfig={x}", "at '/dnsConfig': got array, want object"),
+        ("initContainers={x}", "at '/initContainers/0': got string, want object"),
+        ("extraContainers={x}", "at '/extraContainers/0': got string, want object"),
+        ("extraManifests={x}", "at '/extraManifests/0': got string, want object"),
+        ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit': minimum: got -1, want 0"),
+        ("terminationGracePeriodSeconds=30s", "at '/terminationGracePeriodSeconds': got string, want integer"),
+        (
+            "prometheusRule.rules.VSparkNoCalls.disabled=true",
+            "at '/prometheusRule/rules/VSparkNoCalls': additional properties 'disabled' not allowed",
+        ),
+        (
+            "prometheusRule.rules.VSparkNoCalls.for=1 hour",
+            "at '/prometheusRule/rules/VSparkNoCalls/for': '1 hour' does not match pattern",
+        ),
+        (
+            "prometheusRule.rules.VSparkDataStale.threshold=30m",
+            "at '/prometheusRule/rules/VSparkDataStale/threshold': ",
+        ),
         ("existingConfigMap=mine", "at '/config': maxProperties: got 2, want 0"),
     ],
 )
 def test_the_schema_names_the_value_that_it_rejects(change: str, message: str) -> None:
     assert message in rejected("-f", values("minimal"), "--set", change)
+
+
+def test_the_chart_can_be_part_of_another_one() -> None:
+    """Helm hands every global value to every subchart."""
+    render("-f", values("minimal"), "--set", "global.imagePullPolicy=Always")
 
 
 def test_a_configuration_is_required() -> None:
@@ -90,6 +121,32 @@ def test_a_configuration_is_required() -> None:
             "webConfig.userSecret: has no effect without webConfig.existingSecret; set both or neither",
         ),
         (
+            "shards",
+            "service.type=NodePort",
+            (
+                "service.type: a service of type NodePort would return the metrics of any one shard; "
+                "with shards, only ClusterIP is possible"
+            ),
+        ),
+        (
+            "operator",
+            "prometheusRule.rules.VSparkNoCals.enabled=false",
+            'prometheusRule.rules: there is no rule "VSparkNoCals"; the rules are VSparkUnreachable, ',
+        ),
+        (
+            "operator",
+            "prometheusRule.rules.VSparkNoCalls.threshold=1",
+            ("prometheusRule.rules.VSparkNoCalls.threshold: the expression does not end with a limit; set expr"),
+        ),
+        (
+            "operator",
+            "prometheusRule.rules.job_company:vspark_folder_calls_today:sum.for=1m",
+            (
+                "prometheusRule.rules.job_company:vspark_folder_calls_today:sum.for: "
+                "only alerts have it; this is a recording rule"
+            ),
+        ),
+        (
             "web",
             "webConfig.tls=false",
             "webConfig.caSecret: has no effect if webConfig.tls is false; set webConfig.tls or remove this key",
@@ -102,23 +159,23 @@ def test_the_templates_name_the_value_that_they_reject(name: str, change: str, m
 
 NOTES = """\
 NOTES:
-The exporter of this release is the Deployment calls-vspark-exporter in the namespace vspark.
+The exporter of this release is the {kind} calls-vspark-exporter in the namespace {namespace}.{shards}
 
 {warning}1. Wait until the first poll of every target has ended:
 
-     kubectl -n vspark rollout status deployment/calls-vspark-exporter
+     kubectl -n {namespace} rollout status {workload}/calls-vspark-exporter
 
    If this takes more than a minute, read the log:
 
-     kubectl -n vspark logs deployment/calls-vspark-exporter
+     kubectl -n {namespace} logs {logs}
 
 2. Check that the metrics can be read inside the cluster:
 
      helm test -n vspark calls
 
-3. Check that the polls succeed. vspark_up is 1 for each target whose last poll succeeded:
+3. Check that the polls succeed. vspark_up is 1 for each target whose last poll succeeded{shown}:
 
-     kubectl -n vspark port-forward service/calls-vspark-exporter 10219:10219
+     kubectl -n {namespace} port-forward {forward}
      curl -s{curl}localhost:10219/metrics | grep ^vspark_up
 
    If a target has 0, the log names the error.
@@ -140,6 +197,34 @@ UNSCRAPED = """
        static_configs:
          - targets: ["calls-vspark-exporter.vspark.svc:10219"]
 """
+UNSCRAPED_SHARDS = UNSCRAPED.replace(
+    """\
+       static_configs:
+         - targets: ["calls-vspark-exporter.vspark.svc:10219"]
+""",
+    """\
+       dns_sd_configs:
+         - {names: [calls-vspark-exporter-shards.vspark.svc], type: A, port: 10219}
+""",
+)
+DEPLOYMENT = {
+    "kind": "Deployment",
+    "shards": "",
+    "workload": "deployment",
+    "logs": "deployment/calls-vspark-exporter",
+    "shown": "",
+    "forward": "service/calls-vspark-exporter 10219:10219",
+    "namespace": "vspark",
+}
+SHARDS = {
+    "kind": "StatefulSet",
+    "shards": " Number of shards: 3.",
+    "workload": "statefulset",
+    "logs": "--prefix -l app.kubernetes.io/instance=calls,app.kubernetes.io/component=exporter",
+    "shown": "; this shows those of shard 0",
+    "forward": "pod/calls-vspark-exporter-0 10219",
+    "namespace": "vspark",
+}
 UNSCRAPED_WEB = """
 4. Let Prometheus scrape the exporter. With the Prometheus operator, set serviceMonitor.enabled. Otherwise add
    this scrape job to the configuration of Prometheus:
@@ -175,4 +260,20 @@ def test_notes_say_what_to_do_next(name: str, change: str, warning: str, curl: s
     done = helm("install", "calls", CHART, "-n", "vspark", "-f", values(name), "--set", change, "--dry-run=client")
     assert done.returncode == 0, done.stderr
     notes = done.stdout[done.stdout.index("NOTES:") :]
-    assert notes.rstrip() == NOTES.format(warning=warning, curl=curl, more=more).rstrip()
+    assert notes.rstrip() == NOTES.format(warning=warning, curl=curl, more=more, **DEPLOYMENT).rstrip()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "more", "workload"),
+    [
+        ("shards", "serviceMonitor.enabled=false", UNSCRAPED_SHARDS, SHARDS),
+        ("operator", "namespaceOverride=elsewhere", "", DEPLOYMENT | {"namespace": "elsewhere"}),
+    ],
+)
+def test_notes_name_the_objects(name: str, change: str, more: str, workload: dict[str, str]) -> None:
+    done = helm(
+        *("install", "calls", CHART, "-n", "vspark", "-f", values(name), "--set", change, "--dry-run=client"),
+    )
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout[done.stdout.index("NOTES:") :]
+    assert notes.rstrip() == NOTES.format(warning="", curl=" ", more=more, **workload).rstrip()

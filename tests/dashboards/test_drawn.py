@@ -6,7 +6,9 @@ import json
 import re
 import subprocess
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ import pytest
 
 from exporter.simulator import Fault, Simulator, demo_site
 from tests.support.built_dashboards import built, filled
-from tests.support.call_history import AGES, load, openmetrics
+from tests.support.call_history import AGES, around_midnights, load, openmetrics, previous_days
 from tests.support.prometheus_process import demo, prometheus, query
 from tests.support.tools import tool
 
@@ -42,6 +44,10 @@ FOLDERS = {
     "Nordwind-Service / Zentrale",
 }
 ORGS = ["DocTestCo-DocTesting", "DocTestCo-West", "KauriBank-Cards", "LotusTravel-Bookings", "Nordwind-Service"]
+POLLED = (
+    "Targets: 5, in 5 orgs. Polls: each about every 5 s. A target is a folder, or a whole org in one request. "
+    "Values are as old as the target's last successful poll."
+)
 BROWSER = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"),
@@ -81,18 +87,42 @@ def as_series(target: Any, series: Any, title: str, step: int) -> Any:
     return {"refId": target["refId"], "fields": fields}
 
 
+async def text_of(session: aiohttp.ClientSession, url: str, board: Any, text: str) -> str:
+    """Return a text with the values of the board's variables of queries, by the same steps as Grafana."""
+    for variable in board["templating"]["list"]:
+        if query_result := re.fullmatch(r"query_result\((.*)\)", variable.get("definition", "")):
+            (result,) = await query(session, url, filled(query_result[1]))
+            captured = re.search(variable["regex"].strip("/"), f"{{}} {result['value'][1]} {result['value'][0] * 1000}")
+            assert captured
+            text = text.replace(f"${variable['name']}", captured[1])
+    return text
+
+
+def times(panel: Any, end: float, name: str) -> tuple[float, float, int]:
+    """Return start, end and step of a panel's queries; daily ones are at midnight in UTC."""
+    seconds, step, _ = SPANS[name]
+    if "timeFrom" not in panel:
+        return end - seconds, end, step
+    days = {"3w": 21, "2w": 14, "8d": 8}[panel["timeFrom"]]
+    midnight = end // 86400 * 86400
+    return midnight - (days - 1) * 86400, midnight, 86400
+
+
 async def with_frames(session: aiohttp.ClientSession, url: str, name: str) -> Any:
     """Return a dashboard with the frames of each panel and their time range."""
     board = built(name)
-    seconds, step, rate_interval = SPANS[name]
-    end = datetime.now(UTC).timestamp()
-    board |= {"from": (end - seconds) * 1000, "to": end * 1000}
+    rate_interval = SPANS[name][2]
+    now = datetime.now(UTC).timestamp()
     for panel in board["panels"]:
         panel["frames"] = []
+        start, end, step = times(panel, now, name)
+        panel |= {"from": start * 1000, "to": now * 1000}
+        if panel["type"] == "text":
+            panel["options"]["content"] = await text_of(session, url, board, panel["options"]["content"])
         for target in panel.get("targets", ()):
             parameters: dict[str, Any] = {"query": filled(target["expr"].replace("$__rate_interval", rate_interval))}
             if target["range"]:
-                path, when = "query_range", {"start": end - seconds, "end": end, "step": step}
+                path, when = "query_range", {"start": start, "end": end, "step": step}
             else:
                 path, when = "query", {"time": end}
             async with session.get(f"{url}/api/v1/{path}", params=parameters | when) as response:
@@ -108,21 +138,25 @@ async def with_frames(session: aiohttp.ClientSession, url: str, name: str) -> An
 async def boards(folder: Path) -> dict[str, Any]:
     """Return both dashboards with frames from a Prometheus that scrapes the demo.
 
-    Prometheus has a history. Before the queries of the exporter's dashboard, an org begins to fail.
+    Prometheus has a history of calls, and three weeks of previous days as from a backfill. V-Spark counts calls an hour
+    after they were made. Before the queries of the exporter's dashboard, an org begins to fail.
     """
-    site = demo_site()
+    site = replace(demo_site(), transcription=timedelta(hours=3))
     now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
-    instants = sorted({now - age - number * STEP for age in AGES for number in range(DAY // STEP)})
+    midnights = around_midnights(site, [(now - number * DAY).date() for number in range(1, 16)])
+    recent = {now - age - number * STEP for age in AGES for number in range(DAY // STEP)}
+    instants = sorted(each for each in {*recent, *midnights[::5]} if each <= now)
+    hours = [now.replace(minute=0) - number * timedelta(hours=1) for number in range(30 * 24, -1, -1)]
     async with Simulator(site) as simulator, AsyncExitStack() as stack:
         for company, org in (("KauriBank", "KauriBank-Cards"), ("Nordwind", "Nordwind-Service")):
             simulator.fail_path(f"/list/{company}/{org}/folders", fault=Fault.status(401))
         url = await stack.enter_async_context(demo(simulator))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
-        await load(openmetrics(site, instants, scrape), folder / "tsdb")
+        await load(chain(previous_days(site, hours, scrape), openmetrics(site, instants, scrape)), folder / "tsdb")
         async with prometheus(url, folder) as prometheus_url:
             # A line needs several points.
-            await query(session, prometheus_url, "count_over_time(vspark_exporter_build_info[1m]) >= 15")
+            await query(session, prometheus_url, "min(vspark_polls_total) >= 6")
             calls = await with_frames(session, prometheus_url, CALLS)
             simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
             await query(session, prometheus_url, "sum(increase(vspark_poll_failures_total[20s])) > 2")
@@ -154,6 +188,8 @@ def drawn(board: Any, library: Path, picture: Path) -> list[Any]:
 def names(panel: Any) -> list[str]:
     """Return the names in a panel, or the columns of a table, after checking that it has values."""
     texts = [re.sub(r"127\.0\.0\.1:\d+", "exporter", text) for text in panel["texts"]]
+    if panel["type"] == "text":
+        return [re.sub(r"\d+ s\b", "5 s", text) for text in texts[2:]]
     assert not [text for text in texts if text in {"", "-", "NaN", "No data"} or text.startswith("Error")], panel
     assert panel["plots"] == (panel["type"] in {"timeseries", "histogram"}), panel
     if panel["type"] == "table":
@@ -188,10 +224,14 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Change in calls": ["vs. yesterday", "vs. a week ago"],
         "Mean duration": [],
         "Agents with calls": [],
-        "Calls since midnight": ["today", "one day earlier", "one week earlier"],
+        "What is polled": [POLLED],
+        "Calls since midnight by org": [*ORGS, *(f"{org}, one week earlier" for org in ORGS)],
         "Calls per minute by org": ORGS,
         "Mean duration by org": ORGS,
         "Agents with calls by org": ORGS,
+        "Calls per day": ORGS,
+        "Weekday against weekday": ["day", "one week earlier"],
+        "Late calls": ORGS,
         "Orgs": [
             *("Company", "Org", "Calls today", "Yesterday", "A week ago"),
             *("Mean duration", "Agents", "Since midnight"),
@@ -226,5 +266,5 @@ def test_every_panel_is_drawn(library: Path, tmp_path: Path) -> None:
         "Memory": ["exporter"],
         "CPU": ["exporter"],
         "Scrape duration": ["exporter"],
-        "Builds": ["Instance", "Version", "Python version", "Exporters"],
+        "Builds": ["Instance", "Version", "Python version", "Shard", "Total shards", "Exporters"],
     }

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,19 +15,25 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
-from exporter.simulator import Fault, Simulator, demo_site
+from exporter.simulator import Fault, Org, Simulator, demo_site
+from exporter.simulator.calls import folder_calls, midnight, share_of_day
 from tests.support.built_dashboards import built, filled
-from tests.support.call_history import AGES, at, load, minutes, openmetrics
-from tests.support.prometheus_process import demo, prometheus, query
+from tests.support.call_history import AGES, MINUTE, around_midnights, at, load, minutes, openmetrics, previous_days
+from tests.support.prometheus_process import demo, numbers, prometheus, query
 from tools.dashboards.__main__ import CHART, FILES
-from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean
+from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean, once
+from tools.dashboards.days import BY_ORG, NEXT_MORNING_A_WEEK_AGO, day_calls, late_calls
 from tools.dashboards.layout import to_json
 
+SITE = replace(demo_site(), transcription=timedelta(hours=3))
+ORGS = [org for company in SITE.companies for org in company.orgs]
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 METRICS_OF_PROMETHEUS = ("up", "scrape_samples_scraped", "scrape_duration_seconds")
 SELECTOR = re.compile(r"([a-z_]+)\{([^}]*)\}")
 FUNCTIONS = {
     *("by", "on", "and", "or", "offset", "sum", "min", "max", "count", "topk", "quantile"),
     *("rate", "increase", "label_replace", "histogram_quantile", "time", "vector"),
+    *("unless", "last_over_time", "max_over_time"),
 }
 
 
@@ -38,8 +45,8 @@ def queries() -> Iterator[tuple[str, Any]]:
     """Yield every query with its position: file, panel and id."""
     for name in FILES:
         for panel in panels(name):
-            for target in panel["targets"]:
-                yield f"{name} {panel['title']} {target['refId']}", target
+            for target in panel.get("targets", ()):
+                yield f"{name} {panel['title']} {target['refId']}", target | {"daily": panel.get("interval") == "1d"}
 
 
 def series() -> dict[str, set[str]]:
@@ -50,7 +57,7 @@ def series() -> dict[str, set[str]]:
     for family in telemetry.registry.collect():
         for each in family.samples:
             found.setdefault(each.name, set()).update(each.labels)
-    return {name: {*labels, "job", "instance"} for name, labels in found.items()}
+    return {name: {*labels, "job", "instance", "namespace"} for name, labels in found.items()}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -95,23 +102,28 @@ def variables(name: str) -> dict[str, Any]:
 
 
 def test_variables_are_chained() -> None:
+    calls, job = "vspark_folder_calls_today", 'job="$job",namespace="$namespace"'
+    up, polls = f"vspark_up{{{job}}}", f"vspark_polls_total{{{job}}}[30m]"
     of_both = {
         "datasource": "prometheus",
         "job": "label_values(vspark_exporter_build_info, job)",
+        "namespace": 'label_values(vspark_exporter_build_info{job="$job"}, namespace)',
+        "orgs": f"query_result(count(count by (company, org) ({up})))",
+        "targets": f"query_result(count(count by (company, org, folder) ({up})))",
+        "seconds": f"query_result(round(1 / avg(deriv({polls}) unless resets({polls}) > 0)))",
     }
     assert variables("vspark-exporter.json") == of_both
-    calls = "vspark_folder_calls_today"
     assert variables("vspark-calls.json") == of_both | {
-        "company": f'label_values({calls}{{job="$job"}}, company)',
-        "org": f'label_values({calls}{{job="$job",company=~"$company"}}, org)',
-        "folder": f'label_values({calls}{{job="$job",company=~"$company",org=~"$org"}}, folder)',
+        "company": f"label_values({calls}{{{job}}}, company)",
+        "org": f'label_values({calls}{{{job},company=~"$company"}}, org)',
+        "folder": f'label_values({calls}{{{job},company=~"$company",org=~"$org"}}, folder)',
     }
 
 
 def test_every_metric_and_label_exists() -> None:
     known = series()
     definitions = [
-        definition.removeprefix("label_values(").rpartition(",")[0]
+        re.sub(r"^label_values\((.*), \w+\)$|^query_result\((.*)\)$", r"\1\2", definition)
         for definition in variables("vspark-calls.json").values()
     ]
     for position, expression in [
@@ -121,7 +133,8 @@ def test_every_metric_and_label_exists() -> None:
         labels = set()
         for metric, matchers in SELECTOR.findall(expression):
             assert metric in known, position
-            assert {"job"} <= set(re.findall(r'(\w+)=~?"', matchers)) | set(re.findall(r'(\w+)!="', matchers)), position
+            required = {"job", "namespace"} if position else {"job"}  # the namespace is chosen among those of the job
+            assert required <= set(re.findall(r'(\w+)[!=]~?"', matchers)), position
             assert set(re.findall(r"(\w+)[!=]", matchers)) <= known[metric], (position, metric)
             labels |= known[metric]
         for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
@@ -135,32 +148,105 @@ def test_every_other_word_is_promql() -> None:
 
 
 async def test_every_expression_has_a_result(tmp_path: Path) -> None:
-    site = demo_site()
-    async with Simulator(site) as simulator:
+    async with Simulator(SITE) as simulator:
         simulator.fail("KauriBank", "KauriBank-Cards", fault=Fault.status(401))
         simulator.fail_path("/list/KauriBank/KauriBank-Cards/folders", fault=Fault.status(401))
         async with demo(simulator) as url, aiohttp.ClientSession() as session:
             now = datetime.now(UTC)
             scrape = {"job": "vspark", "instance": urlsplit(url).netloc}
-            await load(openmetrics(site, minutes(now), scrape), tmp_path / "tsdb")
+            await load(history(now, scrape), tmp_path / "tsdb")
             async with prometheus(url, tmp_path) as prometheus_url:
                 await query(session, prometheus_url, "vspark_up")
                 for position, target in queries():
-                    result = await query(session, prometheus_url, filled(target["expr"]))
+                    finished = midnight_of(now) - 3 * DAY if target["daily"] else None
+                    result = await query(session, prometheus_url, filled(target["expr"]), finished)
                     labels = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
                     for each in result:
                         assert set(labels) <= set(each["metric"]), position
                 await compare_with_the_simulator(session, prometheus_url)
+                await compare_days(session, prometheus_url, now)
+                await compare_late_calls(session, prometheus_url, now)
+                await query(session, prometheus_url, "min(vspark_polls_total) >= 6")
+                orgs, targets, seconds = await texts(session, prometheus_url, "vspark-exporter.json")
+                assert (orgs, targets) == ("5", "5")
+                assert 3 <= float(seconds) <= 8  # the demo polls every 5 s; a slope of few polls is not exact
+
+
+def midnight_of(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def history(now: datetime, scrape: dict[str, str]) -> Iterator[str]:
+    """Yield recent calls, the ends of some days, and the previous day of three weeks: hourly, as from a backfill.
+
+    Those of two days exist once more, from a pod that has been replaced.
+    """
+    last_hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [last_hour - number * HOUR for number in range(22 * 24, -1, -1)]
+    yield from previous_days(SITE, hours, {"job": "vspark"})
+    yield from previous_days(SITE, hours[-14 * 24 : -12 * 24], scrape)
+    instants = {*minutes(now), *around_midnights(SITE, late_days(now))}
+    yield from openmetrics(SITE, sorted(each for each in instants if each < now - MINUTE), scrape)
+
+
+def late_days(now: datetime) -> list[date]:
+    return [(now - age * DAY).date() for age in (4, 3)]
+
+
+async def compare_days(session: aiohttp.ClientSession, url: str, now: datetime) -> None:
+    """Compare each bar with the simulator's number of that day in every org, from Auckland to Los Angeles."""
+    for age in range(20, 1, -1):
+        bar = midnight_of(now) - age * DAY
+        for expression, day in (
+            (day_calls(), bar.date()),
+            (day_calls(NEXT_MORNING_A_WEEK_AGO), (bar - 7 * DAY).date()),
+        ):
+            if now.date() - day > 21 * DAY:
+                continue
+            result = await query(session, url, filled(f"sum {BY_ORG} {expression}"), bar)
+            assert numbers(result, "org") == {(org.name,): whole_day(org, day) for org in ORGS}, day
+
+
+async def compare_late_calls(session: aiohttp.ClientSession, url: str, now: datetime) -> None:
+    for day in late_days(now):
+        bar = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        result = await query(session, url, filled(late_calls()), bar)
+        expected = {}
+        for org in ORGS:
+            last_minute = midnight(org.zone, day + DAY) - MINUTE
+            counted = share_of_day(org.zone, day, last_minute - SITE.transcription)
+            before = sum(folder_calls(SITE, org, folder, day, until=counted).calls for folder in org.folders)
+            expected[org.name,] = whole_day(org, day) - before
+        assert numbers(result, "org") == expected
+        assert max(expected.values()) > 0
+
+
+def whole_day(org: Org, day: date) -> int:
+    return sum(folder_calls(SITE, org, folder, day).calls for folder in org.folders)
+
+
+async def texts(session: aiohttp.ClientSession, url: str, name: str) -> list[str]:
+    """Return the values of the hidden variables, by the same steps as Grafana."""
+    found = []
+    for variable in built(name)["templating"]["list"]:
+        if (query_result := re.fullmatch(r"query_result\((.*)\)", variable.get("definition", ""))) is not None:
+            (result,) = await query(session, url, filled(query_result[1]))
+            assert result["metric"] == {}
+            at, value = result["value"]
+            captured = re.search(variable["regex"].strip("/"), f"{{}} {value} {at * 1000}")
+            assert captured
+            found.append(captured[1])
+    return found
 
 
 async def compare_with_the_simulator(session: aiohttp.ClientSession, url: str) -> None:
     """Compare the dashboard's values at a minute of the history with the simulator's own numbers."""
-    site = demo_site()
     instant = minutes(datetime.now(UTC))[-5]
-    history = [[calls for _, _, calls in at(site, instant - age)] for age in AGES]
+    history = [[calls for _, _, calls in at(SITE, instant - age)] for age in AGES]
     sums = [sum(each.calls for each in calls) for calls in history]
     seconds = sum(each.seconds for each in history[0])
-    expected = {f"sum({CALLS})": sums[0], f"sum({CALLS} {YESTERDAY})": sums[1], f"sum({CALLS} {WEEK_AGO})": sums[2]}
+    expressions = (once(CALLS), once(CALLS, YESTERDAY), once(CALLS, WEEK_AGO))
+    expected = {f"sum({expression})": value for expression, value in zip(expressions, sums, strict=True)}
     assert len(set(sums)) == len(AGES)
     for expression, value in expected.items():
         assert await value_at(session, url, expression, instant) == value

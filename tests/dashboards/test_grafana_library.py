@@ -90,7 +90,7 @@ def test_the_tables_have_the_expected_columns(library: Path) -> None:
         "Top agents": ["company", "org", "agent"],
         "Failing targets": ["company", "org", "folder", "reason"],
         "Failing discoveries": ["company", "reason"],
-        "Builds": ["instance", "version", "pythonversion"],
+        "Builds": ["instance", "version", "pythonversion", "shard", "total_shards"],
     }
     assert tables.keys() == labels.keys()
     given = [
@@ -126,7 +126,7 @@ def test_the_tables_have_the_expected_columns(library: Path) -> None:
         [
             [
                 *(["Instance", ["x:1"]], ["Version", ["version"]], ["Python version", ["pythonversion"]]),
-                ["Exporters", [1]],
+                *(["Shard", ["shard"]], ["Total shards", ["total_shards"]], ["Exporters", [1]]),
             ]
         ],
         [[["Company", ["Co"]], ["Org", ["Co-Org"]], ["Agent", ["a01"]], ["Calls today", [7]]]],

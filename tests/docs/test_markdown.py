@@ -100,7 +100,9 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @every_page
 def test_every_metric_exists(page: Path) -> None:
-    own = {sample.name for metric in SelfMetrics(process=False).registry.collect() for sample in metric.samples}
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.web_config_loaded(0.0, 0.0)
+    own = {sample.name for metric in self_metrics.registry.collect() for sample in metric.samples}
     known = own | {family.name for family in FAMILIES}
     known |= {family.name.removesuffix("_total") + "_created" for family in FAMILIES if family.created}
     known |= {"vspark_api_request_duration_seconds", "vspark_exporter_build_info"}
@@ -138,12 +140,13 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def test_every_flag_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ([], ["probe"], ["demo"], ["healthcheck"]):
+    for command in ([], ["probe"], ["demo"], ["healthcheck"], ["backfill"]):
         with pytest.raises(SystemExit):
             main([*command, "--help"])
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*[a-z]", capsys.readouterr().out))
-    documented = set(re.findall(r"--[a-z][a-z.-]*[a-z]", (DOCS / "operations.md").read_text("utf-8")))
-    assert {"--config.file", "--shard"} <= flags
+    pages = TEXT[DOCS / "operations.md"] + TEXT[DOCS / "history.md"]
+    documented = set(re.findall(r"--[a-z][a-z.-]*[a-z]", pages))
+    assert {"--config.file", "--shard", "--from"} <= flags
     assert flags <= documented
 
 

@@ -120,10 +120,10 @@ def test_what_is_commented_out_in_the_example_loads_but_for_the_tokens(etc: Path
     with pytest.raises(ExceptionGroup) as caught:
         load_config(path, {"VSPARK_TOKEN": "s3cret-canary", "DOCTESTCO_TOKEN": "s3cret-canary"})
     assert [str(error).partition("config.yaml:")[2] for error in caught.value.exceptions] == [
-        "11: vspark.token_file: token is set too; set only one of token, token_file, token_env",
-        "12: vspark.token_env: token is set too; set only one of token, token_file, token_env",
-        "47: companies[0].token_file: token is set too; set only one of token, token_file, token_env",
-        "48: companies[0].token_env: token is set too; set only one of token, token_file, token_env",
+        "11: vspark.token_file: token is set too: give only one of token, token_file, token_env",
+        "12: vspark.token_env: token is set too: give only one of token, token_file, token_env",
+        "50: companies[0].token_file: token is set too: give only one of token, token_file, token_env",
+        "51: companies[0].token_env: token is set too: give only one of token, token_file, token_env",
     ]
 
 

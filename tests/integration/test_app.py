@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 import threading
 import time
@@ -230,8 +231,11 @@ async def test_without_any_target_it_is_ready() -> None:
         running(loaded, lambda: loaded, SERVING, log) as (web, _),
         aiohttp.ClientSession(web.urls[0]) as session,
         session.get("/-/ready") as response,
+        session.get("/api/v1/targets") as status,
     ):
         assert response.status == 200
+        data = json.loads(await status.read())["data"]
+    assert (data["shard"], data["total_shards"], data["totals"]["targets"]) == (0, 1000, 0)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])

@@ -61,6 +61,13 @@ async def test_the_url_may_have_a_prefix(prefix: str) -> None:
     ]
 
 
+async def test_several_days() -> None:
+    async with serving(ANSWER) as server, client_of(f"http://127.0.0.1:{server.port}") as client:
+        await client.fetch(TARGET, DAY, date(2026, 12, 1))
+    (request,) = server.lines
+    assert request.endswith("&daterange=20261123-20261201 HTTP/1.1")
+
+
 async def test_the_headers_are_few_and_cookies_are_not_kept() -> None:
     async with (
         serving(answer(b"[]", "Set-Cookie: a=1; Path=/")) as server,
@@ -334,3 +341,40 @@ async def test_probe_gets_a_body_as_it_is() -> None:
     async with serving(answer(b"[1]")) as server, client_of(server.port, bodies=MappedBodies(mapper)) as client:
         assert (await client.request_once(TARGET, DAY)).body == b"[1]"
     assert mapper.calls == []
+
+
+# Spare requests
+
+
+async def test_a_spare_request_is_sent_again_with_all_of_its_time_after_another_one_needed_its_slot() -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.set()
+        await release.wait()
+        await asyncio.sleep(0.6)
+        writer.write(answer(b'[{"calls":1}]'))
+
+    async with serving(then_hang(), slow) as server:
+        observed = Observed()
+        async with client_of(server.port, concurrency=1, timeout_seconds=1.0, observe=observed) as client:
+            spare = asyncio.create_task(client.fetch(TARGET, DAY, spare=True))
+            await until(lambda: len(server.requests) == 1)
+            await asyncio.sleep(0.6)  # most of its time
+            other = asyncio.create_task(client.fetch(replace(TARGET, folder="A"), DAY))
+            await begun.wait()
+            assert "/A?" in server.lines[1]
+            release.set()
+            assert await other == await spare == b'[{"calls":1}]'
+        assert observed.codes == ["none", "200", "200"]
+
+
+async def test_a_spare_request_that_times_out_does_not_make_its_target_slow() -> None:
+    target = replace(TARGET, folder="A")
+    async with serving(then_hang()) as server, client_of(server.port, timeout_seconds=0.2) as client:
+        with pytest.raises(PollError) as caught:
+            await client.fetch(target, DAY, spare=True)
+        assert (caught.value.reason, target in client._hanging) == ("timeout", False)
+        with pytest.raises(PollError):
+            await client.fetch(target, DAY)
+        assert target in client._hanging

@@ -5,31 +5,41 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 import yaml
+from msgspec import structs
 
 from exporter.cli.demo import demo_config
 from exporter.cli.main import main
 from exporter.config.loaded import load_config
+from exporter.config.units import DurationOrZero
 from exporter.simulator import Simulator, demo_site
+from exporter.simulator.calls import folder_calls
+from tests.support.built_dashboards import filled
 from tests.support.prometheus_process import demo
 from tests.support.repository import ROOT
 from tests.support.tools import tool
 from tools.bench.measure import free_port
+from tools.dashboards.days import day_calls
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXPORTER_CONFIG = DEPLOY / "compose" / "exporter.yaml"
 DEADLINE_SECONDS = 30.0
+SERVICE_NAMES = ["exporter", "grafana", "history", "history-blocks", "prometheus", "simulator"]
 CHECKED = """\
 http://simulator:3000: 0 targets
 each poll within 5s, responses of at most 64MiB, at most 4 concurrent requests
+the previous day every 10 intervals until 6h after midnight, and once at start
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
 V-Spark is asked every 10m for companies, their orgs, folders and time zones (--discover does it now)
 """
@@ -62,7 +72,7 @@ def test_docker_compose_accepts_the_file() -> None:
         text=True,
         check=False,
     )
-    assert (done.stderr, sorted(done.stdout.split())) == ("", ["exporter", "grafana", "prometheus", "simulator"])
+    assert (done.stderr, sorted(done.stdout.split())) == ("", SERVICE_NAMES)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -74,6 +84,7 @@ def test_the_image_is_built_from_the_repository() -> None:
     assert {name: (DEPLOY / each["build"]).resolve() for name, each in SERVICES.items() if "build" in each} == {
         "simulator": ROOT,
         "exporter": ROOT,
+        "history": ROOT,
     }
 
 
@@ -82,6 +93,8 @@ def test_images_have_a_tag_and_no_registry() -> None:
     assert images == {
         "simulator": "vspark-exporter:compose",
         "exporter": "vspark-exporter:compose",
+        "history": "vspark-exporter:compose",
+        "history-blocks": "prom/prometheus:v3.5.0",
         "prometheus": "prom/prometheus:v3.5.0",
         "grafana": "grafana/grafana:13.2.1",
     }
@@ -98,7 +111,9 @@ def test_the_exporter_accepts_its_configuration(capsys: pytest.CaptureFixture[st
 
 
 def test_the_exporter_runs_as_in_the_demo() -> None:
-    assert load_config(EXPORTER_CONFIG, {}) == demo_config(demo_site(), "http://simulator:3000")
+    demo_like = demo_config(demo_site(), "http://simulator:3000")
+    poll = structs.replace(demo_like.poll, previous_day_seconds=DurationOrZero(6 * 3600))
+    assert load_config(EXPORTER_CONFIG, {}) == structs.replace(demo_like, poll=poll)
     assert SERVICES["simulator"]["entrypoint"] == ["python3", "-m", "exporter.simulator", "--listen", "0.0.0.0:3000"]
 
 
@@ -113,7 +128,7 @@ def test_promtool_accepts_what_prometheus_gets(tmp_path: Path) -> None:
         [
             "2 rule files found",
             "/etc/prometheus/prometheus.yml is valid prometheus config file syntax",
-            "11 rules found",
+            "15 rules found",
             "9 rules found",
         ],
     )
@@ -159,6 +174,73 @@ async def test_a_prometheus_evaluates_every_rule(tmp_path: Path) -> None:
         assert [rule["name"] for rule in rules if rule.get("state") == "firing"] == []
         orgs = {(company.name, org.name) for company in simulator.site.companies for org in company.orgs}
         assert {(each["company"], each["org"]) for each in by_org} == orgs
+
+
+async def test_three_weeks_of_history(tmp_path: Path) -> None:
+    """The commands of the services, one after the other, in another place; and what Prometheus finds then."""
+    tool("promtool", "prometheus")
+    config = put_together("history", tmp_path) / "etc/vspark-exporter/config.yaml"
+    (tmp_path / "history").mkdir()
+    put_together("prometheus", tmp_path)
+    async with Simulator(demo_site()) as simulator:
+        config.write_text(config.read_text("utf-8").replace("http://simulator:3000", simulator.url))
+        requests = []
+        for service in ("history", "history-blocks") * 2:  # the second time, everything is there already
+            (command,) = SERVICES[service]["command"]
+            for place in ("/history", "/prometheus", "/etc/"):
+                command = re.sub(rf"(?<=[ =]){place}", f"{tmp_path}{place}", command)
+            command = command.replace("$$", "$").replace(
+                "vspark-exporter backfill", f"{sys.executable} -m exporter backfill"
+            )
+            process = await asyncio.create_subprocess_exec(
+                *SERVICES[service]["entrypoint"], command, cwd=ROOT, stderr=subprocess.PIPE
+            )
+            _, errors = await process.communicate()
+            assert (process.returncode, errors.decode()) == (0, "")
+            requests.append(len(simulator.requests))
+        (tmp_path / "prometheus.yml").write_text("scrape_configs: []\n")
+        address = f"127.0.0.1:{free_port()}"
+        flags = [flag.replace("/etc/prometheus", str(tmp_path)) for flag in SERVICES["prometheus"]["command"]]
+        process = await asyncio.create_subprocess_exec(
+            tool("prometheus", "prometheus"),
+            *(flag.replace("=/prometheus", f"={tmp_path}/prometheus") for flag in flags),
+            f"--web.listen-address={address}",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS), aiohttp.ClientSession() as session:
+                url = f"http://{address}"
+                selector = '{job="vspark",instance="exporter:10219"}'
+                found = {}
+                for days in (1, 7, 14, 20):
+                    calls = f"query?query=count(vspark_folder_calls_previous_day{selector} offset {days}d)"
+                    agents = f"query?query=count(vspark_agent_calls_previous_day{selector} offset {days}d)"
+                    found[days] = [(await ask(session, url, each))["result"] for each in (calls, agents)]
+                bars = filled(day_calls())  # of the calls dashboard, which Grafana queries at midnight
+                for age in (3, 10, 20):
+                    day = datetime.now(UTC).date() - timedelta(days=age)
+                    midnight = datetime.combine(day, time(), tzinfo=UTC).timestamp()
+                    shown = await ask(session, url, f"query?query={quote(bars)}&time={midnight}")
+                    assert {
+                        (each["metric"]["org"], each["metric"]["folder"]): int(each["value"][1])
+                        for each in shown["result"]
+                    } == {
+                        (org.name, folder.name): folder_calls(demo_site(), org, folder, day).calls
+                        for company in demo_site().companies
+                        for org in company.orgs
+                        for folder in org.folders
+                    }
+        finally:
+            process.terminate()
+            await process.wait()
+    folders = [folder for company in demo_site().companies for org in company.orgs for folder in org.folders]
+    assert {days: calls[0]["value"][1] for days, (calls, _) in found.items()} == dict.fromkeys(
+        (1, 7, 14, 20), str(len(folders))
+    )
+    assert all(int(agents[0]["value"][1]) > 100 for _, agents in found.values())
+    assert len(set(requests)) == 1
+    assert requests[0] > len(folders)
 
 
 async def ask(session: aiohttp.ClientSession, url: str, what: str) -> dict[str, Any]:

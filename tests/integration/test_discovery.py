@@ -75,7 +75,13 @@ class Discovering:
 
     async def settled(self) -> None:
         """Wait until the first discovery and all polls have ended."""
-        await until(lambda: self.manager.ready and all(not status.polling for status in self.manager.poller.status()))
+        await until(
+            lambda: (
+                self.manager.ready
+                and all(not status.polling for status in self.manager.poller.status())
+                and not self.store.changed
+            )
+        )
 
     async def discovered_again(self) -> None:
         """Let time pass until the next discovery has ended, and the polls that it began."""

@@ -53,7 +53,10 @@ async def test_no_host_is_loopback(capsys: Captured) -> None:
     [
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "returned status 503"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "returned status 404"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not valid HTTP"),
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            "the response is not valid HTTP; if the exporter serves TLS, add its --web.config.file",
+        ),
         (b"", "timed out"),
     ],
 )
@@ -89,6 +92,13 @@ async def test_a_server_that_speaks_tls(tmp_path: Path, capsys: Captured) -> Non
         assert await asyncio.to_thread(healthcheck, address, https=True) == 0
         assert capsys.readouterr() == (f"healthy: https://127.0.0.1:{served.port}/-/healthy\n", "")
         assert await asyncio.to_thread(healthcheck, address) == 1
+    assert capsys.readouterr() == (
+        "",
+        (
+            f"unhealthy: http://127.0.0.1:{address.port}/-/healthy: the connection was closed; "
+            "if the exporter serves TLS, add its --web.config.file\n"
+        ),
+    )
 
 
 async def test_a_web_configuration_without_tls(tmp_path: Path, capsys: Captured) -> None:

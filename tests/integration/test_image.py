@@ -78,7 +78,7 @@ def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[s
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         said = ""
-        while "Press Ctrl-C to stop." not in said:
+        while "look at " not in said:
             line = process.stdout.readline()
             assert line, said
             said += line
@@ -90,9 +90,10 @@ def container(image: str, *arguments: str, options: Sequence[str]) -> Iterator[s
             seconds = time.monotonic() - begun
             said += process.stdout.read()
     assert process.returncode == 0
-    events = [("info", "listening"), ("info", "targets_discovered"), ("info", "stopped")]
-    logged = re.findall(r"level=(\S+) event=(\S+)", said)
-    assert logged in (events, [events[0], events[2]])  # it may be stopped before the first discovery has ended
+    replayed = ["info targets_discovered", "warn poll_failed", "info poll_recovered"]
+    events = [" ".join(each) for each in re.findall(r"level=(\S+) event=(\S+)", said)]
+    events = [each for number, each in enumerate(events) if number < len(replayed) or not each.endswith("_failed")]
+    assert events == [*replayed, "info listening", "info stopped"]  # one org fails after a second, if it still runs
     assert seconds < 10, "killed after the grace period"
 
 
@@ -144,7 +145,9 @@ def test_it_is_scraped(image: str) -> None:
         wait_until_ready(url)
         with urlopen(f"{url}/metrics") as response:
             found = assert_valid(response.read(), Format.TEXT)
-    assert [value for (name, _), value in found.items() if name == "vspark_up"] == [1.0] * 5
+    up = {dict(labels)["org"]: value for (name, labels), value in found.items() if name == "vspark_up"}
+    assert up.pop("DocTestCo-West") in (0.0, 1.0)  # fails every other minute
+    assert list(up.values()) == [1.0] * 4
 
 
 def wait_until_ready(url: str) -> None:
@@ -181,4 +184,4 @@ def test_its_configuration(image: str, tmp_path: Path) -> None:
     assert ran(*command(image, "--config.check", options=mounted)) == CHECKED
     ended = subprocess.run(command(image, options=("--network=none",)), capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "config.yaml: cannot read the file: No such file or directory\n"
+    assert ended.stderr == "config.yaml does not exist: name it with --config.file, or start from config.example.yaml\n"

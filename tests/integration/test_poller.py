@@ -122,6 +122,24 @@ async def test_polls_of_a_target_never_overlap_and_missed_ticks_are_counted() ->
         assert (watched.value(polls), watched.value(skipped), len(server.requests)) == (3, 4, 3)
 
 
+async def test_a_poll_that_was_not_due_takes_the_place_of_one_that_is() -> None:
+    release = asyncio.Event()
+    clock = FakeClock(NOON)
+    async with (
+        serving(held(release), answer()) as server,
+        client_of(server.port) as client,
+        polling(clock, client, target_of(None, interval_seconds=10.0)) as watched,
+    ):
+        await until(lambda: len(server.requests) == 1)
+        await clock.pass_time(10)  # one poll is due, whose place the first one takes
+        await clock.pass_time(20)  # two are skipped
+        release.set()
+        await until(lambda: watched.poller.ready)
+        assert watched.value('vspark_polls_skipped_total{company="C",folder="",org="O"}') == 2
+        await watched.polled(10)
+        assert len(server.requests) == 2
+
+
 async def test_ready_once_every_target_has_been_tried_and_then_for_ever() -> None:
     release = asyncio.Event()
     targets = [target_of(None, "A"), target_of(None, "B"), target_of(None, "C")]
@@ -182,12 +200,12 @@ async def test_a_clock_that_is_a_day_ahead_for_a_moment() -> None:
 class Routes(dict[str, Upstream]):
     """A separate upstream for each folder."""
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
-        return await self[target.folder or ""].fetch(target, day)
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
+        return await self[target.folder or ""].fetch(target, day, spare=spare)
 
 
 class Buggy:
-    async def fetch(self, target: Target, day: date | None) -> bytes:
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:  # noqa: ARG002
         raise RuntimeError(f"{target.name} {day} {CANARY} ?token={CANARY_IN_URL}")
 
 
@@ -319,7 +337,7 @@ async def test_values_that_a_bug_kept_from_being_published_come_with_the_next_re
     ):
         await until(lambda: watched.poller.ready)
         with monkeypatch.context() as bug:
-            bug.setattr(Draft, "publish", broken_once(Draft.publish))
+            bug.setattr(Draft, "commit", broken_once(Draft.commit))
             await watched.polled()
         assert watched.lines('reason="internal"') != []
         assert watched.value('vspark_folder_calls_today{company="C",folder="B",org="O"}') == 1

@@ -231,7 +231,7 @@ async def test_what_cannot_be_applied_leaves_the_rules_and_the_polls_under_way(m
         simulator.fail("C", "O", "B", fault=Fault.slow(30))
         await until(lambda: watched.upstream.running == ["C/O/B"] and watched.poller._states[0].tried)
         with monkeypatch.context() as patched:
-            patched.delattr(Store, "replace")
+            patched.delattr(Store, "add")
             with pytest.raises(AttributeError):
                 await watched.replace(A, rules=HASHED)
         assert watched.upstream.running == []
@@ -253,7 +253,7 @@ async def test_a_token_is_not_sent_to_the_next_upstream() -> None:
         polling(clock := FakeClock(NOON), client, A) as watched,
     ):
         await until(lambda: watched.poller.ready)
-        async with watched.poller._runner._lock:  # as if a large response were being published
+        async with watched.poller._batches._lock:  # as if a large response were being published
             replacing = asyncio.create_task(watched.replace(moved, upstream=other))
             await asyncio.sleep(0)
             clock.advance(60)

@@ -36,8 +36,8 @@ discovery: {{enabled: false}}
 TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
 PROBLEMS = (
-    "{}:7: poll.interval: expected text, got a whole number; write a unit: '30s'",
-    "{}:7: poll.timeout: unknown key",
+    "{}:7: poll.interval: expected a duration such as 30s, got a number without a unit",
+    "{}:7: poll.timeout: unknown key; expected one of interval, concurrency, stale_after",
 )
 Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"
@@ -125,7 +125,9 @@ async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: File
         files.write("Test01", more=BAD)
         program.process.send_signal(signal.SIGHUP)
         problem = PROBLEMS[1].format(files.path)
-        assert await program.read_log(problem) == f'level=error event=config_refused problem="{problem}"'
+        assert (
+            await program.read_log(problem) == f'level=error event=config_refused file={files.path} problem="{problem}"'
+        )
         page = await page_with(program, REFUSED)
         assert 'vspark_folder_calls_today{company="DocTestCo",folder="Sales East"' in page
         files.write("Test01")
@@ -136,7 +138,7 @@ async def test_sighup_loads_it_again_and_a_bad_file_leaves_what_runs(files: File
     assert [line.partition(" event=")[2] for line in logged] == [
         logged[0].partition(" event=")[2],
         "config_reloaded targets=2 added=1 changed=0 removed=1 differs=companies",
-        *(f'config_refused problem="{problem.format(files.path)}"' for problem in PROBLEMS),
+        *(f'config_refused file={files.path} problem="{problem.format(files.path)}"' for problem in PROBLEMS),
         "config_reloaded targets=1 added=0 changed=0 removed=1 differs=companies",
         "stopped",
     ]

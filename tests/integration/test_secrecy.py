@@ -102,3 +102,23 @@ async def test_a_broken_configuration_with_the_token_in_it(tmp_path: Path) -> No
     assert code == 2
     assert "vspark" in output
     assert_no_canary(output)
+
+
+async def test_a_backfill_through_every_fault(tmp_path: Path) -> None:
+    output = tmp_path / "history"
+    async with Simulator(SITE) as simulator:
+        for name, fault in FAULTS.items():
+            simulator.fail("Co", "Org", name, fault=fault)
+        flags = ("--from", "2026-11-01", "--to", "2026-11-02", "--agents", f"--output={output}")
+        code, printed = await run("backfill", f"--config.file={config(tmp_path, simulator.url)}", *flags)
+    assert code == 1
+    assert_no_canary(printed)
+    # Each fault is reported, and the folder that works is written.
+    assert {line.split("/")[2].split(":")[0] for line in printed.splitlines() if line.startswith("Co/Org/")} == {
+        *FAULTS
+    }
+    assert set(re.findall(r'folder="(.*?)"', output.read_text("utf-8"))) == {"good"}
+    files = [output, *output.with_name("history.partial").iterdir()]
+    assert len(files) == 2
+    for file in files:
+        assert_no_canary(file.read_bytes().decode("latin-1"))

@@ -42,7 +42,7 @@ async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -
             "auth",
             "the token from the configuration file is rejected: check that it belongs to this company "
             "(status 401 Unauthorized; it says: Unauthorized)",
-            REASONS["auth"],
+            REASONS["auth"].action,
             clock.time(),
         )
         assert (failing.health, failing.figures, failing.success_age_seconds) == (Health.FAILING, ok.figures, 60.0)
@@ -173,5 +173,5 @@ def test_totals_without_any_values_are_not_zero() -> None:
 
 def test_only_the_beginning_of_a_long_error_is_kept() -> None:
     error = LastError.of("unrecognized", "x" * 1_000_000, 0.0)
-    assert (len(error.text), error.text[-2:], error.hint) == (1001, "x…", REASONS["unrecognized"])
+    assert (len(error.text), error.text[-2:], error.hint) == (1001, "x…", REASONS["unrecognized"].action)
     assert AUTH.text == "the token is rejected"

@@ -42,6 +42,8 @@ async def test_the_whole_response() -> None:
                 "time": "2026-11-23T17:00:05.250Z",
                 "version": __version__,
                 "python_version": platform.python_version(),
+                "shard": 0,
+                "total_shards": 1,
                 "started": "2026-11-23T17:00:00.000Z",
                 "uptime_seconds": 5.25,
                 "config": {
@@ -90,7 +92,7 @@ async def test_the_whole_response() -> None:
                         "last_error": {
                             "reason": "auth",
                             "text": "the token is rejected",
-                            "hint": REASONS["auth"],
+                            "hint": REASONS["auth"].action,
                             "time": "2026-11-23T16:58:55.000Z",
                             "age_seconds": 70.25,
                             "recovered": False,

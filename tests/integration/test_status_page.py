@@ -11,9 +11,11 @@ import pytest
 from msgspec import structs
 
 from exporter import __version__
+from exporter.config.loaded import Share
+from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
 from exporter.polling.discovery_log import DiscoveryFailure
-from exporter.polling.snapshot import Health, TargetStatus
+from exporter.polling.snapshot import SEVERITY, Health, TargetStatus
 from exporter.polling.target_state import LastError
 from exporter.status.overview import ConfigState
 from tests.support.repository import ROOT
@@ -21,6 +23,7 @@ from tests.support.target_statuses import AUTH, NOW, curve_of, status_of
 from tests.support.web_server import serving
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202egnp\x1b[31m"
+REFUSED = "cannot connect to vspark.example.com:3000"
 NONE = "–"  # noqa: RUF001 # a dash, as people write it
 SHOWN = "<script>alert(1)</script>\"'&\\u{202e}gnp\\u{1b}[31m"
 
@@ -69,35 +72,44 @@ async def test_a_target_of_each_kind() -> None:
             },
         ),
     )
-    said = ["", "Error: the token is rejected What to do: " + AUTH.hint]
+    rejected = "auth, 1 min 5 s ago the token is rejected"
+    zone = "12:00 in US/Eastern"
     assert rows(html) == [
-        ["stale: values removed", "C / O Gone", NONE, NONE, NONE, NONE, "15 min ago", "in 12 s", "auth, 1 min 5 s ago"],
-        said,
-        ["failing", "C / O Bad", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s", "auth, 1 min 5 s ago"],
-        said,
-        ["failing: never succeeded", "C / O Never", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
+        ["stale: values removed", f"C / O Gone {zone}", NONE, NONE, NONE, NONE, "15 min ago", "in 12 s", rejected],
+        ["failing", f"C / O Bad {zone}", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s", rejected],
+        ["failing: never succeeded", f"C / O Never {zone}", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
         [
-            *("waiting for the new day's first poll", "C / O Midnight", NONE, NONE, NONE, NONE),
+            *("waiting for the new day's first poll", f"C / O Midnight {zone}", NONE, NONE, NONE, NONE),
             *("3 min 20 s ago", "in 12 s", "none"),
         ],
-        ["waiting for its first poll", "C / O New", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
+        ["waiting for its first poll", f"C / O New {zone}", NONE, NONE, NONE, NONE, "never", "in 12 s", "none"],
         [
-            *("ok", "C / O Fine", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s"),
+            *("ok", f"C / O Fine {zone}", "1,234", "4:23", "5", NONE, "48 s ago", "in 12 s"),
             f"timeout, 2 h 1 min ago, recovered no whole answer {recovered.hint}",
         ],
-        ["ok", "C / O Polling", "0", NONE, "0", NONE, "48 s ago", "polling now", "none"],
-        ["ok", "C / West all folders (2)", "13", "1:00", "3", NONE, "48 s ago", "in 12 s", "none"],
+        ["ok", f"C / O Polling {zone}", "0", NONE, "0", NONE, "48 s ago", "polling now", "none"],
+        [
+            "ok",
+            "C / West all folders (2) 12:00 in US/Eastern",
+            "13",
+            "1:00",
+            "3",
+            NONE,
+            "48 s ago",
+            "in 12 s",
+            "none",
+        ],
         ["", "A", "8", NONE, "1", NONE, ""],
         ["", "b", "5", "1:00", "2", NONE, ""],
     ]
-    assert texts(html, "h1") == ["1 of 8 targets stale, 2 failing"]
-    assert texts(html, "title")[0] == "1 of 8 targets stale, 2 failing · V-Spark exporter"
+    assert texts(html, "h1") == ["3 of 8 targets fail, for 2 reasons"]
+    assert texts(html, "title")[0] == "3 of 8 targets fail, for 2 reasons · V-Spark exporter"
     assert texts(html, "caption") == ["8 of 8 targets"]
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
     assert summary.pop("Version").startswith(f"{__version__} Python 3.")
     assert summary == {
         "Calls today": "2,481 without 4 targets that have no values",
-        "Agents": "13",
+        "Agents, once per folder": "13",
         "Folders": "5",
         "Targets": "8",
         "Uptime": "0 s",
@@ -116,20 +128,111 @@ async def test_a_target_of_each_kind() -> None:
         ([Health.OK], "The target is ok"),
         ([Health.OK, Health.OK], "All 2 targets are ok"),
         ([Health.OK, Health.WAITING], "1 of 2 targets waiting for a first poll"),
-        ([Health.FAILING], "1 of 1 target failing"),
-        ([Health.FAILING, Health.WAITING, Health.FAILING], "2 of 3 targets failing"),
-        ([Health.STALE, Health.OK], "1 of 2 targets stale"),
+        ([Health.FAILING], f"The target fails: {REFUSED}"),
+        ([Health.FAILING, Health.FAILING], f"All 2 targets fail: {REFUSED}"),
+        ([Health.FAILING, Health.WAITING, Health.FAILING], f"2 of 3 targets fail: {REFUSED}"),
+        ([Health.STALE, Health.OK], f"1 of 2 targets fails: {REFUSED}"),
     ],
 )
 async def test_the_headline(targets: list[Health], headline: str) -> None:
-    html = await page(*(status_of(f"F{number}", state) for number, state in enumerate(targets)))
+    error = LastError.of("connect", f"{REFUSED}: Connection refused; check the port, and that V-Spark is running", NOW)
+    html = await page(
+        *(
+            status_of(f"F{number}", state, error=error if state in (Health.FAILING, Health.STALE) else None)
+            for number, state in enumerate(targets)
+        )
+    )
     assert texts(html, "h1") == [headline]
+    assert f'<h1><span class="state {min(targets, key=SEVERITY.__getitem__, default="waiting")}">' in html
+
+
+async def test_two_causes() -> None:
+    """Each is one group, whatever else its errors say. They are closed, so that all are seen at once."""
+    unavailable = "V-Spark, or a proxy in front of it, fails: check its log (status 503 Service Unavailable; it says: "
+    targets = [
+        *(status_of(f"A{number}", Health.FAILING, error=AUTH) for number in range(6)),
+        *(
+            status_of(
+                f"B{number}", Health.STALE, error=LastError.of("server_error", f"{unavailable}<b>{number % 4})", NOW)
+            )
+            for number in range(1200)
+        ),
+        status_of("C"),
+    ]
+    html = await page(*targets, query="?filter=c/o/c&sort=name")
+    assert texts(html, "h1") == ["1,206 of 1,207 targets fail, for 2 reasons"]
+    (section,) = re.findall(r'<section class="causes".*?</section>', html, re.DOTALL)
+    error = (
+        "<bdi>V-Spark, or a proxy in front of it, fails: check its log (status 503 Service Unavailable)</bdi> "
+        '<span class="said">The response says: <q><bdi>&lt;b&gt;{}</bdi></q></span></p>'
+    )
+    assert section.splitlines() == [
+        '<section class="causes" aria-label="Causes">',
+        "<details>",
+        (
+            "<summary><b>1,200 targets</b>: V-Spark, or a proxy in front of it, fails "
+            "<code>server_error</code></summary>"
+        ),
+        "<p><b>What to do:</b> Read V-Spark&#39;s own log, and that of the proxy in front of it.</p>",
+        *(f"<p><b>Error of 300 targets:</b> {error.format(number)}" for number in range(3)),
+        (
+            "<p><b>Affected:</b> <bdi>C/O/B0</bdi>, <bdi>C/O/B1</bdi>, <bdi>C/O/B2</bdi>, <bdi>C/O/B3</bdi>, "
+            '<bdi>C/O/B4</bdi> and 1,195 more. <a href="?reason=server_error&amp;sort=name">Show only these</a></p>'
+        ),
+        "</details>",
+        "<details>",
+        "<summary><b>6 targets</b>: the token is rejected <code>auth</code></summary>",
+        f"<p><b>What to do:</b> {AUTH.hint}</p>",
+        "<p><b>Error:</b> <bdi>the token is rejected</bdi></p>",
+        (
+            "<p><b>Affected:</b> <bdi>C/O/A0</bdi>, <bdi>C/O/A1</bdi>, <bdi>C/O/A2</bdi>, <bdi>C/O/A3</bdi>, "
+            '<bdi>C/O/A4</bdi> and 1 more. <a href="?reason=auth&amp;sort=name">Show only these</a></p>'
+        ),
+        "</details>",
+        "</section>",
+    ]
+    assert [row[1] for row in rows(await page(*targets, query="?reason=auth&sort=name"))] == [
+        f"C / O A{number} 12:00 in US/Eastern" for number in range(6)
+    ]
+
+
+async def test_one_cause_is_open_and_includes_discovery() -> None:
+    refused = f"{REFUSED}: Connection refused; check the port, and that V-Spark is running"
+    config = ConfigState(NOW - 7200, discovery_failures=(DiscoveryFailure("", "connect", refused, NOW - 65),))
+    html = await page(status_of("A", Health.FAILING, error=LastError.of("connect", refused, NOW)), config=config)
+    sections = re.findall(r"<section.*?</section>", html, re.DOTALL)
+    assert [each.splitlines() for each in sections] == [
+        [
+            '<section class="causes" aria-label="Causes">',
+            "<details open>",
+            "<summary>What to do about <code>connect</code></summary>",
+            (
+                "<p>Check that V-Spark is running. Then check the port in vspark.url, the firewall and the proxy "
+                "settings.</p>"
+            ),
+            f"<p><b>Error:</b> <bdi>{refused}</bdi></p>",
+            (
+                "<p><b>Affected:</b> <bdi>C/O/A</bdi>; discovery too, so what was known before is still polled. "
+                '<a href="?reason=connect">Show only this</a></p>'
+            ),
+            "</details>",
+            "</section>",
+        ]
+    ]
+
+
+async def test_the_shard() -> None:
+    html = await page(status_of("A"), config=ConfigState(NOW, share=Share(1, 3)))
+    assert "This is shard 1 of 3, counted from 0. The other shards poll the other targets." in texts(html, "p")
+    nothing = await page(config=ConfigState(NOW, share=Share(1, 3)))
+    assert "This instance has no targets: all of them belong to other shards." in texts(nothing, "p")
+    assert "shard" not in await page(status_of("A"))
 
 
 async def test_unknown_figures_are_not_shown_as_zero() -> None:
     html = await page(status_of("Gone", Health.STALE))
     summary = dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))
-    assert [summary[name] for name in ("Calls today", "Agents", "Folders")] == [
+    assert [summary[name] for name in ("Calls today", "Agents, once per folder", "Folders")] == [
         f"{NONE} without 1 target that has no values",
         NONE,
         NONE,
@@ -175,18 +278,28 @@ async def test_both_time_zones_are_named_if_they_differ(zone: str | None, note: 
     status = status_of("A")
     target = replace(status.target, vspark_zone=ZoneInfo(zone) if zone else None)
     html = await page(structs.replace(status, target=target))
-    assert rows(html)[0][1] == f"C / O A{note}"
+    assert rows(html)[0][1] == f"C / O A 12:00 in US/Eastern{note}"
+
+
+async def test_an_unknown_time_zone() -> None:
+    status = status_of("A")
+    html = await page(structs.replace(status, target=replace(status.target, zone=None)))
+    assert rows(html)[0][1] == "C / O A unknown time zone"
 
 
 async def test_the_sparkline() -> None:
     target = status_of("A").target
     curve = curve_of(target, {"A": 3}, None, {"A": 5})
     html = await page(status_of("A", curve=curve))
-    assert re.findall(r"<svg role=.*?</svg>", html) == [
-        '<svg role="img" viewBox="0 0 48 20" preserveAspectRatio="none"><title>Calls per half hour since midnight: '
-        'peak 3 at 00:00; 22 half hours unknown</title><path class="bars" d="M0.5 20V0M2.5 20V19"/>'
-        '<path class="gaps" d="' + "".join(f"M{slot}.2 19h.5" for slot in [1, *range(3, 24)]) + '"/></svg>'
+    assert re.findall(r"<svg role=.*?</td>", html) == [
+        '<svg role="img" viewBox="0 0 48 20" preserveAspectRatio="none"><title>Calls per half hour since midnight in '
+        'US/Eastern: peak 3 at 00:00; 22 half hours unknown</title><path class="bars" d="M0.5 20V13M2.5 20V19"/>'
+        '<path class="gaps" d="'
+        + "".join(f"M{slot}.2 19h.5" for slot in [1, *range(3, 24)])
+        + '"/></svg><span class="peak">peak 3 at 00:00</span></td>'
     ]
+    legend = "Calls per half hour, in the org's own day: calls, unknown: no poll succeeded."
+    assert legend in texts(html, "p")
 
 
 # The query
@@ -209,9 +322,12 @@ async def test_links_keep_the_rest_of_the_query() -> None:
 
 
 async def test_an_invalid_query() -> None:
-    html = await page(status_of("A"), query="?state=%3Cb%3E&sort=x&sort=y&order=%FF&refresh=%ED%A0%80&filter=%00%80")
+    html = await page(
+        status_of("A"), query="?state=%3Cb%3E&reason=x&sort=x&sort=y&order=%FF&refresh=%ED%A0%80&filter=%00%80"
+    )
     assert [text for text in texts(html, "p") if text.startswith("Ignored")] == [
         "Ignored: state='<b>' is unknown, expected one of stale, failing, waiting, ok.",
+        f"Ignored: reason='x' is unknown, expected one of {', '.join(REASONS)}.",
         "Ignored: sort='x' is unknown, expected one of state, name, calls, duration, agents, success, next.",
         "Ignored: order='\ufffd' is unknown, expected one of asc, desc.",
         "Ignored: refresh='\ufffd\ufffd\ufffd' is unknown, expected one of 0, 1.",
@@ -221,7 +337,9 @@ async def test_an_invalid_query() -> None:
 
 async def test_nothing_to_show() -> None:
     html = await page()
-    assert "This instance has no targets: with --total-shards, all of them belong to other shards." in texts(html, "p")
+    assert "This instance has no targets: V-Spark has not listed any so far." in texts(html, "p")
+    failing = ConfigState(NOW, discovery_failures=(DiscoveryFailure("", "auth", "the token is rejected", NOW),))
+    assert "This instance has no targets: discovery fails." in texts(await page(config=failing), "p")
     assert "<table" not in html
 
 
@@ -237,16 +355,21 @@ async def test_names_and_errors_are_shown_as_text() -> None:
     assert "<script" not in html
     assert html.count("</table>") == 1
     found = rows(html)
-    assert found[0][1] == f"C / {SHOWN} {SHOWN}"
-    assert found[1][1].startswith(f"Error: {SHOWN} What to do: ")
-    assert [row[1] for row in found[3:]] == ["</table>", SHOWN]
+    assert found[0][1] == f"C / {SHOWN} {SHOWN} 12:00 in US/Eastern"
+    assert found[0][8] == f"not_json, 0 s ago {SHOWN}"
+    assert [row[1] for row in found[2:]] == ["</table>", SHOWN]
+    action = "Read the response with vspark-exporter probe. If it is not of V-Spark, correct vspark.url."
+    assert texts(html, "section") == [
+        f"What to do about not_json {action} Error: {SHOWN} Affected: C/{SHOWN}/{SHOWN}. Show only this"
+    ]
 
 
 async def test_very_long_names_and_errors() -> None:
     long = "x" * 1_000_000
     html = await page(status_of(long, Health.FAILING, org=long, error=LastError.of("not_json", long, NOW)))
     assert len(html) < 20_000
-    assert rows(html)[0][1] == " ".join(["C /", *[f"{'x' * 120}… (1,000,000 characters)"] * 2])
+    name = f"{'x' * 120}… (1,000,000 characters)"
+    assert rows(html)[0][1] == f"C / {name} {name} 12:00 in US/Eastern"
 
 
 # Large numbers
@@ -257,12 +380,12 @@ async def test_more_folders_than_are_shown() -> None:
     html = await page(status_of(folders=folders), status_of("Z"))
     found = rows(html)
     assert len(found) == 103
-    assert found[0][1:3] == ["C / O all folders (50,000)", "50,000"]
+    assert found[0][1:3] == ["C / O all folders (50,000) 12:00 in US/Eastern", "50,000"]
     assert found[100][1] == "F00099"
     assert found[101] == ["49,900 more folders of O are not shown. Filter by name to see them."]
-    assert found[102][1] == "C / O Z"
+    assert found[102][1] == "C / O Z 12:00 in US/Eastern"
     assert [row[1] for row in rows(await page(status_of(folders=folders), query="?filter=f49999"))] == [
-        *("C / O all folders (50,000)", "F49999")
+        *("C / O all folders (50,000) 12:00 in US/Eastern", "F49999")
     ]
 
 

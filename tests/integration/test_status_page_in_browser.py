@@ -22,12 +22,17 @@ TARGETS: tuple[TargetStatus, ...] = (
     status_of("Fine", curve=CURVE, error=LastError.of("timeout", "no whole answer", NOW - 7300)),
     status_of("New", Health.WAITING),
     status_of("Bad", Health.FAILING, error=AUTH, curve=CURVE),
-    status_of("Gone", Health.STALE, error=LastError.of("not_json", HOSTILE, NOW), success_age_seconds=900.0),
+    status_of(
+        "Gone",
+        Health.STALE,
+        error=LastError.of("not_json", f"$: plain text; it says: {HOSTILE}", NOW),
+        success_age_seconds=900.0,
+    ),
     status_of(
         org="West", folders={HOSTILE: FolderFigures(calls=5, agents=2), "A": FolderFigures(calls=8)}, curve=CURVE
     ),
 )
-HEADLINE = "1 of 5 targets stale, 1 failing; the new configuration was rejected"
+HEADLINE = "2 of 5 targets fail, for 2 reasons; the new configuration was rejected"
 REJECTED = ConfigState(NOW - 7200, ("companies[0].name: a name cannot be empty",))
 
 CONTRASTS = """
@@ -61,6 +66,10 @@ SHAPES = """
   const shape = getComputedStyle(each, '::before');
   return [each.innerText, shape.clipPath, shape.borderRadius, shape.backgroundColor === 'rgba(0, 0, 0, 0)'].join();
 })
+"""
+BOTTOMS = """
+Object.fromEntries(["h1", ".causes", ".states", "main .totals", "form", "table", "footer"].map(
+  (each) => [each, document.querySelector(each).getBoundingClientRect().bottom]))
 """
 FOCUSED = """
 (() => {
@@ -97,8 +106,9 @@ async def test_hostile_names_and_texts_are_text() -> None:
     async with opened() as tab:
         names = await tab.look("[...document.querySelectorAll('tbody .folder th')].map(each => each.textContent)")
         assert names == [shown, "A"]
-        assert await tab.look("document.querySelector('.error bdi').textContent") == shown
-        assert await tab.look("document.title") == "1 of 5 targets stale, 1 failing · V-Spark exporter"
+        said = await tab.look("[...document.querySelectorAll('.causes q bdi')].map(each => each.textContent)")
+        assert said == [shown]
+        assert await tab.look("document.title") == "2 of 5 targets fail, for 2 reasons · V-Spark exporter"
 
 
 async def test_by_keyboard() -> None:
@@ -109,12 +119,16 @@ async def test_by_keyboard() -> None:
             order.append(await tab.look(FOCUSED))
         assert order == [
             *("a Skip to the targets", "a Metrics", "a Health", "a Readiness", "a JSON", "a Pause"),
+            "summary 1 target: the token is rejected auth",
+            "summary 1 target: the response is not JSON; perhaps a proxy's HTML page or a login not_json",
             *("a all 5", "a stale 1", "a failing 1", "a waiting 1", "a ok 2"),
             *("input Company, org or folder", "select Sort by", "button Apply"),
-            *("a State", "a Company, org, folder", "a Calls today", "a Mean duration", "a Agents"),
-            *("a Last success", "a Next poll", "summary timeout, 2 h 1 min ago, recovered", ""),
+            *("a State", "a Company, org, folder", "a Calls today", "a Mean duration"),
+            *("a Agents, once per folder", "a Last success", "a Next poll"),
+            *("summary not_json, 0 s ago", "summary auth, 1 min 5 s ago"),
+            *("summary timeout, 2 h 1 min ago, recovered", ""),
         ]
-        for _ in range(12):
+        for _ in range(14):
             await tab.press("Tab", 9)
         assert await tab.look(FOCUSED) == "input Company, org or folder"
         await tab.ask("Input.insertText", text="west ")
@@ -123,7 +137,7 @@ async def test_by_keyboard() -> None:
         assert await tab.look("location.search") == "?filter=west+&sort=state"
         assert await tab.look("document.querySelector('#filter').value") == "west"
         assert await tab.look("document.querySelectorAll('tbody tr').length") == 3
-        for _ in range(17):
+        for _ in range(19):
             await tab.press("Tab", 9)
         assert await tab.look(FOCUSED) == "a Calls today"
         await tab.press("Enter", 13, "\r")
@@ -152,6 +166,7 @@ async def test_for_a_screen_reader(width: int) -> None:
             ("navigation", "Other pages"),
             ("heading", HEADLINE),
             ("region", "Configuration"),
+            ("region", "Causes"),
             ("navigation", "Targets by state"),
             ("search", "Targets"),
             ("searchbox", "Company, org or folder"),
@@ -161,19 +176,20 @@ async def test_for_a_screen_reader(width: int) -> None:
             *(
                 ("columnheader", name)
                 for name in (
-                    *("State", "Company, org, folder", "Calls today", "Mean duration", "Agents"),
-                    *("Calls per half hour", "Last success", "Next poll", "Last error"),
+                    *("State", "Company, org, folder", "Calls today", "Mean duration"),
+                    *("Agents, once per folder", "Calls per half hour", "Last success", "Next poll", "Last error"),
                 )
             ),
-            *[("image", "Calls per half hour since midnight: peak 21 at 02:00; 20 half hours unknown")] * 3,
-            ("image", "Calls per half hour since midnight: none; 20 half hours unknown"),
-            ("image", "Calls per half hour since midnight: peak 21 at 02:00; 20 half hours unknown"),
+            *[("image", "Calls per half hour since midnight in US/Eastern: peak 21 at 02:00; 20 half hours unknown")]
+            * 3,
+            ("image", "Calls per half hour since midnight in US/Eastern: no calls; 20 half hours unknown"),
+            ("image", "Calls per half hour since midnight in US/Eastern: peak 21 at 02:00; 20 half hours unknown"),
         ]
         assert [name for _, name in named(tree, "rowheader")][:4] == [
-            "C / O Gone",
-            "C / O Bad",
-            "C / O New",
-            "C / O Fine",
+            "C / O Gone 12:00 in US/Eastern",
+            "C / O Bad 12:00 in US/Eastern",
+            "C / O New 12:00 in US/Eastern",
+            "C / O Fine 12:00 in US/Eastern",
         ]
         assert await tab.look("document.documentElement.lang") == "en"
 
@@ -189,6 +205,53 @@ async def test_light_and_dark_wide_and_narrow() -> None:
             # On a narrow page every figure has a label.
             label = await tab.look("getComputedStyle(document.querySelector('td.number'), '::before').content")
             assert label == ('"Calls today"' if width < 1160 else "none")
+
+
+async def test_a_phone_shows_the_state_first() -> None:
+    """Its first screen has the headline, what to do, the states and the totals; the exporter's own data are last."""
+    refused = (
+        "cannot connect to vspark.example.com:3000: Connection refused; check the port, and that V-Spark is running"
+    )
+    error = LastError.of("connect", refused, NOW - 5)
+    failing = [status_of(f"F{number}", Health.FAILING, error=error, curve=CURVE) for number in range(5)]
+    async with opened("", *failing) as tab:
+        await tab.resize(390, 844)
+        bottoms = await tab.look(BOTTOMS)
+        assert list(bottoms) == ["h1", ".causes", ".states", "main .totals", "form", "table", "footer"]
+        assert bottoms == dict(sorted(bottoms.items(), key=lambda each: each[1]))
+        assert bottoms["main .totals"] < 844
+        assert await tab.look("document.querySelector('h1').innerText") == (
+            "All 5 targets fail: cannot connect to vspark.example.com:3000"
+        )
+        terms = "[...document.querySelectorAll('{} dt')].map((each) => each.innerText)"
+        assert await tab.look(terms.format("main")) == ["Calls today", "Agents, once per folder", "Folders", "Targets"]
+        assert await tab.look(terms.format("footer")) == ["Uptime", "Configuration", "Version"]
+        # No mouse is needed: the legend and the peaks are text.
+        assert await tab.look("document.querySelector('.legend').innerText") == (
+            "Calls per half hour, in the org's own day:  calls,  unknown: no poll succeeded."
+        )
+        assert await tab.look("document.querySelector('.peak').innerText") == "peak 21 at 02:00"
+
+
+async def test_what_to_do_is_opened_by_keyboard() -> None:
+    opened_details = "[...document.querySelectorAll('.causes details')].map((each) => each.open)"
+    async with opened() as tab:
+        assert await tab.look(opened_details) == [False, False]
+        for _ in range(7):
+            await tab.press("Tab", 9)
+        await tab.press("Enter", 13, "\r")
+        assert await tab.look(opened_details) == [True, False]
+        text = await tab.look("document.querySelector('.causes details').innerText")
+        assert [line for line in text.splitlines() if line] == [
+            "1 target: the token is rejected auth",
+            f"What to do: {AUTH.hint}",
+            "Error: the token is rejected",
+            "Affected: C/O/Bad. Show only this",
+        ]
+        await tab.look("[...document.links].find((each) => each.innerText === 'Show only this').click()")
+        await tab.until_loaded()
+        assert await tab.look("location.search") == "?reason=auth"
+        assert await tab.look("document.querySelectorAll('tbody tr').length") == 1
 
 
 async def test_each_state_has_its_own_shape_and_name() -> None:

@@ -10,7 +10,9 @@ from hashlib import sha256
 import pytest
 
 from exporter.exposition.families import FolderFigures
-from tests.support.target_statuses import status_of
+from exporter.polling.snapshot import Health
+from exporter.polling.target_state import LastError
+from tests.support.target_statuses import NOW, status_of
 from tests.support.web_server import Served, serving
 
 SAFE = {
@@ -94,6 +96,21 @@ async def test_the_event_loop_is_not_blocked(path: str) -> None:
         served.targets = [status_of(folders=folders), *(status_of(f"F{number:04}") for number in range(2000))]
         wait, size = await longest_wait(served, path)
         gc.enable()
+    assert wait < 0.04
+    assert size > 1_000_000
+
+
+async def test_failures_of_many_targets_do_not_block_it_either() -> None:
+    """No two errors are the same, but all have one cause."""
+    async with serving() as served:
+        served.targets = [
+            status_of(f"F{number}", Health.FAILING, error=LastError.of("connect", f"refused; it says: {number}", NOW))
+            for number in range(10_000)
+        ]
+        gc.disable()
+        wait, size = await longest_wait(served, "/")
+        gc.enable()
+        assert "All 10,000 targets fail: refused" in await served.text("/")
     assert wait < 0.04
     assert size > 1_000_000
 

@@ -221,6 +221,13 @@ async def test_systemd_runs_it(tmp_path: Path) -> None:
         assert booted.run("systemctl", "stop", "vspark-exporter") == ""
         assert (booted.shown("Result"), booted.shown("ExecMainStatus")) == ("success", "0")
 
+        # While the service does not run, as before its first start, its credentials do not exist.
+        assert booted.run("cat", CREDENTIAL).endswith("No such file or directory")
+        check = (PROGRAM, "--config.check", "--config.file=/etc/vspark-exporter/config.yaml")
+        checked = booted.run("env", "LD_LIBRARY_PATH=/opt/python/lib", *check)
+        assert f"WARNING: {CREDENTIAL} is not checked: systemd creates it when it starts the service\n" in checked
+        assert "    slow, every 1s, stale after 5s" in checked
+
         # An error in the configuration is not retried: it would stay.
         booted.run("sh", "-c", "echo 'poll: {}' > /etc/vspark-exporter/config.yaml")
         booted.run("systemctl", "start", "vspark-exporter")

@@ -29,6 +29,7 @@ Co, token from the configuration file
   Org, UTC
     A, every 1m, stale after 5m
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: the certificate expires at 3000-01-01T00:00:00Z
 web: no client certificates
 web: users alice; /-/healthy and /-/ready need no password
 """
@@ -93,7 +94,7 @@ async def test_an_error_in_one_file_is_enough(folder: Path) -> None:
     assert await run(folder, "--web.config.file=gone.yml") == (2, "", missing)
     assert await run(folder, "--web.config.file=gone.yml", "demo") == (2, "", missing)
     (folder / "config.yaml").unlink()
-    missing = "config.yaml: cannot read the file: No such file or directory\n"
+    missing = "config.yaml does not exist: name it with --config.file, or start from config.example.yaml\n"
     assert await run(folder, "--web.config.file=web.yml") == (2, "", missing)
 
 
@@ -167,8 +168,8 @@ async def test_the_demo_prints_https(folder: Path) -> None:
     process = await begin(folder, "demo", "--web.listen-address=127.0.0.1:0", "--web.config.file=web.yml")
     assert process.stdout is not None
     async with asyncio.timeout(30):
-        said = (await process.stdout.readuntil(b"Press Ctrl-C to stop.\n")).decode()
+        said = (await process.stdout.readuntil(b"wrong time zone\n")).decode()
         process.send_signal(signal.SIGINT)
         await process.communicate()
     assert process.returncode == 0
-    assert re.search(r"open https://127\.0\.0\.1:[0-9]+/metrics to see", said)
+    assert re.search(r"metrics  https://127\.0\.0\.1:[0-9]+/metrics\n", said)

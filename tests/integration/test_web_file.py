@@ -1,8 +1,9 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import structlog
 import trustme
 from structlog.testing import LogCapture
 
+from exporter.exposition.self_metrics import SelfMetrics
+from exporter.exposition.text_format import Format
 from exporter.web.toolkit.file import WebConfigFile
+from tests.support.exposition_oracle import assert_valid
 from tests.support.fake_clock import NOON, FakeClock
 from tests.support.raw_servers import until
 from tests.support.tls_files import HASH, TLS, USERS, equip, issue, s_client, write
@@ -256,23 +260,32 @@ def test_permissions_of_a_file_count_as_a_change(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def followed(
-    file: WebConfigFile, report: Callable[[bool], None] = lambda _: None
+    file: WebConfigFile, self_metrics: SelfMetrics | None = None
 ) -> AsyncIterator[tuple[FakeClock, LogCapture]]:
-    """Follow the file with a clock that the test moves; `report` gets whether changes are accepted."""
+    """Follow the file with a clock that the test moves."""
     clock, capture = FakeClock(NOON), LogCapture()
     log = structlog.wrap_logger(None, processors=[capture])
-    task = asyncio.create_task(file.follow(clock, log, report))
+    task = asyncio.create_task(file.follow(clock, log, self_metrics or SelfMetrics(process=False)))
     yield clock, capture
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
+def web_metrics(self_metrics: SelfMetrics) -> dict[str, float]:
+    values = assert_valid(self_metrics.exposition(Format.TEXT), Format.TEXT)
+    return {
+        name.removeprefix("vspark_exporter_web_"): value
+        for (name, _), value in values.items()
+        if name.startswith("vspark_exporter_web_")
+    }
+
+
 async def test_each_change_is_logged_once(tmp_path: Path, ca: trustme.CA) -> None:
     assert ca
     file = WebConfigFile(write(tmp_path, TLS + USERS))
-    reported: list[bool] = []
-    async with followed(file, reported.append) as (clock, capture):
+    self_metrics = SelfMetrics(process=False)
+    async with followed(file, self_metrics) as (clock, capture):
 
         async def pass_seconds(number: int) -> None:
             for _ in range(number):
@@ -282,6 +295,11 @@ async def test_each_change_is_logged_once(tmp_path: Path, ca: trustme.CA) -> Non
 
         await pass_seconds(3)
         assert capture.entries == []
+        assert web_metrics(self_metrics) == {
+            "config_last_reload_successful": 1.0,
+            "config_last_reload_success_timestamp_seconds": NOON.timestamp(),
+            "tls_certificate_expiration_timestamp_seconds": file.expires_at,
+        }
         write(tmp_path, f"{TLS}{USERS}http_server_config: {{http2: true}}\nbasic_auth_user: {{alice: '{HASH}'}}\n")
         await pass_seconds(5)
         assert capture.entries == [
@@ -307,7 +325,52 @@ async def test_each_change_is_logged_once(tmp_path: Path, ca: trustme.CA) -> Non
             }
         ]
         assert HASH not in str(capture.entries)
-        assert reported == [False, True]
+        assert web_metrics(self_metrics)["config_last_reload_successful"] == 1.0
+        # Accepted at the second look that finds it.
+        assert web_metrics(self_metrics)["config_last_reload_success_timestamp_seconds"] == NOON.timestamp() + 10
+
+
+async def test_a_certificate_that_expires_is_logged_until_it_is_renewed(tmp_path: Path, ca: trustme.CA) -> None:
+    day, end = timedelta(days=1), NOON + timedelta(days=14, seconds=2)
+
+    def renew(until_time: datetime) -> None:
+        issued = ca.issue_cert("localhost", not_before=NOON - 400 * day, not_after=until_time)
+        (tmp_path / "server.crt").write_bytes(issued.cert_chain_pems[0].bytes())
+        (tmp_path / "server.key").write_bytes(issued.private_key_pem.bytes())
+
+    renew(end)
+    file, self_metrics = WebConfigFile(write(tmp_path, TLS)), SelfMetrics(process=False)
+    async with followed(file, self_metrics) as (clock, capture):
+
+        async def move(by: timedelta) -> None:
+            await until(lambda: bool(clock.sleepers))
+            clock.advance(by.total_seconds())
+            await until(lambda: bool(clock.sleepers))
+
+        await move(timedelta(seconds=1))
+        await move(timedelta(seconds=1))
+        assert capture.entries == []
+        await move(timedelta(seconds=1))
+        await move(13 * day)
+        soon = {
+            "event": "certificate_expiring",
+            "log_level": "warning",
+            "file": str(tmp_path / "web.yml"),
+            "expires": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+            "hint": "renew the certificate; the exporter reads it again by itself",
+        }
+        assert capture.entries == [soon]
+        await move(day)
+        await move(day)
+        assert capture.entries == [soon, {**soon, "event": "certificate_expired"}]
+        assert web_metrics(self_metrics)["tls_certificate_expiration_timestamp_seconds"] == end.timestamp()
+
+        renew(renewed := NOON + 400 * day)
+        await move(timedelta(seconds=1))
+        await move(timedelta(seconds=1))
+        await until(lambda: len(capture.entries) == 3)
+        assert [entry["event"] for entry in capture.entries[2:]] == ["web_config_reloaded"]
+        assert web_metrics(self_metrics)["tls_certificate_expiration_timestamp_seconds"] == renewed.timestamp()
 
 
 async def test_a_bug_does_not_end_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from tools.dashboards.layout import to_json
 VALUES = {
     "$__rate_interval": "1m",
     "$job": "vspark",
+    "$namespace": "",
     "$company": ".*",
     "$org": ".*",
     "$folder": ".*",
@@ -16,7 +17,7 @@ VALUES = {
 
 
 def filled(expression: str) -> str:
-    """Return an expression with every variable replaced by a value that selects everything."""
+    """Return an expression with every variable replaced by a value that selects everything outside Kubernetes."""
     for name, value in VALUES.items():
         expression = expression.replace(name, value)
     assert "$" not in expression

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from exporter.simulator import Site
@@ -23,12 +23,31 @@ def minutes(now: datetime) -> list[datetime]:
     ]
 
 
+def around_midnights(site: Site, days: Iterable[date]) -> list[datetime]:
+    """Return the minutes around the end of each of these days, in the zone of each org."""
+    orgs = [org for company in site.companies for org in company.orgs]
+    ends = {midnight(org.zone, day + timedelta(days=1)) for org in orgs for day in days}
+    return sorted({end + number * MINUTE for end in ends for number in range(-10, 11)})
+
+
+def previous_days(site: Site, instants: Iterable[datetime], labels: dict[str, str]) -> Iterator[str]:
+    """Yield the lines of samples of the previous day at `instants`, in OpenMetrics but for the last line."""
+    for instant in instants:
+        for company in site.companies:
+            for org in company.orgs:
+                day = instant.astimezone(org.zone).date() - timedelta(days=1)
+                for folder in org.folders:
+                    of_folder = _labels({"company": company.name, "org": org.name, "folder": folder.name, **labels})
+                    calls = folder_calls(site, org, folder, day).calls
+                    yield f"vspark_folder_calls_previous_day{of_folder} {calls} {instant.timestamp()}\n"
+
+
 def at(site: Site, instant: datetime) -> Iterator[tuple[dict[str, str], datetime, FolderCalls]]:
-    """Yield for each folder its labels, the midnight that began its day, and its calls at `instant`."""
+    """Yield for each folder its labels, the midnight that began its day, and its calls counted by `instant`."""
     for company in site.companies:
         for org in company.orgs:
             day = instant.astimezone(org.zone).date()
-            elapsed = share_of_day(org.zone, day, instant)
+            elapsed = share_of_day(org.zone, day, instant - site.transcription)
             for folder in org.folders:
                 labels = {"company": company.name, "org": org.name, "folder": folder.name}
                 yield labels, midnight(org.zone, day), folder_calls(site, org, folder, day, until=elapsed)

@@ -105,11 +105,11 @@ class Watched:
     begun: list[tuple[str, float]]
     running: list[str]
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:
         self.begun.append((target.name, self.clock.monotonic()))
         self.running.append(target.name)
         try:
-            return await self.upstream.fetch(target, day)
+            return await self.upstream.fetch(target, day, spare=spare)
         finally:
             self.running.remove(target.name)
 
@@ -142,8 +142,9 @@ class RunningPoller:
 
     @property
     def idle(self) -> bool:
-        """Whether no poll is running. A poll that has been counted still runs while its curve is drawn."""
-        return all(state.task is None for state in self.poller._states)
+        """Whether no poll is running, and all are published. A counted one still runs while its curve is drawn."""
+        running = [*(state.task for state in self.poller._states), self.poller._previous_days._task]
+        return not any(running) and not self.store.changed
 
     async def polled(self, seconds: float = 60.0) -> None:
         """Let time pass in one step and wait until every target has been polled again."""

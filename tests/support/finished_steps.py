@@ -1,16 +1,27 @@
 """Computations in steps, run to the end without pauses."""
 
-from typing import TypeVar
+import time
 
-from exporter.runtime.steps import Steps
+from exporter.exposition.store import Draft, Store
+from exporter.runtime.steps import Steps, finished
 
-_Result = TypeVar("_Result")
+__all__ = ["finished", "publish", "step_seconds"]
 
 
-def finished(steps: Steps[_Result]) -> _Result:
-    """Run `steps` to the end and return their result."""
+def publish(store: Store, draft: Draft) -> None:
+    """Commit a draft and publish it."""
+    draft.commit()
+    finished(store.publish())
+
+
+def step_seconds(steps: Steps[object]) -> list[float]:
+    """Run `steps` to the end and return the CPU time that each took, in seconds."""
+    seconds: list[float] = []
     while True:
+        begun = time.thread_time()
         try:
             next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return] # what the generator returns
+        except StopIteration:
+            return seconds
+        finally:
+            seconds.append(time.thread_time() - begun)

@@ -20,12 +20,13 @@ _KINDS: Final = {
         "serviceaccounts": "ServiceAccount",
         "services": "Service",
     },
-    "apps/v1": {"deployments": "Deployment"},
+    "apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
     "monitoring.coreos.com/v1": {
         "podmonitors": "PodMonitor",
         "prometheusrules": "PrometheusRule",
         "servicemonitors": "ServiceMonitor",
     },
+    "monitoring.coreos.com/v1alpha1": {"alertmanagerconfigs": "AlertmanagerConfig"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }

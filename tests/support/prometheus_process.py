@@ -4,8 +4,9 @@ import asyncio
 import io
 import json
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,20 @@ async def demo(simulator: Simulator, clock: Clock | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes the exporter every second; yield its URL.
+async def prometheus(
+    exporter_urls: str | Sequence[str], folder: Path, more: str = "", *flags: str, rules: Sequence[Path] = ()
+) -> AsyncIterator[str]:
+    """Run a Prometheus with further `flags` that scrapes the exporters, and evaluates `rules`, every second.
 
-    `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
+    Yields its URL. `more` holds additional keys of the scrape job, in YAML's flow style, with a leading comma.
     """
     config = folder / "prometheus.yml"
-    target = exporter_url.rpartition("/")[2]
+    urls = [exporter_urls] if isinstance(exporter_urls, str) else exporter_urls
+    targets = [url.rpartition("/")[2] for url in urls]
     config.write_text(
-        "global: {scrape_interval: 1s}\n"
-        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: ['{target}']}}]{more}}}]\n"
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+        f"rule_files: {[str(path) for path in rules]}\n"
+        f"scrape_configs: [{{job_name: vspark, static_configs: [{{targets: {targets}}}]{more}}}]\n"
     )
     address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
@@ -60,6 +65,7 @@ async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIt
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=10y",  # keeps the history that a test has loaded
         f"--web.listen-address={address}",
+        *flags,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -70,12 +76,15 @@ async def prometheus(exporter_url: str, folder: Path, more: str = "") -> AsyncIt
         await process.wait()
 
 
-async def query(session: aiohttp.ClientSession, url: str, expression: str) -> list[dict[str, Any]]:
-    """Query Prometheus until the result is not empty; return the result."""
+async def query(
+    session: aiohttp.ClientSession, url: str, expression: str, time: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Query Prometheus, at `time` or now, until the result is not empty; return the result."""
+    parameters = {"query": expression} | ({} if time is None else {"time": str(time.timestamp())})
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             with suppress(aiohttp.ClientError, json.JSONDecodeError):  # during its start the body is not JSON
-                async with session.get(f"{url}/api/v1/query", params={"query": expression}) as response:
+                async with session.get(f"{url}/api/v1/query", params=parameters) as response:
                     body = json.loads(await response.read())
                 if body["status"] == "success" and body["data"]["result"]:
                     result: list[dict[str, Any]] = body["data"]["result"]

@@ -13,7 +13,7 @@ from structlog.testing import LogCapture
 from exporter.exposition.families import AGENT_CALLS, FOLDER_CALLS_TOTAL
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
-from exporter.exposition.text_format import agent_samples, label_text, sample
+from exporter.exposition.text_format import Format, agent_samples, label_text, sample
 from exporter.polling.snapshot import TargetStatus
 from exporter.status.overview import ConfigState
 from exporter.web.endpoints import ListenAddress
@@ -22,6 +22,7 @@ from exporter.web.server import WebServer
 from exporter.web.status_routes import StatusRoutes
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.fake_clock import NOON, FakeClock
+from tests.support.finished_steps import publish as publish_draft
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -30,8 +31,12 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 def publish(store: Store, folders: int, agents: int, value: float) -> None:
     """Publish a page on which every number is `value`."""
-    store.replace(dict.fromkeys(store.blocks, ()))
     draft = store.draft()
+    for form in (None, Format.TEXT):
+        family = FOLDER_CALLS_TOTAL if form else AGENT_CALLS
+        for group in store.blocks((family.name, form)):
+            for key in group.keys:
+                draft.put(family, key, "")
     for number in range(folders):
         key = ("Co", "Co-Org", f"Folder{number:03}")
         labels = label_text(dict(zip(("company", "org", "folder"), key, strict=True)))
@@ -39,7 +44,7 @@ def publish(store: Store, folders: int, agents: int, value: float) -> None:
         draft.put(AGENT_CALLS, key, agent_samples(AGENT_CALLS.name, labels, ids, [value] * agents))
         total = sample(FOLDER_CALLS_TOTAL.name, labels, value)
         draft.put(FOLDER_CALLS_TOTAL, key, total, total + sample("vspark_folder_calls_created", labels, value))
-    draft.publish()
+    publish_draft(store, draft)
 
 
 class Served:

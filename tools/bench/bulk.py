@@ -84,7 +84,7 @@ class _Upstream:
         self._body = json.dumps(record("object", _AGENTS, random.Random(0))).encode()
         self._answered: set[Target] = set()
 
-    async def fetch(self, target: Target, day: date | None) -> bytes:  # noqa: ARG002 # the body has no date
+    async def fetch(self, target: Target, day: date | None, *, spare: bool = False) -> bytes:  # noqa: ARG002 # the body has no date
         if target in self._answered:
             await asyncio.Event().wait()
         self._answered.add(target)

@@ -2,21 +2,29 @@
 
 from typing import Final
 
+from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.common import BarAlignment, StackingMode
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from tools.dashboards.days import BY_ORG, NEXT_MORNING_A_WEEK_AGO, day_calls, late_calls
 from tools.dashboards.layout import Rows, lay_out
 from tools.dashboards.panels import (
     bar_panel,
+    beside,
+    color_override,
+    dashed,
+    day_panel,
     histogram_panel,
     instant_query,
     line_panel,
+    polls_panel,
     range_query,
     stat_panel,
     table_panel,
     table_query,
 )
-from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job
+from tools.dashboards.variables import FOLDER_MATCHERS, ORG_MATCHERS, datasource, folders, job, namespace, poll_figures
 
 CALLS: Final = f"vspark_folder_calls_today{{{FOLDER_MATCHERS}}}"
 SECONDS: Final = f"vspark_folder_call_seconds_today{{{FOLDER_MATCHERS}}}"
@@ -24,7 +32,6 @@ AGENTS: Final = f"vspark_folder_agents_today{{{FOLDER_MATCHERS}}}"
 AGENT_CALLS: Final = f'vspark_agent_calls_today{{{FOLDER_MATCHERS},agent!="_other"}}'
 AGENT_MEAN: Final = f'vspark_agent_call_duration_average_seconds{{{FOLDER_MATCHERS},agent!="_other"}}'
 
-BY_ORG: Final = "by (company, org)"
 BY_AGENT: Final = "by (company, org, agent)"
 YESTERDAY: Final = "offset 1d"
 WEEK_AGO: Final = "offset 1w"
@@ -32,7 +39,20 @@ WEEK_AGO: Final = "offset 1w"
 DESCRIPTION: Final = """\
 Calls of the current day. Each org's day follows its own time zone; a total over several time zones adds up each org's \
 day so far. "At this time" means exactly 24 hours or 7 days earlier."""
+_PREVIOUS_DAY: Final = (
+    "Needs poll.previous_day_for, or a backfill. A day appears early on the next one, with the number of 10:30 at the "
+    "latest, in the dashboard's time zone."
+)
 _COUNTED_PER_FOLDER: Final = "An agent with calls in two folders counts twice."
+
+
+def once(series: str, earlier: str = "") -> str:
+    """Return the series of each folder or agent once, `earlier` if that is an offset.
+
+    While a folder moves to another shard, or a PodMonitor replaces a ServiceMonitor, Prometheus has two of them.
+    """
+    agent = ", agent" if series.startswith("vspark_agent") else ""
+    return f"max by (company, org, folder{agent}) ({f'{series} {earlier}'.rstrip()})"
 
 
 def mean(by: str = "") -> str:
@@ -41,7 +61,7 @@ def mean(by: str = "") -> str:
 
 
 def _change(earlier: str) -> str:
-    return f"sum({CALLS}) / (sum({CALLS} {earlier}) > 0) - 1"
+    return f"sum({once(CALLS)}) / (sum({once(CALLS, earlier)}) > 0) - 1"
 
 
 def _agent_mean() -> str:
@@ -50,15 +70,15 @@ def _agent_mean() -> str:
 
 
 def _rows() -> Rows:
-    busiest_agents = f"topk(20, sum {BY_AGENT} ({AGENT_CALLS}))"
+    busiest_agents = f"topk(20, sum {BY_AGENT} ({once(AGENT_CALLS)}))"
     return {
         "Today": [
             stat_panel(
                 "Calls",
                 "Calls today, and at this time yesterday and a week ago.",
-                instant_query(f"sum({CALLS})", "today"),
-                instant_query(f"sum({CALLS} {YESTERDAY})", "yesterday"),
-                instant_query(f"sum({CALLS} {WEEK_AGO})", "a week ago"),
+                instant_query(f"sum({once(CALLS)})", "today"),
+                instant_query(f"sum({once(CALLS, YESTERDAY)})", "yesterday"),
+                instant_query(f"sum({once(CALLS, WEEK_AGO)})", "a week ago"),
                 unit=units.LocaleFormat,
             )
             .span(9)
@@ -82,20 +102,21 @@ def _rows() -> Rows:
             .span(4)
             .height(5),
             stat_panel(
-                "Agents with calls", _COUNTED_PER_FOLDER, instant_query(f"sum({AGENTS})"), unit=units.LocaleFormat
+                "Agents with calls", _COUNTED_PER_FOLDER, instant_query(f"sum({once(AGENTS)})"), unit=units.LocaleFormat
             )
             .span(4)
             .height(5),
+            polls_panel(),
         ],
         "Over time": [
             line_panel(
-                "Calls since midnight",
-                "The count of each org restarts at its own midnight.",
-                range_query(f"sum({CALLS})", "today"),
-                range_query(f"sum({CALLS} {YESTERDAY})", "one day earlier"),
-                range_query(f"sum({CALLS} {WEEK_AGO})", "one week earlier"),
+                "Calls since midnight by org",
+                "Each org in its own day: the count restarts at the org's midnight. Dashed: one week earlier.",
+                range_query(f"sum {BY_ORG} ({once(CALLS)})", "{{org}}"),
+                range_query(f"sum {BY_ORG} ({once(CALLS, WEEK_AGO)})", "{{org}}, one week earlier"),
                 unit=units.LocaleFormat,
             )
+            .override_by_regexp("/, one week earlier$/", [dashed()])
             .span(12)
             .height(10),
             line_panel(
@@ -122,9 +143,45 @@ def _rows() -> Rows:
             line_panel(
                 "Agents with calls by org",
                 f"Since midnight. {_COUNTED_PER_FOLDER}",
-                range_query(f"sum {BY_ORG} ({AGENTS})", "{{org}}"),
+                range_query(f"sum {BY_ORG} ({once(AGENTS)})", "{{org}}"),
                 unit=units.LocaleFormat,
             )
+            .span(12)
+            .height(9),
+        ],
+        "Days": [
+            day_panel(
+                "Calls per day",
+                f"Calls of each finished day of the org, of the last three weeks. {_PREVIOUS_DAY}",
+                range_query(f"sum {BY_ORG} {day_calls()}", "{{org}}"),
+                since="3w",
+                unit=units.LocaleFormat,
+            )
+            .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+            .span(24)
+            .height(9),
+            day_panel(
+                "Weekday against weekday",
+                f"Calls of each finished day, next to those of the same weekday one week earlier. {_PREVIOUS_DAY}",
+                range_query(f"sum({day_calls()})", "day"),
+                range_query(f"sum({day_calls(NEXT_MORNING_A_WEEK_AGO)}) and sum({day_calls()})", "one week earlier"),
+                since="8d",
+                unit=units.LocaleFormat,
+            )
+            .bar_width_factor(0.4)
+            .override_by_name("one week earlier", [beside(BarAlignment.BEFORE), color_override("#6e7987")])
+            .override_by_name("day", [beside(BarAlignment.AFTER), color_override("blue")])
+            .span(12)
+            .height(9),
+            day_panel(
+                "Late calls",
+                "Calls that V-Spark added to a day after the org's midnight: the previous day's number minus the last "
+                f"one of the day itself. Only for days that the exporter has polled live. {_PREVIOUS_DAY}",
+                range_query(late_calls(), "{{org}}"),
+                since="2w",
+                unit=units.LocaleFormat,
+            )
+            .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
             .span(12)
             .height(9),
         ],
@@ -133,11 +190,11 @@ def _rows() -> Rows:
                 "Orgs",
                 "Calls of each org today and at this time yesterday and a week ago, and the time since its midnight.",
                 {
-                    "Calls today": table_query(f"sum {BY_ORG} ({CALLS})"),
-                    "Yesterday": table_query(f"sum {BY_ORG} ({CALLS} {YESTERDAY})"),
-                    "A week ago": table_query(f"sum {BY_ORG} ({CALLS} {WEEK_AGO})"),
+                    "Calls today": table_query(f"sum {BY_ORG} ({once(CALLS)})"),
+                    "Yesterday": table_query(f"sum {BY_ORG} ({once(CALLS, YESTERDAY)})"),
+                    "A week ago": table_query(f"sum {BY_ORG} ({once(CALLS, WEEK_AGO)})"),
                     "Mean duration": table_query(mean(BY_ORG)),
-                    "Agents": table_query(f"sum {BY_ORG} ({AGENTS})"),
+                    "Agents": table_query(f"sum {BY_ORG} ({once(AGENTS)})"),
                     "Since midnight": table_query(
                         f"time() - max {BY_ORG} (vspark_day_start_timestamp_seconds{{{ORG_MATCHERS}}})"
                         f" and on (company, org) {CALLS}"
@@ -156,7 +213,7 @@ def _rows() -> Rows:
             bar_panel(
                 "Busiest folders",
                 "The ten folders with the most calls today.",
-                instant_query(f"topk(10, sum by (company, org, folder) ({CALLS}))", "{{org}} / {{folder}}"),
+                instant_query(f"topk(10, {once(CALLS)})", "{{org}} / {{folder}}"),
                 unit=units.LocaleFormat,
             )
             .span(9)
@@ -176,7 +233,7 @@ def _rows() -> Rows:
             histogram_panel(
                 "Calls per agent",
                 "Number of agents by their number of calls today.",
-                table_query(f"sum {BY_AGENT} ({AGENT_CALLS})"),
+                table_query(f"sum {BY_AGENT} ({once(AGENT_CALLS)})"),
                 unit=units.LocaleFormat,
             )
             .span(12)
@@ -196,5 +253,10 @@ def _rows() -> Rows:
 def calls() -> Dashboard:
     """Return the dashboard."""
     return lay_out(
-        "V-Spark calls", "vspark-calls", DESCRIPTION, [datasource(), job(), *folders()], _rows(), since="now-24h"
+        "V-Spark calls",
+        "vspark-calls",
+        DESCRIPTION,
+        [datasource(), job(), namespace(), *folders(), *poll_figures()],
+        _rows(),
+        since="now-24h",
     )

@@ -12,6 +12,7 @@ from tools.dashboards.panels import (
     color_override,
     instant_query,
     line_panel,
+    polls_panel,
     range_query,
     stacked_panel,
     stat_panel,
@@ -20,7 +21,7 @@ from tools.dashboards.panels import (
     threshold_override,
     thresholds,
 )
-from tools.dashboards.variables import JOB_MATCHER, datasource, job
+from tools.dashboards.variables import JOB_MATCHER, datasource, job, namespace, poll_figures
 
 UP: Final = f"vspark_up{{{JOB_MATCHER}}}"
 LAST_SUCCESS: Final = f"vspark_last_success_timestamp_seconds{{{JOB_MATCHER}}}"
@@ -37,8 +38,8 @@ ZONE_MISMATCH: Final = f"vspark_org_timezone_mismatch{{{JOB_MATCHER}}}"
 
 BY_TARGET: Final = "by (company, org, folder)"
 TARGET: Final = "{{org}} / {{folder}}"
-SUCCEEDING: Final = f"count({UP} == 1) or vector(0)"
-FAILING: Final = f"count({UP} == 0) or vector(0)"
+SUCCEEDING: Final = f"count(max {BY_TARGET} ({UP}) == 1) or vector(0)"
+FAILING: Final = f"count(max {BY_TARGET} ({UP}) == 0) or vector(0)"
 WHOLE_ORG: Final = '"folder", "(whole org)", "folder", ""'
 """The arguments of `label_replace` that name the folder of a whole-org target."""
 LIST_OF_COMPANIES: Final = '"company", "(list of companies)", "company", ""'
@@ -112,6 +113,7 @@ def _rows() -> Rows:
             .thresholds(thresholds((None, "red"), (1, "green")))
             .span(4)
             .height(5),
+            polls_panel(),
         ],
         "Targets": [
             stacked_panel(
@@ -161,9 +163,9 @@ def _rows() -> Rows:
         "Discovery and time zones": [
             stat_panel(
                 "Discoveries",
-                "Companies, and the list of companies, by the result of their last discovery.",
-                instant_query(f"count({DISCOVERY_UP} == 1) or vector(0)", "succeeded"),
-                instant_query(f"count({DISCOVERY_UP} == 0) or vector(0)", "failed"),
+                "Companies, and the list of companies, by the result of their last discovery, in all shards.",
+                instant_query(f"count(min by (company) ({DISCOVERY_UP}) == 1) or vector(0)", "succeeded"),
+                instant_query(f"count(min by (company) ({DISCOVERY_UP}) == 0) or vector(0)", "failed"),
                 unit=units.LocaleFormat,
             )
             .color_scheme(color_by_thresholds())
@@ -174,8 +176,8 @@ def _rows() -> Rows:
             stat_panel(
                 "Time zones",
                 "Orgs by whether the time zone in use is V-Spark's. The status page names both.",
-                instant_query(f"count({ZONE_MISMATCH} == 0) or vector(0)", "as in V-Spark"),
-                instant_query(f"count({ZONE_MISMATCH} == 1) or vector(0)", "different"),
+                instant_query(f"count(max by (company, org) ({ZONE_MISMATCH}) == 0) or vector(0)", "as in V-Spark"),
+                instant_query(f"count(max by (company, org) ({ZONE_MISMATCH}) == 1) or vector(0)", "different"),
                 unit=units.LocaleFormat,
             )
             .color_scheme(color_by_thresholds())
@@ -275,13 +277,14 @@ def _rows() -> Rows:
             .height(8),
             table_panel(
                 "Builds",
-                "Version and Python version of each exporter.",
+                "Version, Python version and shard of each exporter. Without shards, it is number 0 of 1.",
                 {
                     "Exporters": table_query(
-                        f"count by (instance, version, pythonversion) (vspark_exporter_build_info{{{JOB_MATCHER}}})"
+                        "count by (instance, version, pythonversion, shard, total_shards)"
+                        f" (vspark_exporter_build_info{{{JOB_MATCHER}}})"
                     )
                 },
-                ("instance", "version", "pythonversion"),
+                ("instance", "version", "pythonversion", "shard", "total_shards"),
                 {},
             )
             .span(12)
@@ -292,4 +295,11 @@ def _rows() -> Rows:
 
 def exporter() -> Dashboard:
     """Return the dashboard."""
-    return lay_out("V-Spark exporter", "vspark-exporter", DESCRIPTION, [datasource(), job()], _rows(), since="now-6h")
+    return lay_out(
+        "V-Spark exporter",
+        "vspark-exporter",
+        DESCRIPTION,
+        [datasource(), job(), namespace(), *poll_figures()],
+        _rows(),
+        since="now-6h",
+    )

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, Self, TypeVar
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, histogram, stat, table, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, histogram, stat, table, text, timeseries
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery as AnyQuery
 from grafana_foundation_sdk.models.common import (
+    BarAlignment,
     BarGaugeDisplayMode,
     BigValueGraphMode,
     DataSourceRef,
+    GraphDrawStyle,
     GraphGradientMode,
     LegendDisplayMode,
     LegendPlacement,
@@ -28,6 +30,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ThresholdsMode,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
 from grafana_foundation_sdk.models.units import LocaleFormat
 
 from tools.dashboards.variables import DATASOURCE
@@ -43,7 +46,7 @@ class _Panel(Protocol):
 
 P = TypeVar("P", bound=_Panel)
 
-_LABEL_TITLES: Final = {"pythonversion": "Python version"}
+_LABEL_TITLES: Final = {"pythonversion": "Python version", "total_shards": "Total shards"}
 """Column titles that are not just the label's name."""
 
 
@@ -99,6 +102,37 @@ def stacked_panel(title: str, description: str, *queries: Dataquery, unit: str) 
         line_panel(title, description, *queries, unit=unit)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
         .fill_opacity(30)
+    )
+
+
+def day_panel(title: str, description: str, *queries: Dataquery, since: str, unit: str) -> timeseries.Panel:
+    """Return a panel with a bar for each day since `since`, such as `3w`, whatever the dashboard's time range."""
+    return (
+        line_panel(title, description, *queries, unit=unit)
+        .draw_style(GraphDrawStyle.BARS)
+        .bar_alignment(BarAlignment.CENTER)
+        .bar_width_factor(0.8)
+        .line_width(1)
+        .fill_opacity(60)
+        .gradient_mode(GraphGradientMode.NONE)
+        .interval("1d")
+        .time_from(since)
+    )
+
+
+def polls_panel() -> text.Panel:
+    """Return a panel that says what is polled and how often; needs `variables.poll_figures`."""
+    return (
+        text.Panel()
+        .title("What is polled")
+        .description("Targets and their polls, from the exporter's own metrics of the last half hour.")
+        .mode(TextMode.MARKDOWN)
+        .content(
+            "**Targets:** $targets, in $orgs orgs. **Polls:** each about every $seconds s. A target is a folder, "
+            "or a whole org in one request. Values are as old as the target's last successful poll."
+        )
+        .span(24)
+        .height(3)
     )
 
 
@@ -182,6 +216,16 @@ def threshold_override(*steps: tuple[float | None, str]) -> DynamicConfigValue:
 def color_override(color: str) -> DynamicConfigValue:
     """Return the property of an override that sets a fixed color."""
     return DynamicConfigValue("color", dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(color).build())
+
+
+def beside(alignment: BarAlignment) -> DynamicConfigValue:
+    """Return the property of an override that draws bars before or after their point in time."""
+    return DynamicConfigValue("custom.barAlignment", alignment)
+
+
+def dashed() -> DynamicConfigValue:
+    """Return the property of an override that draws a dashed line."""
+    return DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
 
 
 def color_by_thresholds() -> dashboard.FieldColor:

@@ -11,18 +11,41 @@ CHART: Final = Path(__file__).parents[2] / "helm" / "vspark-exporter"
 
 _COMMENT: Final = "# -- "
 _OPEN: Final = frozenset(
-    {"resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext", "dashboards.labels"}
+    {
+        *("resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext"),
+        *("dashboards.labels", "prometheusRule.rules"),
+    }
 )
 """Mappings with keys of Kubernetes or of the user."""
 _TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer"}
-_TEXTS: Final = frozenset({"secrets", "extraArgs", "targetLabels", "podTargetLabels"})
+_TEXTS: Final = frozenset({"secrets", "extraArgs", "ipFamilies", "targetLabels", "podTargetLabels"})
 """The last keys of the lists that contain text; the other lists contain mappings."""
 _PORT: Final = {"minimum": 1, "maximum": 65535}
 _AMOUNT: Final = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]+%?)?$"}
 _DNS_NAME: Final = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 _NAME_OR_NONE: Final = {"pattern": f"{_DNS_NAME}|^$"}
+_RULE: Final = {
+    "type": "object",
+    "properties": {
+        "enabled": {"type": "boolean"},
+        "threshold": {"type": "number"},
+        "expr": {"type": "string", "minLength": 1},
+        "for": {"type": "string", "pattern": "^([0-9]+(ms|[smhdwy]))+$|^0$"},
+        "severity": {"type": "string", "minLength": 1},
+    },
+    "additionalProperties": False,
+}
 _NARROWED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "global": {"additionalProperties": True},
     "existingConfigMap": _NAME_OR_NONE,
+    "namespaceOverride": _NAME_OR_NONE,
+    "shards": {"minimum": 0},
+    "dnsPolicy": {"enum": ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]},
+    "revisionHistoryLimit": {"minimum": 0},
+    "terminationGracePeriodSeconds": {"minimum": 0},
+    "service.ipFamilyPolicy": {"enum": ["", "SingleStack", "PreferDualStack", "RequireDualStack"]},
+    "service.ipFamilies": {"items": {"enum": ["IPv4", "IPv6"]}, "uniqueItems": True},
+    "prometheusRule.rules": {"additionalProperties": _RULE},
     **{f"webConfig.{key}Secret": _NAME_OR_NONE for key in ("existing", "ca", "user", "client")},
     "webConfig.key": {"pattern": "^[-._a-zA-Z0-9]+$"},
     "secrets": {"items": {"type": "string", "pattern": _DNS_NAME}, "uniqueItems": True},
@@ -55,7 +78,7 @@ def values_schema(configuration: str) -> str:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
-        "properties": {value.key: _schema(value) for value in _values()} | {"global": {"type": "object"}},
+        "properties": {value.key: _schema(value) for value in _values()},
         "additionalProperties": False,
         "if": {"properties": {"existingConfigMap": {"const": ""}}},
         "then": {"properties": {"config": {"$ref": exporter["$ref"]}}},

@@ -12,7 +12,7 @@ from msgspec.inspect import BoolType, Field, IntType, StrType, StructType, Type,
 from exporter.config.convert import Block, Shape
 from exporter.config.schema import Config
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size, format_duration, format_size
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration, format_size
 from exporter.errors import REASONS
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
@@ -27,6 +27,7 @@ _WORDS: Final[Mapping[type, str]] = {
     BoolType: "`true` or `false`",
     IntType: "whole number",
     Duration: "duration",
+    DurationOrZero: "duration",
     Size: "size",
     Path: "file",
     LiteralToken: "text",
@@ -87,6 +88,7 @@ org's midnight; it is missing if the time zone is unknown.
 | whole org: a folder seen earlier today or yesterday is not in the response | 0 calls. The folder is removed at the midnight that ends a whole day without it. At most 10,000 such folders are kept, those seen last |
 | the poll failed | the last values stay and `vspark_up` is 0. `poll.stale_after` after the last success the values are removed, and only the poll metrics remain |
 | the org's midnight has passed | yesterday's gauges are removed at once and the target is polled at once. The counter of every folder that had one yesterday, even if it has been removed since, restarts at 0 with the new `_created`. It stays until the first success, or for `poll.stale_after`. A late response for the previous day is dropped and changes nothing |
+| `poll.previous_day_for` is set | the previous day's values too, from the first response for that day until the next midnight, even if polls fail meanwhile. Configured, discovered and known folders that are not in the response: 0 calls. A late response for an earlier day is dropped. A change of `agents` removes them until the next response |
 | the target has left the configuration or V-Spark | none, from the reload or the next [discovery](operations.md#discovery) on |
 | discovery fails | those of everything that was known before |
 
@@ -114,8 +116,8 @@ the end of the target's first poll.
 The log states the target, the reason and the error. Successive failures with the same reason are logged
 [once, and then hourly](status.md#the-log).
 
-| reason | meaning and what to do |
-|---|---|
+| reason | meaning | what to do |
+|---|---|---|
 {reasons}
 """
 
@@ -142,12 +144,13 @@ def metrics_page() -> str:
     """Return docs/metrics.md."""
     telemetry = SelfMetrics(process=False)
     telemetry.observe_request("200", 1.0)
+    telemetry.web_config_loaded(0.0, 0.0)
     rows = [(family.name, family.type, family.labels, family.help) for family in FAMILIES]
     for metric in telemetry.registry.collect():
         labels = tuple(label for label in metric.samples[0].labels if label != "le")
         rows.append((metric.name, metric.type, labels, metric.documentation))
     table = [f"| `{name}` | {kind} | {', '.join(labels)} | {meaning} |" for name, kind, labels, meaning in rows]
-    reasons = [f"| `{reason}` | {meaning} |" for reason, meaning in REASONS.items()]
+    reasons = [f"| `{reason}` | {meaning} | {action} |" for reason, (meaning, action) in REASONS.items()]
     return _METRICS.format(families="\n".join(table), reasons="\n".join(reasons))
 
 

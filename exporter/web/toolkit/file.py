@@ -2,8 +2,9 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,15 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config.checks import existing_file
 from exporter.config.convert import Decoders, Document
 from exporter.errors import ConfigError, config_errors
+from exporter.exposition.self_metrics import SelfMetrics
 from exporter.runtime.clock import Clock
 from exporter.web.toolkit.passwords import PasswordHash
 from exporter.web.toolkit.schema import Interval, PrivateKey, WebConfig
 from exporter.web.toolkit.tls import CurrentContext, ServerContext, server_context
 
 _LOOK_SECONDS: Final = 1.0
+EXPIRES_SOON_SECONDS: Final = 14 * 86400.0
+"""As in the alert VSparkCertificateExpiring: enough for two weekends."""
 
 _Signature = tuple[int, ...] | None
 
@@ -37,10 +41,18 @@ class WebConfigFile:
         self._last_look: dict[Path, _Signature] = {}
         _, self.config, context = _read(path, self._seen)
         self.tls = CurrentContext.of(context) if context else None
+        self._logged_expiry: tuple[bool, float] | None = None
 
-    async def follow(self, clock: Clock, log: FilteringBoundLogger, report: Callable[[bool], None]) -> None:
-        """Look for changes every second, forever; log each change, and `report` whether it is accepted."""
+    @property
+    def expires_at(self) -> float | None:
+        """The Unix time at which the certificate expires; None without TLS, or if it is unknown."""
+        return self.tls.current.expires_at if self.tls else None
+
+    async def follow(self, clock: Clock, log: FilteringBoundLogger, self_metrics: SelfMetrics) -> None:
+        """Look for changes every second, forever; log each change, and a certificate that expires; set the metrics."""
+        self_metrics.web_config_loaded(clock.time(), self.expires_at)
         while True:
+            self._log_expiry(clock.time(), log)
             await clock.sleep(_LOOK_SECONDS)
             try:
                 changed = await asyncio.to_thread(self.look)
@@ -48,16 +60,31 @@ class WebConfigFile:
                 text = "; ".join(map(str, config_errors(problems)))
                 hint = "the previous settings stay in effect; fix the file"
                 log.warning("web_config_refused", file=str(self.path), problems=text, hint=hint)
-                report(False)  # noqa: FBT003 # that is all it reports
+                self_metrics.web_config_rejected()
             except* Exception as bug:  # noqa: BLE001 # whatever fails here, the server continues
                 # Without its message, which may quote the file.
                 trace = "".join(traceback.format_tb(bug.exceptions[0].__traceback__))
                 log.error("web_config_refused", file=str(self.path), problems="a bug of this program", traceback=trace)  # noqa: TRY400
-                report(False)  # noqa: FBT003
+                self_metrics.web_config_rejected()
             else:
                 if changed:
                     log.info("web_config_reloaded", file=str(self.path), users=len(self.config.users))
-                    report(True)  # noqa: FBT003
+                    self_metrics.web_config_loaded(clock.time(), self.expires_at)
+
+    def _log_expiry(self, now: float, log: FilteringBoundLogger) -> None:
+        """Log once that the certificate expires soon, and once that it has expired."""
+        if self.expires_at is None or self.expires_at - now >= EXPIRES_SOON_SECONDS:
+            return
+        expired = self.expires_at <= now
+        if (expired, self.expires_at) == self._logged_expiry:
+            return
+        self._logged_expiry = (expired, self.expires_at)
+        hint = "renew the certificate; the exporter reads it again by itself"
+        fields = {"file": str(self.path), "expires": format_expiry(self.expires_at), "hint": hint}
+        if expired:
+            log.warning("certificate_expired", **fields)
+        else:
+            log.warning("certificate_expiring", **fields)
 
     def look(self) -> bool:
         """Apply a change; return whether there was one. Raises as `__init__` does, once for each change.
@@ -76,6 +103,11 @@ class WebConfigFile:
         if self.tls and context:
             self.tls.current = context
         return True
+
+
+def format_expiry(expires_at: float) -> str:
+    """Return a Unix time in UTC, as in the log."""
+    return f"{datetime.fromtimestamp(expires_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _protection_lost(before: WebConfig, after: WebConfig) -> Iterator[tuple[str, str]]:

@@ -30,13 +30,13 @@ class PrivateKey(Secret):
 class Interval(float):
     """A time in seconds, 0 or more, as Go writes durations."""
 
-    hint: ClassVar[str] = "write a unit: '1s'"
+    expected: ClassVar[str] = "a duration such as 1s"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the time of a text such as `1s`, `1m30s`, `1.5h` or `0`; ValueError for other texts."""
         if _INTERVAL.fullmatch(text) is None:
-            raise ValueError(f"{text!r} is not a duration such as '500ms', '1s' or '1m30s'")
+            raise ValueError(f"expected {cls.expected}, got {text!r}")
         return cls(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
 
 
@@ -117,7 +117,7 @@ class TlsServer(Block, frozen=True):
         for inline, file in (("cert", "cert_file"), ("key", "key_file"), ("client_ca", "client_ca_file")):
             given = [each for each in (inline, file) if getattr(self, each) is not None]
             if len(given) > 1:
-                yield file, f"{inline} is set too; set only one of them"
+                yield file, f"{inline} is set too: give only one of {inline}, {file}"
             elif not given and file != "client_ca_file":
                 yield file, f"is missing; TLS needs {file} or {inline}"
         yield from self._version_problems()

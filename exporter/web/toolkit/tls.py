@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from exporter.config.client_tls import reason_of
+from exporter.web.toolkit.certificate import earliest_expiry
 from exporter.web.toolkit.schema import TlsServer
 from exporter.web.toolkit.tls_names import CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, VERSIONS
 
@@ -46,10 +47,14 @@ class _ServerSide(ssl.SSLObject):
 
 
 class ServerContext(ssl.SSLContext):
-    """The context of a server. A client's certificate must have one of `allowed_sans`; None accepts any name."""
+    """The context of a server. A client's certificate must have one of `allowed_sans`; None accepts any name.
+
+    `expires_at` is the Unix time at which its own certificate, or one of its chain, expires; None if unknown.
+    """
 
     sslobject_class = _ServerSide
     allowed_sans: frozenset[str] | None = None
+    expires_at: float | None = None
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *more: Any, **named: Any) -> ssl.SSLObject:
         """Start a connection that reads from `incoming` and writes to `outgoing`."""
@@ -62,10 +67,10 @@ class ServerContext(ssl.SSLContext):
 class CurrentContext(ssl.SSLContext):
     """A context that starts every new connection of an asyncio server with the context that is in effect then."""
 
-    current: ssl.SSLContext
+    current: ServerContext
 
     @classmethod
-    def of(cls, current: ssl.SSLContext) -> Self:
+    def of(cls, current: ServerContext) -> Self:
         """Return one that starts with `current`."""
         self = cls(ssl.PROTOCOL_TLS_SERVER)
         self.current = current
@@ -113,6 +118,7 @@ def _certificate(context: ServerContext, tls: TlsServer) -> Iterator[tuple[str, 
             key = tls.key_file or files.enter_context(_as_file(tls.key.reveal() if tls.key else ""))
             # Without a password OpenSSL would ask for one on the terminal.
             context.load_cert_chain(cert, key, password="")
+            context.expires_at = earliest_expiry(cert.read_text("ascii", "replace"))
         except OSError as error:
             yield "cert_file" if tls.cert_file else "cert", f"no certificate in {names}: {reason_of(error)}"
 

@@ -9,6 +9,15 @@
 {{- default $whole .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- define "vspark-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* A Service of another name with shards: the addresses of an existing Service cannot be changed. */}}
+{{- define "vspark-exporter.serviceName" -}}
+{{- include "vspark-exporter.fullname" . }}{{ if int .Values.shards }}-shards{{ end -}}
+{{- end -}}
+
 {{- define "vspark-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "vspark-exporter.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -25,7 +34,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{/* Returns the metadata of an object. Arguments: root; optionally suffix, namespace, labels, annotations. */}}
 {{- define "vspark-exporter.metadata" -}}
 name: {{ include "vspark-exporter.fullname" .root }}{{ .suffix }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default (include "vspark-exporter.namespace" .root) }}
 labels:
   {{- mergeOverwrite (include "vspark-exporter.commonLabels" .root | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
 {{- with .annotations }}
@@ -50,12 +59,17 @@ app.kubernetes.io/component: test
 {{- default $default .Values.serviceAccount.name -}}
 {{- end -}}
 
+{{/* A repository begins with a registry if the part before its first slash has a dot or a port, or is localhost. */}}
 {{- define "vspark-exporter.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with .Values.global.imageRegistry -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") -}}
+{{- end -}}
 {{- with .Values.image -}}
 {{- if .digest -}}
-{{ .repository }}@{{ .digest }}
+{{ $repository }}@{{ .digest }}
 {{- else -}}
-{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{ $repository }}:{{ .tag | default $.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

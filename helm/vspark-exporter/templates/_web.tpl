@@ -19,7 +19,7 @@
 {{- end -}}
 
 {{- define "vspark-exporter.serverName" -}}
-{{- default (printf "%s.%s.svc" (include "vspark-exporter.fullname" .) .Release.Namespace) .Values.webConfig.serverName -}}
+{{- default (printf "%s.%s.svc" (include "vspark-exporter.fullname" .) (include "vspark-exporter.namespace" .)) .Values.webConfig.serverName -}}
 {{- end -}}
 
 {{- define "vspark-exporter.webFile" -}}
@@ -46,10 +46,10 @@ exec:
     - -c
     - |
       {{- .Files.Get "files/http_check.py" | trim | nindent 6 }}
-    - https://localhost:10219
+    - "0"
     - ""
     - /etc/vspark-exporter/web-access
-    - /-/ready
+    - https://localhost:10219/-/ready
 {{- else -}}
 {{ include "vspark-exporter.httpProbe" (dict "root" . "path" "/-/ready") }}
 {{- end -}}

@@ -12,7 +12,7 @@ const COLUMN = 1600 / 24;
 const ROW = 38;
 const GAP = 8;
 const board = window.BOARD;
-const range = { from: data.dateTime(board.from), to: data.dateTime(board.to), raw: { from: board.time.from, to: 'now' } };
+const rangeOf = ({ from, to }) => ({ from: data.dateTime(from), to: data.dateTime(to), raw: { from: board.time.from, to: 'now' } });
 const theme = data.createTheme({ colors: { mode: 'dark' } });
 const same = (value) => value;
 
@@ -25,19 +25,22 @@ data.standardTransformersRegistry.setInit(() =>
 );
 
 // The options of a field's configuration to apply. Grafana ignores all others.
-function registryOf(custom) {
+function registryOf({ defaults, overrides }) {
   const option = (path, isCustom) => ({
     ...{ id: isCustom ? `custom.${path}` : path, path, name: path, isCustom, settings: {} },
     ...{ process: same, shouldApply: () => true, override: () => null, editor: () => null },
   });
   const plain = ['unit', 'min', 'max', 'decimals', 'color', 'thresholds', 'mappings'];
+  const overridden = overrides.flatMap(({ properties }) => properties.map(({ id }) => id));
+  const custom = overridden.filter((id) => id.startsWith('custom.')).map((id) => id.slice('custom.'.length));
   return new data.Registry(() => [
     ...plain.map((path) => option(path, false)),
-    ...Object.keys(custom).map((path) => option(path, true)),
+    ...[...new Set([...Object.keys(defaults.custom ?? {}), ...custom])].map((path) => option(path, true)),
   ]);
 }
 
 async function framesOf({ frames, transformations = [], fieldConfig }) {
+  if (!fieldConfig) return frames;
   const properties = fieldConfig.overrides.flatMap((override) => override.properties);
   const overridden = properties.filter(({ id }) => id === 'thresholds').map(({ value }) => value);
   for (const thresholds of [fieldConfig.defaults.thresholds, ...overridden]) {
@@ -47,7 +50,7 @@ async function framesOf({ frames, transformations = [], fieldConfig }) {
   const made = await lastValueFrom(
     data.transformDataFrame(transformations, frames.map((frame) => data.toDataFrame(frame)), { interpolate: same })
   );
-  const fieldConfigRegistry = registryOf(fieldConfig.defaults.custom ?? {});
+  const fieldConfigRegistry = registryOf(fieldConfig);
   const given = { data: made, fieldConfig, fieldConfigRegistry, replaceVariables: same, theme, timeZone: 'utc' };
   const applied = data.applyFieldOverrides(given);
   data.cacheFieldDisplayNames(applied);
@@ -61,10 +64,11 @@ function values({ panel, frames }) {
 }
 
 const BODIES = {
+  text: ({ panel }) => <div dangerouslySetInnerHTML={{ __html: data.renderTextPanelMarkdown(panel.options.content) }} />,
   timeseries: ({ panel, frames, ...size }) => (
     <ui.TimeSeries
       {...{ frames, theme, ...size }}
-      {...{ structureRev: 1, timeRange: range, timeZone: 'utc', legend: panel.options.legend, tweakAxis: same }}
+      {...{ structureRev: 1, timeRange: rangeOf(panel), timeZone: 'utc', legend: panel.options.legend, tweakAxis: same }}
     />
   ),
   stat: ({ width, height, ...given }) => {
@@ -97,7 +101,7 @@ const BODIES = {
   table: ({ panel, frames, ...size }) => (
     <TableNG
       {...{ data: frames[0], fieldConfig: panel.fieldConfig, initialSortBy: panel.options.sortBy, ...size }}
-      {...{ timeRange: range, structureRev: 1, getActions: () => [] }}
+      {...{ timeRange: rangeOf(panel), structureRev: 1, getActions: () => [] }}
     />
   ),
   // The library does not export the histogram panel, only its parts: the buckets and the plot.
@@ -114,7 +118,7 @@ const BODIES = {
       ...{ lineColor: theme.visualization.getColorByName('blue'), showPoints: 'never' },
       pathBuilder: uPlot.paths.bars({ align: 1, size: [1, Infinity] }),
     });
-    return <ui.UPlotChart {...{ config: plot, width, height, data: [low.values, count.values], timeRange: range }} />;
+    return <ui.UPlotChart {...{ config: plot, width, height, data: [low.values, count.values], timeRange: rangeOf(panel) }} />;
   },
 };
 
@@ -135,7 +139,7 @@ function Panel({ panel, frames }) {
   return (
     <div id={`panel-${panel.id}`} style={{ position: 'absolute', left: x * COLUMN + GAP / 2, top: y * ROW, ...size }}>
       <ui.PanelChrome title={panel.title} {...size}>
-        {(width, height) => <Guarded>{frames.length ? <Body {...{ panel, frames, width, height }} /> : 'No data'}</Guarded>}
+        {(width, height) => <Guarded>{frames.length || panel.type === 'text' ? <Body {...{ panel, frames, width, height }} /> : 'No data'}</Guarded>}
       </ui.PanelChrome>
     </div>
   );

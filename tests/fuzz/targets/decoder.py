@@ -29,7 +29,7 @@ from tests.fuzz.figures import RefusedError
 from tests.fuzz.targets import AnyBytes
 from tests.fuzz.trees import Gardener
 from tests.support.exposition_oracle import assert_valid
-from tests.support.finished_steps import finished
+from tests.support.finished_steps import finished, publish
 from tests.support.parsed_bodies import parsed
 
 SEPARATOR: Final = b"\x1e"
@@ -213,7 +213,7 @@ class _Row:
             return
         assert alone is not None
         finished(self._series.settle(response, self._requested.day, NOW, draft))
-        draft.publish()
+        publish(self._store, draft)
         gone = {*self._published, *([self._requested.folder] if self._requested.folder else [])} - alone.keys()
         self._published = alone | {folder: FolderDay(folder, 0) for folder in gone}
         for form in Format:

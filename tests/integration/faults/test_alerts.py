@@ -16,6 +16,7 @@ REASONS = sorted({row.reason for rows in GROUPS.values() for row in rows if row.
 HEALTHY_MINUTES, FAILING_MINUTES = 5, 40
 EXPORTER = 'job="vspark",instance="exporter:10219"'
 TARGET = f'{EXPORTER},company="C",org="O",folder=""'
+NEIGHBOUR = f'{EXPORTER},company="C",org="N",folder=""'
 
 
 def firing(minute: int, *names: str) -> dict[str, object]:
@@ -33,7 +34,9 @@ def test_a_reason_that_lasts_fires_these_alerts_and_no_others(reason: str, tmp_p
         f"vspark_up{{{TARGET}}}": f"1x{HEALTHY_MINUTES - 1} 0x{FAILING_MINUTES}",
         f'vspark_poll_failures_total{{{TARGET},reason="{reason}"}}': f"_x{HEALTHY_MINUTES} 1+1x{FAILING_MINUTES}",
         f"vspark_last_success_timestamp_seconds{{{TARGET}}}": f"0+60x{HEALTHY_MINUTES - 1} 240x{FAILING_MINUTES}",
-        f"vspark_exporter_build_info{{{EXPORTER}}}": f"1x{minutes}",
+        f"vspark_up{{{NEIGHBOUR}}}": f"1x{minutes}",
+        f"vspark_last_success_timestamp_seconds{{{NEIGHBOUR}}}": f"0+60x{minutes}",
+        f'vspark_exporter_build_info{{{EXPORTER},shard="0",total_shards="1"}}': f"1x{minutes}",
         f"vspark_exporter_config_last_reload_successful{{{EXPORTER}}}": f"1x{minutes}",
         f"vspark_exporter_config_last_reload_success_timestamp_seconds{{{EXPORTER}}}": f"0x{minutes}",
     }

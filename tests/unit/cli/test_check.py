@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ from exporter.config.discovered import Discovered, DiscoveredOrg
 from exporter.config.loaded import load_config, timeout_warnings, zone_warnings
 from exporter.config.schema import Config
 from exporter.config.targets import make_targets
-from exporter.errors import StatusError
+from exporter.errors import ConfigError, StatusError
 from exporter.vspark.discovery import COMPANIES, Outcome
 from exporter.web.toolkit.file import WebConfigFile
 from tests.support.tls_files import HASH, TLS, equip
@@ -87,6 +88,13 @@ Third, token from the configuration file
   Third-A, WARNING: no time zone, so no date is sent and the server's today counts
     x, every 1h30m, stale after 7h30m
 """
+    )
+
+
+def test_the_previous_day_is_mentioned_if_it_is_polled(tmp_path: Path) -> None:
+    config = load(tmp_path, TWO_LINES + "poll: { previous_day_for: 6h }\n")
+    assert describe(config, ()).splitlines()[2] == (
+        "the previous day every 10 intervals until 6h after midnight, and once at start"
     )
 
 
@@ -214,8 +222,12 @@ def test_a_warning_for_each_interval_that_is_shorter_than_the_timeout(tmp_path: 
     )
 
 
-def web(folder: Path, text: str) -> str:
-    said = describe_web(WebConfigFile(write_web(folder, text)).config)
+NEW_YEAR_3000 = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+"""When the certificates of the tests expire."""
+
+
+def web(folder: Path, text: str, now: float = 0.0) -> str:
+    said = describe_web(WebConfigFile(write_web(folder, text)), now)
     assert HASH not in said
     return said.replace(str(folder), "{folder}")
 
@@ -232,6 +244,7 @@ def test_how_the_web_is_served(tmp_path: Path) -> None:
         )
         == """\
 web: https, TLS 1.2 to 1.3, certificate {folder}/server.crt
+web: the certificate expires at 3000-01-01T00:00:00Z
 web: no client certificates
 web: users alice, bob; /-/healthy and /-/ready need no password
 web: headers X-Frame-Options, X-XSS-Protection
@@ -243,14 +256,71 @@ web: at most 20 requests at once, and one more each 0.1 s
 def test_which_clients_are_let_in(tmp_path: Path) -> None:
     equip(tmp_path)
     required = ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt, client_allowed_sans: [a, b]"
-    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:2] == [
+    assert web(tmp_path, TLS.replace("}", f", min_version: TLS13{required}}}")).splitlines()[:3] == [
         "web: https, TLS 1.3, certificate {folder}/server.crt",
+        "web: the certificate expires at 3000-01-01T00:00:00Z",
         (
             "web: client certificates are required and verified by the CAs in {folder}/ca.crt, "
             "with one of the names a, b"
         ),
     ]
     optional = ", client_auth_type: VerifyClientCertIfGiven"
-    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[1] == (
+    assert web(tmp_path, TLS.replace("}", f"{optional}}}")).splitlines()[2] == (
         "web: client certificates are optional and verified by the CAs in this machine's store"
     )
+
+
+def test_a_certificate_that_expires(tmp_path: Path) -> None:
+    equip(tmp_path)
+    days = [15, 13, 0]
+    assert [web(tmp_path, TLS, NEW_YEAR_3000 - 86400 * number).splitlines()[1] for number in days] == [
+        "web: the certificate expires at 3000-01-01T00:00:00Z",
+        "web: WARNING: the certificate expires at 3000-01-01T00:00:00Z",
+        "web: WARNING: the certificate expired at 3000-01-01T00:00:00Z",
+    ]
+
+
+UNSTARTED = """\
+vspark:
+  url: https://vspark.example.com:3000
+  token_file: /run/credentials/unstarted.service/token_vspark
+  tls: {cert_file: client.crt, key_file: /run/credentials/unstarted.service/client-key}
+agents: {hash_key_file: /run/credentials/unstarted.service/hash-key}
+companies:
+  - {name: Co, token_file: /run/credentials/unstarted.service/token_co, orgs: [{name: Org, timezone: UTC}]}
+  - {name: Other, token_file: /run/credentials/unstarted.service/token_co, orgs: [{name: Org, timezone: UTC}]}
+"""
+
+
+def test_credentials_that_systemd_has_not_created_yet(tmp_path: Path) -> None:
+    (tmp_path / "client.crt").write_text("not read without its key")
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED)
+    config = load_config(path, or_future=True)
+    warnings = [line for line in describe(config, make_targets(config)).splitlines() if "WARNING" in line]
+    assert warnings == [
+        f"WARNING: /run/credentials/unstarted.service/{name} is not checked: systemd creates it when it starts the "
+        "service"
+        for name in ("token_vspark", "token_co", "client-key", "hash-key")
+    ]
+
+
+def test_an_exporter_that_starts_needs_its_credentials(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED.replace("client.crt", "gone.crt"))
+    with pytest.raises(ExceptionGroup) as caught:
+        load_config(path)
+    cannot = "cannot read '/run/credentials/unstarted.service/{}': No such file or directory"
+    assert [each.message for each in caught.value.exceptions if isinstance(each, ConfigError)] == [
+        cannot.format("token_vspark"),
+        f"cannot read '{tmp_path}/gone.crt': No such file or directory",
+        *map(cannot.format, ("client-key", "hash-key", "token_co", "token_co")),
+    ]
+
+
+def test_other_files_must_exist_before_the_first_start(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(UNSTARTED.replace("/run/credentials/unstarted.service/token_co", "/run/credentials/token_co"))
+    with pytest.raises(ExceptionGroup) as caught:
+        load_config(path, or_future=True)
+    assert "cannot read '/run/credentials/token_co': No such file or directory" in str(caught.value.exceptions)

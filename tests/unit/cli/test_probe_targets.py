@@ -85,7 +85,7 @@ def test_what_is_not_a_name(name: str) -> None:
         "  Co/East/B\n"
         "  Co/All\n"
         "  Plain/West\n"
-        "Any other org or folder can be probed as COMPANY/ORG[/FOLDER]."
+        "Any other org or folder can be requested as COMPANY/ORG[/FOLDER]."
     )
 
 
@@ -97,5 +97,5 @@ def test_a_long_list_is_cut() -> None:
     assert str(caught.value).splitlines()[-3:] == [
         "  Co/O/19",
         "  … and 2 more",
-        "Any other org or folder can be probed as COMPANY/ORG[/FOLDER].",
+        "Any other org or folder can be requested as COMPANY/ORG[/FOLDER].",
     ]

@@ -142,19 +142,16 @@ def test_a_body_that_is_read_differently_says_so() -> None:
     [
         (
             StatusError("not_found", "Quxmart", status=404),
-            (
-                "V-Spark knows no such company, org or folder (404). Check the short names in the configuration. "
-                "(status 404)"
-            ),
+            ("V-Spark knows no such company, org or folder (404). (status 404)"),
         ),
         (
             TokenError("/quxmart/token"),
-            "The token file cannot be read or is empty. Check the file and its permissions.",
+            "The token file cannot be read or is empty.",
         ),
         (MappingError("Quxmart"), "stats_jq: the program fails; its message is not shown"),
         (
             DecodeError("not_json", "$.Quxmart", "Quxmart"),
-            "The response is not JSON; perhaps a proxy's HTML page or a login. `vspark-exporter probe` shows it.",
+            "The response is not JSON; perhaps a proxy's HTML page or a login.",
         ),
     ],
     ids=lambda value: value.reason if isinstance(value, PollError) else "",

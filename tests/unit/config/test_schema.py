@@ -6,10 +6,11 @@ import pytest
 from exporter.config.loaded import load_config
 from exporter.config.schema import Agents, Company, Config, Org, Poll, StatsFields, Tls, Vspark
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration, Size
+from exporter.config.units import Duration, DurationOrZero, Size
 from exporter.errors import ConfigError
 from tests.support.tls_files import equip
 
+TLS_KEYS = "ca_file, cert_file, key_file, server_name, insecure_skip_verify"
 NOT_SHOWN = "the file does not exist; its name is not shown because it may be the token itself"
 
 TESTDATA = Path(__file__).parent / "testdata"
@@ -36,7 +37,7 @@ MESSAGES: dict[str, list[str]] = {
     "everything": [
         "2: vspark.url: the URL must not contain a user or a password",
         "4: vspark.tls.ca_file: cannot read '{folder}/absent.pem': No such file or directory",
-        "5: poll.interval: 'fast' is not a duration such as '500ms', '30s' or '1h30m'",
+        "5: poll.interval: expected a duration such as 30s, got 'fast'",
         "9: companies[0].orgs[0].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?",
         "10: companies[0].orgs[1].foldrs: unknown key; did you mean 'folders'?",
         "10: companies[0].orgs[1].name: 'x' is duplicated",
@@ -111,22 +112,22 @@ MESSAGES: dict[str, list[str]] = {
         "5: agents.exclude: '*' is not a regular expression: nothing to repeat at position 0",
     ],
     "recursive": [
-        "2: vspark.tls.url: unknown key",
+        f"2: vspark.tls.url: unknown key; expected one of {TLS_KEYS}",
         "3: vspark.token: expected text, got a mapping",
-        "3: vspark.tls.token: unknown key",
-        "4: vspark.tls.tls: unknown key",
+        f"3: vspark.tls.token: unknown key; expected one of {TLS_KEYS}",
+        f"4: vspark.tls.tls: unknown key; expected one of {TLS_KEYS}",
         "6: companies[0].name: expected text, got a list",
         "6: companies[0].orgs[0].name: expected text, got a list",
-        "7: companies[0].orgs[0].orgs: unknown key",
+        "7: companies[0].orgs[0].orgs: unknown key; expected one of name, timezone, folders, interval",
     ],
     "sizes": [
-        "1: vspark.max_response_size: '64 MiB' is not a size such as '64MiB' or '10MB'",
+        "1: vspark.max_response_size: expected a size such as 64MiB, got '64 MiB'",
         "2: poll.concurrency: must be at least 1",
         "6: agents.max_per_folder: must be at least 1",
     ],
     "interval": [
-        "2: poll.interval: 'fast' is not a duration such as '500ms', '30s' or '1h30m'",
-        "6: companies[0].orgs[0].interval: expected text, got a whole number; write a unit: '30s'",
+        "2: poll.interval: expected a duration such as 30s, got 'fast'",
+        "6: companies[0].orgs[0].interval: expected a duration such as 30s, got a number without a unit",
     ],
     "interval_key": [
         "1: vspark.token_flie: unknown key; did you mean 'token_file'?",
@@ -185,16 +186,16 @@ MESSAGES: dict[str, list[str]] = {
         "4: vspark.tls.cert_file: is missing; key_file needs it",
     ],
     "tokens": [
-        "4: vspark.token_file: token is set too; set only one of token, token_file, token_env",
+        "4: vspark.token_file: token is set too: give only one of token, token_file, token_env",
         f"7: companies[0].token_file: {NOT_SHOWN}",
-        "7: companies[0].token_file: token is set too; set only one of token, token_file, token_env",
-        "8: companies[0].token_env: token is set too; set only one of token, token_file, token_env",
+        "7: companies[0].token_file: token is set too: give only one of token, token_file, token_env",
+        "8: companies[0].token_env: token is set too: give only one of token, token_file, token_env",
     ],
     "types": [
         "2: vspark.url: expected text, got a list",
         "3: vspark.token: expected text, got a list",
-        "4: vspark.timeout: expected text, got a mapping",
-        "5: vspark.max_response_size: expected text, got true or false; write a unit: '64MiB'",
+        "4: vspark.timeout: expected a duration such as 30s, got a mapping",
+        "5: vspark.max_response_size: expected a size such as 64MiB, got true or false",
         "6: vspark.tls: expected a mapping, got true or false",
         "7: poll: expected a mapping, got a list",
         "8: companies: expected a list, got a mapping",
@@ -208,19 +209,22 @@ MESSAGES: dict[str, list[str]] = {
         "17: stats_fields.agents[2]: expected text, got another type; put it in quotes",
     ],
     "units": [
-        "4: vspark.timeout: expected text, got a whole number; write a unit: '30s'",
-        "5: vspark.max_response_size: expected text, got a whole number; write a unit: '64MiB'",
-        "7: poll.interval: '1.5m' is not a duration such as '500ms', '30s' or '1h30m'",
+        "4: vspark.timeout: expected a duration such as 30s, got a number without a unit",
+        "5: vspark.max_response_size: expected a size such as 64MiB, got a number without a unit",
+        "7: poll.interval: expected a duration such as 30s, got '1.5m'",
         "8: poll.stale_after: must be more than 0",
-        "12: companies[0].orgs[0].interval: '60' is not a duration such as '500ms', '30s' or '1h30m'",
-        "13: companies[0].orgs[1].interval: '-5s' is not a duration such as '500ms', '30s' or '1h30m'",
-        "14: companies[0].orgs[2].interval: '30s1h' is not a duration such as '500ms', '30s' or '1h30m'",
-        "15: companies[0].orgs[3].interval: '5 m' is not a duration such as '500ms', '30s' or '1h30m'",
-        "16: companies[0].orgs[4].interval: '' is not a duration such as '500ms', '30s' or '1h30m'",
+        "12: companies[0].orgs[0].interval: expected a duration such as 30s, got '60'",
+        "13: companies[0].orgs[1].interval: expected a duration such as 30s, got '-5s'",
+        "14: companies[0].orgs[2].interval: expected a duration such as 30s, got '30s1h'",
+        "15: companies[0].orgs[3].interval: expected a duration such as 30s, got '5 m'",
+        "16: companies[0].orgs[4].interval: expected a duration such as 30s, got ''",
     ],
     "unknown_keys": [
         "1: vpsark: unknown key; did you mean 'vspark'?",
-        "5: vspark.pasword: unknown key",
+        (
+            "5: vspark.pasword: unknown key; expected one of url, timeout, max_response_size, tls, token, token_file, "
+            "token_env"
+        ),
         "6: vspark.time_out: unknown key; did you mean 'timeout'?",
         "7: vspark: unknown key, not shown because it may be a token; is a space missing after a colon?",
         "10: companies[0].orgs[0].time-zone: unknown key; did you mean 'timezone'?",
@@ -229,12 +233,15 @@ MESSAGES: dict[str, list[str]] = {
     ],
     "zones": [
         "6: companies[0].orgs[1].timezone: unknown time zone 'US/Estern'; did you mean 'US/Eastern'?",
-        "7: companies[0].orgs[2].timezone: unknown time zone '../x'",
-        "8: companies[0].orgs[3].timezone: unknown time zone '/etc/passwd'",
+        "7: companies[0].orgs[2].timezone: unknown time zone '../x'; expected a name such as 'US/Eastern'",
+        "8: companies[0].orgs[3].timezone: unknown time zone '/etc/passwd'; expected a name such as 'US/Eastern'",
         "9: companies[0].orgs[4].timezone: unknown time zone 'America'; did you mean 'America/Nuuk'?",
-        "10: companies[0].orgs[5].timezone: unknown time zone ''",
+        "10: companies[0].orgs[5].timezone: unknown time zone ''; expected a name such as 'US/Eastern'",
         "11: companies[0].orgs[6].timezone: unknown time zone 'UTC\\x00'; did you mean 'UTC'?",
-        "12: companies[0].orgs[7].timezone: unknown time zone 'Middle-earth/Shire'",
+        (
+            "12: companies[0].orgs[7].timezone: unknown time zone 'Middle-earth/Shire'; "
+            "expected a name such as 'US/Eastern'"
+        ),
     ],
 }
 
@@ -319,7 +326,12 @@ def test_every_key(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 insecure_skip_verify=True,
             ),
         ),
-        poll=Poll(interval_seconds=Duration(0.5), concurrency=16, stale_after_seconds=Duration(86400)),
+        poll=Poll(
+            interval_seconds=Duration(0.5),
+            concurrency=16,
+            stale_after_seconds=Duration(86400),
+            previous_day_seconds=DurationOrZero(5400),
+        ),
         companies=(
             Company(
                 name="Ünïcode & Söhne",

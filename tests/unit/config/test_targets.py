@@ -4,11 +4,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from exporter.config.schema import Company, Config, Org, Poll, Vspark
 from exporter.config.targets import Target, _fnv1a, _jump_hash, make_targets, shard, stable_hash
 from exporter.config.tokens import EnvToken, FileToken, LiteralToken
-from exporter.config.units import Duration
+from exporter.config.units import Duration, DurationOrZero
 
 TOKEN = LiteralToken("s3cret-canary")
 OTHER_TOKEN = FileToken(Path("/tokens/other"))
@@ -57,6 +58,14 @@ def test_stale_after_from_the_file() -> None:
         ),
     )
     assert [each.stale_after_seconds for each in make_targets(config)] == [7200.0, 7200.0]
+
+
+def test_the_previous_day_is_polled_only_if_the_file_says_so() -> None:
+    companies = (Company(name="A", token_env=EnvToken("A", {}), orgs=(Org(name="x"),)),)
+    config = Config(vspark=Vspark(url="http://localhost"), companies=companies)
+    assert [each.previous_day_seconds for each in make_targets(config)] == [0.0]
+    config = structs.replace(config, poll=Poll(previous_day_seconds=DurationOrZero(3600)))
+    assert [each.previous_day_seconds for each in make_targets(config)] == [3600.0]
 
 
 def test_a_target_needs_a_token() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.units import Duration, Size, format_duration, format_size
+from exporter.config.units import Duration, DurationOrZero, Size, format_duration, format_size
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
 def test_texts_that_are_not_durations(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Duration.parse(text)
-    assert str(caught.value) == f"{text!r} is not a duration such as '500ms', '30s' or '1h30m'"
+    assert str(caught.value) == f"expected a duration such as 30s, got {text!r}"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,13 @@ def test_a_size_is_read_in_bytes(text: str, number: int) -> None:
 def test_texts_that_are_not_sizes(text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
         Size.parse(text)
-    assert str(caught.value) == f"{text!r} is not a size such as '64MiB' or '10MB'"
+    assert str(caught.value) == f"expected a size such as 64MiB, got {text!r}"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0.0), ("0d0ms", 0.0), ("6h", 21600.0)])
+def test_a_duration_that_may_be_zero(text: str, seconds: float) -> None:
+    assert DurationOrZero.parse(text) == seconds
+    assert float(DurationOrZero()) == 0.0
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Duration, "0s"), (Duration, "0d0ms"), (Size, "0B"), (Size, "0GiB")])

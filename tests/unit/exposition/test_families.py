@@ -7,6 +7,7 @@ from exporter.exposition.families import (
     FOLDER_VALUES,
     ORG_VALUES,
     POLL_VALUES,
+    PREVIOUS_DAY_VALUES,
     Family,
     FolderFigures,
     OrgFigures,
@@ -30,6 +31,9 @@ def test_the_table() -> None:
         ("vspark_folder_agents_folded", "gauge", FOLDER, "", False),
         ("vspark_agent_calls_today", "gauge", f"{FOLDER}, agent", "", False),
         ("vspark_agent_call_duration_average_seconds", "gauge", f"{FOLDER}, agent", "seconds", False),
+        ("vspark_folder_calls_previous_day", "gauge", FOLDER, "", False),
+        ("vspark_folder_call_seconds_previous_day", "gauge", FOLDER, "", False),
+        ("vspark_agent_calls_previous_day", "gauge", f"{FOLDER}, agent", "", False),
         ("vspark_day_start_timestamp_seconds", "gauge", "company, org", "seconds", False),
         ("vspark_org_timezone_mismatch", "gauge", "company, org", "", False),
         ("vspark_up", "gauge", FOLDER, "", False),
@@ -66,6 +70,18 @@ def test_names_and_texts_are_as_prometheus_wants_them(family: Family) -> None:
 )
 def test_what_is_said_of_a_folder(figures: FolderFigures, expected: list[float | None]) -> None:
     assert [value_of(figures) for value_of in FOLDER_VALUES.values()] == expected
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        (FolderFigures(), [0, 0]),
+        (FolderFigures(calls=4, average_seconds=2.5), [4, 10.0]),
+        (FolderFigures(calls=4), [4, None]),
+    ],
+)
+def test_what_is_said_of_a_folders_previous_day(figures: FolderFigures, expected: list[float | None]) -> None:
+    assert [value_of(figures) for value_of in PREVIOUS_DAY_VALUES.values()] == expected
 
 
 def test_what_is_said_of_an_org() -> None:

@@ -8,11 +8,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter import __version__
+from exporter.config.loaded import Share
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.text_format import Format
 from tests.support.exposition_oracle import END, assert_valid
 
-BUILD = f'{{pythonversion="{platform.python_version()}",version="{__version__}"}}'
+BUILD = f'{{pythonversion="{platform.python_version()}",shard="0",total_shards="1",version="{__version__}"}}'
 
 PAGE = f"""\
 # HELP vspark_api_request_duration_seconds Duration of each attempt of a request to V-Spark; \
@@ -46,7 +47,7 @@ vspark_api_request_duration_seconds_bucket{{code="none",le="30.0"}} 0.0
 vspark_api_request_duration_seconds_bucket{{code="none",le="+Inf"}} 1.0
 vspark_api_request_duration_seconds_count{{code="none"}} 1.0
 vspark_api_request_duration_seconds_sum{{code="none"}} 31.0
-# HELP vspark_exporter_build_info Always 1; the labels identify the build.
+# HELP vspark_exporter_build_info Always 1; the labels identify the build and the shard, 0 of 1 without shards.
 # TYPE vspark_exporter_build_info gauge
 vspark_exporter_build_info{BUILD} 1.0
 # HELP vspark_exporter_config_last_reload_successful 1 if the last attempt to load the configuration succeeded.
@@ -78,6 +79,41 @@ def test_the_page(form: Format, expected: str) -> None:
     assert_valid(page, form)
 
 
+def test_a_web_configuration() -> None:
+    self_metrics = SelfMetrics(process=False)
+    self_metrics.web_config_loaded(1_795_410_000.5, None)
+    self_metrics.web_config_rejected()
+    before = self_metrics.exposition(Format.TEXT).decode()
+    assert before.endswith("""\
+vspark_exporter_web_config_last_reload_successful 0.0
+# HELP vspark_exporter_web_config_last_reload_success_timestamp_seconds When the web configuration file was last read \
+successfully, as a Unix time; absent without one.
+# TYPE vspark_exporter_web_config_last_reload_success_timestamp_seconds gauge
+vspark_exporter_web_config_last_reload_success_timestamp_seconds 1.7954100005e+09
+""")
+    self_metrics.web_config_loaded(1_795_410_060.0, 1_800_000_000.0)
+    self_metrics.web_config_loaded(1_795_410_120.0, 1_900_000_000.0)
+    page = self_metrics.exposition(Format.TEXT)
+    values = {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()}
+    assert values["vspark_exporter_web_config_last_reload_successful"] == 1.0
+    assert values["vspark_exporter_web_config_last_reload_success_timestamp_seconds"] == 1_795_410_120.0
+    assert values["vspark_exporter_web_tls_certificate_expiration_timestamp_seconds"] == 1_900_000_000.0
+
+
+def test_a_renewed_certificate_whose_date_is_unknown_does_not_keep_the_old_date() -> None:
+    self_metrics = SelfMetrics(process=False)
+    for expires_at in (1_800_000_000.0, None, None):
+        self_metrics.web_config_loaded(1_795_410_000.0, expires_at)
+    assert "certificate" not in self_metrics.exposition(Format.TEXT).decode()
+    self_metrics.web_config_loaded(1_795_410_000.0, 1_900_000_000.0)
+    assert "certificate_expiration_timestamp_seconds 1.9e+09\n" in self_metrics.exposition(Format.TEXT).decode()
+
+
+def test_the_build_names_the_shard() -> None:
+    page = SelfMetrics(process=False, share=Share(2, 3)).exposition(Format.TEXT).decode()
+    assert f"vspark_exporter_build_info{BUILD} 1.0\n".replace('"0"', '"2"').replace('"1"', '"3"') in page
+
+
 def test_before_anything_has_happened() -> None:
     page = SelfMetrics(process=False).exposition(Format.TEXT)
     assert {name: value for (name, _), value in assert_valid(page, Format.TEXT).items()} == {
@@ -92,7 +128,8 @@ CHANGES: Mapping[str, Callable[[SelfMetrics], None]] = {
     "observe_request": lambda metrics: metrics.observe_request("200", 0.5),
     "config_loaded": lambda metrics: metrics.config_loaded(1_795_410_000.5),
     "config_rejected": lambda metrics: metrics.config_rejected(),
-    "web_config_read": lambda metrics: metrics.web_config_read(accepted=False),
+    "web_config_rejected": lambda metrics: metrics.web_config_rejected(),
+    "web_config_loaded": lambda metrics: metrics.web_config_loaded(1.0, 2.0),
 }
 
 

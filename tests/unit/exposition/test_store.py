@@ -1,13 +1,15 @@
 import zlib
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.exposition.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
-from exporter.exposition.store import Page, Store
+from exporter.exposition.page import Page
+from exporter.exposition.store import Store
 from exporter.exposition.text_format import Format, label_text, sample
 from tests.support.exposition_oracle import END, Sample, assert_valid, expected, label_values, numbers
+from tests.support.finished_steps import finished, publish
 
 KEY = ("Co", "Co-Org", "Test01")
 LABELS = 'company="Co",folder="Test01",org="Co-Org"'
@@ -28,7 +30,7 @@ def pages(draw: st.DrawFn) -> Mapping[Family, Series]:
     return page
 
 
-def publish(store: Store, families: Mapping[Family, Series]) -> None:
+def put(store: Store, families: Mapping[Family, Series]) -> None:
     """Publish these series; those of a folder are one block."""
     draft = store.draft()
     for family, series in families.items():
@@ -44,7 +46,7 @@ def publish(store: Store, families: Mapping[Family, Series]) -> None:
                 "".join(sample(family.name, text, value) for text, value in lines),
                 "".join(sample(family.name, text, value) + sample(name, text, MIDNIGHT) for text, value in lines),
             )
-    draft.publish()
+    publish(store, draft)
 
 
 def in_order(family: Family, series: Series) -> list[Sample]:
@@ -81,14 +83,14 @@ def test_a_page_is_what_the_client_library_writes(
     first: Mapping[Family, Series], then: Mapping[Family, Series]
 ) -> None:
     store = Store()
-    publish(store, first)
+    put(store, first)
     draft = store.draft()
     for family, series in first.items():
         for key in sorted({labels[:3] for labels in series}):
             draft.put(family, key, "")
-    draft.publish()
-    assert store.pages == {form: Page() for form in Format}
-    publish(store, then)
+    publish(store, draft)
+    assert [store.pages[form] for form in Format] == [Page(), Page()]
+    put(store, then)
     for form in Format:
         samples = {family: in_order(family, then[family]) for family in FAMILIES if family in then}
         text = text_of(store.pages[form])
@@ -100,7 +102,7 @@ def test_a_page_is_what_the_client_library_writes(
 
 def test_nothing_is_published_at_first() -> None:
     store = Store()
-    assert [text_of(page) for page in store.pages.values()] == [b"", b""]
+    assert [text_of(store.pages[form]) for form in Format] == [b"", b""]
 
 
 def test_a_page() -> None:
@@ -109,7 +111,7 @@ def test_a_page() -> None:
     draft.put(POLL_FAILURES, KEY, sample(POLL_FAILURES.name, f'{LABELS},reason="dns"', 2))
     total = sample(FOLDER_CALLS_TOTAL.name, LABELS, 12)
     draft.put(FOLDER_CALLS_TOTAL, KEY, total, total + sample("vspark_folder_calls_created", LABELS, MIDNIGHT))
-    draft.publish()
+    publish(store, draft)
     assert text_of(store.pages[Format.TEXT]).decode() == (
         "# HELP vspark_folder_calls_total Calls of the org's current day,"
         " as a counter that resets at the org's midnight. "
@@ -135,23 +137,25 @@ def test_a_page() -> None:
 
 def test_a_draft_is_invisible_until_it_is_published() -> None:
     store = Store()
-    publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
-    pages, blocks = store.pages, store.blocks
+    put(store, {AGENT_CALLS: {(*KEY, "a"): 1}})
+    pages = store.pages
     draft = store.draft()
     draft.put(AGENT_CALLS, KEY, "")
     draft.put(POLL_FAILURES, KEY, "x 1\n")
-    assert (store.pages, store.blocks) == (pages, blocks)
+    assert store.pages is pages
     thrown_away = store.draft()
     thrown_away.put(AGENT_CALLS, KEY, "x 2\n" * 500_000)
     assert store.pages is pages
-    draft.publish()
+    draft.commit()
+    assert store.pages is pages
+    publish(store, draft)
     assert text_of(store.pages[Format.TEXT]).endswith(b"\nx 1\n")
     assert AGENT_CALLS.name.encode() not in text_of(store.pages[Format.TEXT])
 
 
 def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     store = Store()
-    publish(
+    put(
         store,
         {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", str(agent)): 1 for folder in range(200) for agent in range(99)}},
     )
@@ -159,29 +163,84 @@ def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     before = text_of(page)
     _, chunks = page.text()
     first = next(chunks)
-    publish(store, {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", "a"): 2 for folder in range(100)}})
+    put(store, {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", "a"): 2 for folder in range(100)}})
     assert first + b"".join(chunks) == before
     assert text_of(page) == before != text_of(store.pages[Format.TEXT])
 
 
-def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
-    store = Store()
-    publish(
-        store,
-        {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", str(agent)): 1 for folder in range(200) for agent in range(99)}},
-    )
-    sizes = [len(chunk) for chunk in store.pages[Format.TEXT].text()[1]]
-    assert len(sizes) > 8
-    assert all(128 * 1024 <= size < 160 * 1024 for size in sizes[:-1])
-
-
 def test_families_that_are_not_touched_keep_their_pieces() -> None:
     store = Store()
-    publish(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
+    put(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
     before = store.pages[Format.TEXT].pieces
-    publish(store, {POLL_FAILURES: {(*KEY, "dns"): 2}})
+    put(store, {POLL_FAILURES: {(*KEY, "dns"): 2}})
     after = store.pages[Format.TEXT].pieces
     assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
+
+
+drafts = st.tuples(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0, 1, 30_000, 200_000])), max_size=12),
+    st.sampled_from(["drop", "commit", "publish"]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(drafts, max_size=6))
+@example(  # a large change over texts that wait already: before it, amid it, behind it, and one that it replaces
+    [
+        ([("a", 200_000), ("c", 200_000), ("e", 200_000), ("g", 200_000)], "publish"),
+        ([("a", 1), ("d", 1), ("e", 1), ("h", 1)], "commit"),
+        ([(key, 200_000) for key in "bcefbgab"], "commit"),
+        ([("a", 1), ("f", 0)], "publish"),
+    ]
+)
+def test_changes_of_any_size_in_any_order_add_up(drafts: list[tuple[list[tuple[str, int]], str]]) -> None:
+    store = Store()
+    committed: dict[str, bytes] = {}
+    published: dict[str, bytes] = {}
+    number = 0
+    for puts, end in drafts:
+        draft, model = store.draft(), dict(committed)
+        for key, size in puts:
+            number += 1
+            block = (f"x {number}\n" * size)[:size]
+            draft.put(AGENT_CALLS, ("C", "O", key), block)
+            model[key] = block.encode()
+        if end != "drop":
+            draft.commit()
+            committed = model
+        if end == "publish":
+            finished(store.publish())
+            published = {key: text for key, text in sorted(committed.items()) if text}
+        _, _, text = text_of(store.pages[Format.TEXT]).partition(b" gauge\n")
+        assert text == b"".join(published.values())
+
+
+def test_of_a_large_change_only_the_last_texts_wait_uncompressed() -> None:
+    store = Store()
+    draft = store.draft()
+    texts = [f"x {number}\n" * 10_000 for number in range(100)]
+    for number, text in enumerate(texts):
+        draft.put(AGENT_CALLS, ("C", "O", f"{number:03}"), text)
+    draft.commit()
+    assert sum(map(len, store.pending((AGENT_CALLS.name, None)).values())) < 600_000 < sum(map(len, texts)) / 6
+    finished(store.publish())
+    assert text_of(store.pages[Format.TEXT]).endswith("".join(texts).encode())
+
+
+def test_a_publication_that_is_broken_off_is_continued_by_the_next() -> None:
+    store = Store()
+    for number in (1, 2):
+        draft = store.draft()
+        for family in (AGENT_CALLS, POLL_FAILURES):
+            draft.put(family, KEY, f"x {number}\n")
+        draft.commit()
+        steps = store.publish()
+        next(steps)
+        next(steps)
+        assert store.pages[Format.TEXT] == Page()
+        steps.close()
+    finished(store.publish())
+    assert text_of(store.pages[Format.TEXT]).count(b"\nx 2\n") == 2
 
 
 class Number:
@@ -199,6 +258,6 @@ def test_a_publishers_value_is_replaced_together_with_the_page() -> None:
     draft.replace(one, draft.latest(one) + 1)
     draft.replace(one, draft.latest(one) + 1)
     assert (draft.latest(one), draft.latest(other), one.published) == (2, 0, 0)
-    draft.publish()
+    publish(store, draft)
     assert (one.published, other.published) == (2, 0)
     assert text_of(store.pages[Format.TEXT]).endswith(b"\nx 1\n")

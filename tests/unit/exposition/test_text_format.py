@@ -109,5 +109,5 @@ def test_agents_are_those_of_the_client_library(form: Format, folder: str, agent
 
 
 def test_agents_and_values_are_pairs() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="of size 1"):
         agent_samples("x", "", ["a", "b"], [1])

@@ -11,6 +11,7 @@ from exporter.polling.discovery_series import DiscoverySeries, differ
 from exporter.vspark.discovery import Outcome
 from tests.support.exposition_oracle import assert_valid
 from tests.support.fake_clock import NOON, target_of
+from tests.support.finished_steps import publish
 
 NOW = NOON.timestamp()
 
@@ -35,7 +36,7 @@ class Published:
         ]
         draft = self.store.draft()
         self.series.put(found, targets, now, draft)
-        draft.publish()
+        publish(self.store, draft)
         page = b"".join(self.store.pages[Format.TEXT].text()[1])
         assert_valid(page, Format.TEXT)
         return [line for line in page.decode().splitlines() if not line.startswith("#")]

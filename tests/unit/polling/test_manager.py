@@ -106,7 +106,7 @@ async def test_a_plan_that_comes_while_it_stops_leaves_no_connections_open(
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[LogCapture()])
     async with PollManager(plan(1), Store(), SelfMetrics(process=False), FakeClock(NOON), log) as polling:
         await polling.follow(plan(2))
-        async with polling.poller._runner._lock:
+        async with polling.poller._batches._lock:
             following = asyncio.create_task(polling.follow(plan(3)))
             await until(lambda: len(opened) == 3)
             await polling.__aexit__(None, None, None)

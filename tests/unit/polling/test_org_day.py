@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from exporter.exposition.families import ORG_VALUES, Family
 from exporter.exposition.store import Store
-from exporter.polling.org_day import OrgSeries, ZoneDays, midnight
+from exporter.polling.org_day import OrgSeries, ZoneDays, midnight, previous_day
 from tests.support.fake_clock import target_of
+from tests.support.finished_steps import publish
 from tests.support.zone_changes import ZONES, check_changes
 
 MOMENTS = st.integers(
@@ -102,11 +103,27 @@ def test_the_figures_of_an_org_are_published_whenever_they_change(
     monkeypatch.setitem(ORG_VALUES, family, lambda org: org.folders)
     store, series, day = Store(), OrgSeries(), date(2026, 11, 23) if zone else None
     published = []
+    before: dict[str | None, int | None] = {}
     for folder, folders in (("A", 1), ("A", 1), (None, 40), ("A", None), (None, 41), (None, None)):
         draft = store.draft()
-        series.put(target_of(zone, folder), day if folders else None, folders, draft)
-        draft.publish()
-        blocks = store.blocks[family.name, None]
+        series.put(target_of(zone, folder), day if folders else None, before.get(folder), folders, draft)
+        publish(store, draft)
+        before[folder] = folders
+        blocks = store.blocks((family.name, None))
         published.append("".join(text.decode() for group in blocks for _, text in group.blocks()))
     sample = 'folders{company="C",org="O"} '
     assert published == [*(f"{sample}{number}.0\n" for number in (1, 1, 41, 40, 41)), ""]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "before"),
+    [
+        ("US/Eastern", date(2026, 3, 9), date(2026, 3, 8)),
+        ("US/Eastern", date(2026, 11, 2), date(2026, 11, 1)),
+        ("America/Santiago", date(2025, 9, 7), date(2025, 9, 6)),
+        ("Pacific/Apia", date(2011, 12, 31), date(2011, 12, 29)),  # there was no 30 December
+    ],
+)
+def test_the_day_before(zone: str, day: date, before: date) -> None:
+    assert previous_day(ZoneInfo(zone), day) == before
+    assert midnight(ZoneInfo(zone), before) < midnight(ZoneInfo(zone), day)

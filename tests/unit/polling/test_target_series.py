@@ -16,7 +16,7 @@ from exporter.polling.target_series import TargetSeries
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.fake_clock import target_of
-from tests.support.finished_steps import finished
+from tests.support.finished_steps import finished, publish
 from tests.support.samples import compared_samples
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (date(2026, 11, day) for day in (23, 24, 25, 26))
@@ -44,27 +44,27 @@ class Book:
         return draft
 
     def take(self, body: bytes, day: date | None = MONDAY, now: float = NOW) -> None:
-        self.read(body, day, now).publish()
+        publish(self.store, self.read(body, day, now))
 
     def drop_values(self) -> None:
         draft = self.store.draft()
         finished(self.series.drop_values(draft))
-        draft.publish()
+        publish(self.store, draft)
 
     def begin_day(self, day: date) -> None:
         draft = self.store.draft()
         finished(self.series.begin_day(day, draft))
-        draft.publish()
+        publish(self.store, draft)
 
     def restart_counters(self) -> None:
         draft = self.store.draft()
         self.series.restart_counters(draft)
-        draft.publish()
+        publish(self.store, draft)
 
     def apply_rules(self, rules: AgentRules) -> None:
         draft = self.store.draft()
         finished(self.series.apply_rules(rules, NOW, draft))
-        draft.publish()
+        publish(self.store, draft)
 
     def samples(self, *names: str, form: Format = Format.TEXT) -> str:
         """Return the samples whose names begin with one of `names`, or all that are compared."""
@@ -302,7 +302,7 @@ def test_a_target_that_leaves_just_after_midnight_takes_its_counters_with_it() -
     assert book.samples(form=Format.OPENMETRICS) == expected(TUESDAYS_COUNTERS)
     draft = book.store.draft()
     finished(book.series.remove(draft))
-    draft.publish()
+    publish(book.store, draft)
     assert book.samples() == ""
 
 
@@ -486,7 +486,7 @@ def test_polls() -> None:
     draft = book.store.draft()
     book.series.put_polls(polls, draft)
     assert book.series.published.polls == PollFigures()
-    draft.publish()
+    publish(book.store, draft)
     assert book.series.published.polls == polls
     assert book.samples("vspark_up", "vspark_last", "vspark_polls") == expected("""
         vspark_up{company="C",folder="",org="O"} 0.0
@@ -521,7 +521,7 @@ def test_failures_before_the_first_poll_has_ended_and_a_poll_that_adds_none() ->
     book = Book(target_of("US/Eastern", "A"))
     draft = book.store.draft()
     book.series.put_polls(PollFigures(failures={"internal": 1}), draft)
-    draft.publish()
+    publish(book.store, draft)
     assert book.samples("vspark_up", "vspark_last", "vspark_polls") == ""
     reason = 'vspark_poll_failures_total{company="C",folder="A",org="O",reason='
     assert book.samples(f'{reason}"internal"', f'{reason}"tls"') == f'{reason}"internal"}} 1.0\n{reason}"tls"}} 0.0\n'
@@ -529,7 +529,7 @@ def test_failures_before_the_first_poll_has_ended_and_a_poll_that_adds_none() ->
     for polls in (1, 2):
         draft = book.store.draft()
         book.series.put_polls(PollFigures(polls=polls, failures={"internal": 1}), draft)
-        draft.publish()
+        publish(book.store, draft)
         assert book.samples("vspark_poll_failures") == failures
 
 

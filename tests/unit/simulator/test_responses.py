@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_a_range_ends_now_and_begins_with_the_org() -> None:
     assert [f"{day.day}" for day in days] == ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"]
     assert stats(SITE, ORG, ORG.folders, NOON, "20100101-20100131") == []
     assert stats(SITE, ORG, ORG.folders, NOON, "no range") == []
+
+
+def test_calls_are_counted_once_they_are_transcribed() -> None:
+    late = replace(SITE, transcription=timedelta(hours=2))
+    folders = ORG.folders[:1]
+    midnight = datetime(2026, 11, 24, 5, tzinfo=UTC)
+
+    def monday(site: Site, now: datetime) -> int:
+        return sum(day.calls for day in stats(site, ORG, folders, now, "20261123-20261123"))
+
+    assert monday(late, NOON) == monday(SITE, NOON - timedelta(hours=2)) < monday(SITE, NOON)
+    evening = midnight - timedelta(hours=3.5)
+    assert monday(late, evening) < monday(late, midnight) == monday(SITE, midnight - timedelta(hours=2))
+    assert monday(late, midnight + timedelta(hours=2)) == monday(SITE, midnight)
+    assert stats(late, ORG, folders, midnight + timedelta(hours=1), None) == []
 
 
 def test_the_configuration_names_the_time_zone() -> None:

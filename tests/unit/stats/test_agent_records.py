@@ -5,11 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import DecodeError
+from exporter.runtime.steps import Steps
+from exporter.stats import uniform_agents
+from exporter.stats.changes import ChangeTracker
 from exporter.stats.field_names import Layouts
 from exporter.stats.folder_day import FolderDayBuilder
 from exporter.stats.model import AgentDay, FolderDay
+from exporter.stats.parser import Parser, Requested
 from tests.support.day_records import folder_day as read
 from tests.support.day_records import part
+from tests.support.finished_steps import finished
 
 
 @pytest.mark.parametrize(
@@ -134,3 +139,91 @@ def test_the_fast_way_and_the_general_way_read_the_same(agents: list[tuple[int, 
         if count
     )
     assert {tuple(day.agents) for day in (*by_id, *listed, *beside, *again)} == {expected}
+
+
+TEXTS = st.sampled_from(
+    [
+        *(f'"a{number}"' for number in range(9)),
+        '"a"',
+        '"\\u0061"',
+        '"calls"',
+        '"{"',
+        '"overall"',
+        '"20261123"',
+        '"é"',
+        '""',
+    ]
+)
+COUNTS = st.sampled_from(["0", "1", "12", "12.0", "1e1", "9007199254740993", '"3"', "-1", "-0", "null", "true", "{}"])
+MEANS = st.sampled_from(['"0:01:00"', '"1:30"', '"7"', "60", "1.5", "-0.0", "9007199254740992", '"x"', "1e999", "null"])
+OTHERS = st.sampled_from(["1", "null", '"}{"', '{"calls": 5}', '[{"calls": 1}]', "1e999", '"\\\\"'])
+IDS = TEXTS | st.sampled_from(["7", "-0", "7.0", "9223372036854775808", "null", "[]"])
+PLAIN = {"calls": st.sampled_from(["0", "1", "12"]), "duration": st.sampled_from(['"0:01:00"', "60"])}
+ODD = {
+    "ncalls": COUNTS,
+    "avgduration": MEANS,
+    "totalduration": MEANS,
+    "silence": OTHERS,
+    "Calls": COUNTS,
+    "date": OTHERS,
+}
+
+
+@st.composite
+def json_objects(draw: st.DrawFn, usual: dict[str, st.SearchStrategy[str]]) -> str:
+    """Objects that are nearly always alike, as texts: they may have a key twice, and white space."""
+    keys = list(usual)
+    if draw(st.integers(0, 5)) == 0:
+        keys = draw(st.permutations(keys) | st.lists(st.sampled_from([*usual, *ODD]), max_size=4))
+    colon, comma = draw(st.sampled_from([(":", ","), (": ", ", "), (" :\n", " ,\t")]))
+    return "{" + comma.join(f'"{key}"{colon}{draw({**ODD, **usual}[key])}' for key in keys) + "}"
+
+
+def agent_lists() -> st.SearchStrategy[list[list[str]]]:
+    """Agents of two records, most of them of one kind."""
+    plain: dict[str, st.SearchStrategy[str]] = {"calls": COUNTS, "duration": MEANS}
+    overall = {"overall": json_objects(PLAIN | {"silence": OTHERS})}
+    kinds = [PLAIN, plain, PLAIN | {"id": IDS}, plain | {"id": IDS}, {"id": IDS, "calls": PLAIN["calls"], **overall}]
+    records = [json_objects(kind) for kind in (*kinds, overall, {"calls": COUNTS, **overall})]
+    mixed = st.one_of(*records, COUNTS)
+    return st.sampled_from([*records, mixed]).flatmap(
+        lambda kind: st.lists(st.lists(kind, max_size=4), min_size=2, max_size=2)
+    )
+
+
+def day_record_text(form: str, ids: list[str], agents: list[str]) -> str:
+    members = ", ".join(f"{agent}: {record}" for agent, record in zip(ids, agents, strict=False))
+    return {
+        "object": f'{{"calls": 1, "agents": {{{members}}}}}',
+        "list": f'{{"calls": 1, "agents": [{", ".join(agents)}]}}',
+        "beside": f'{{"calls": 1, "agents": 3, "x": 7{", " if members else ""}{members}}}',
+        "beside, without a count": f'{{"agents": 3{", " if members else ""}{members}, "y": {{}}}}',
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["object", "list", "beside", "beside, without a count"])
+@given(st.lists(TEXTS, min_size=4, max_size=4), agent_lists())
+def test_what_is_read_as_columns_is_what_the_rules_say(form: str, ids: list[str], agents: list[list[str]]) -> None:
+    """A record is read alike by the rules alone and after another record, which says what agents look like."""
+    first, second = (day_record_text(form, ids, each) for each in agents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uniform_agents, "record_type", lambda *_, **__: None)
+        by_the_rules = [outcome(Parser(Layouts()), text) for text in (first, second)]
+    parser = Parser(Layouts())
+    assert [outcome(parser, text) for text in (first, second)] == by_the_rules
+    assert outcome(parser, first) == by_the_rules[0]
+
+
+def outcome(parser: Parser, text: str) -> Any:
+    """Return the folder days of a body, or the error."""
+    found: list[FolderDay] = []
+
+    def put(day: FolderDay) -> Steps[None]:
+        found.append(day)
+        yield
+
+    try:
+        finished(ChangeTracker(parser).read(text.encode(), Requested("C", "O", "F", None), put))
+    except DecodeError as error:
+        return str(error)
+    return found

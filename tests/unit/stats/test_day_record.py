@@ -19,7 +19,11 @@ TOTALS = ["totalduration", "durationtotal", "sumduration"]
     [
         ({"calls": 1}, {"calls": 1}, None),
         ({"calls": 1, "agents": None}, {"calls": 1, "agents": None}, None),
-        ({"calls": 1, "agents": 2, "a": {"calls": 1}}, {"calls": 1, "agents": 2, "a": {"calls": 1}}, AgentsBeside(2)),
+        (
+            {"calls": 1, "agents": 2, "a": {"calls": 1}, "overall": {"calls": 1}, "x": "y"},
+            {"calls": 1, "agents": 2, "overall": {"calls": 1}},
+            AgentsBeside(2, {"a": Raw(b'{"calls": 1}'), "x": Raw(b'"y"')}),
+        ),
         ({"calls": 1, "Agents": {"a": 1}}, {"calls": 1}, Raw(b'{"a": 1}')),
         ({"x": None, "agents": [7]}, {}, Raw(b"[7]")),
     ],

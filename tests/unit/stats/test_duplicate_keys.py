@@ -100,6 +100,6 @@ records = st.fixed_dictionaries({"calls": st.integers(0, 9)}, optional={"duratio
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "calls"]), records), max_size=5), st.sampled_from(["", " "]))
 def test_a_duplicated_record_is_never_overlooked(pairs: list[tuple[str, Any]], space: str) -> None:
     text = "{" + f",{space}".join(f'"{key}":{space}{json.dumps(record)}' for key, record in pairs) + "}"
-    suspected = may_have_duplicate_record(Raw(text.encode()), "calls", len(dict(pairs)))
+    suspected = may_have_duplicate_record(Raw(text.encode()), len(dict(pairs)), 1)
     assert suspected or len(dict(pairs)) == len(pairs)
-    assert not suspected or len(dict(pairs)) < len(pairs) or "calls" in dict(pairs)
+    assert not suspected or len(dict(pairs)) < len(pairs)

@@ -4,7 +4,7 @@ from exporter.errors import DecodeError
 from exporter.stats.field_names import ERRORS, WRAPPERS, Layout, Layouts, normalize
 from exporter.stats.values import durations_in
 
-EMPTY = Layout((), (), (), (), (), (), (), (), duplicate=None, pair=None, durations=durations_in("seconds"))
+EMPTY = Layout((), (), (), (), (), (), (), (), duplicate=None, wrappers=(), durations=durations_in("seconds"))
 
 COUNTS = ["calls", "ncalls", "numcalls", "totalcalls", "callcount", "callvolume", "volume"]
 AVERAGES = ["avgduration", "averageduration", "avgcallduration", "averagecallduration", "avglength", "duration"]
@@ -66,7 +66,7 @@ def test_a_name_has_the_parts_that_the_rules_give_it_and_no_other() -> None:
     }
 
 
-@pytest.mark.parametrize("key", ["silence", "call", "calls2", "agentcalls", "stats", "error", "001", "20261123", ""])
+@pytest.mark.parametrize("key", ["silence", "call", "calls2", "agentcalls", "error", "001", "20261123", ""])
 def test_other_keys_play_no_part(key: str) -> None:
     assert Layouts()[(key,)] == EMPTY
 
@@ -83,7 +83,7 @@ def test_keys_are_given_as_they_are_spelled() -> None:
         days=("DAY",),
         overall=("Over_All",),
         duplicate=None,
-        pair=None,
+        wrappers=(),
         durations=durations_in("seconds"),
     )
 
@@ -104,27 +104,14 @@ def test_a_name_in_two_spellings_is_a_duplicate(keys: tuple[str, ...], duplicate
     assert Layouts()[keys].duplicate == duplicate
 
 
-@pytest.mark.parametrize(
-    ("keys", "pair"),
-    [
-        (("calls", "avgduration"), ("calls", "avgduration")),
-        (("avg_length", "agent", "date", "Volume"), ("Volume", "avg_length")),
-        (("calls",), ("calls", None)),
-        (("N-Calls", "silence"), ("N-Calls", None)),
-        (("avgduration",), None),
-        (("calls", "ncalls", "avgduration"), None),
-        (("calls", "avgduration", "duration"), None),
-        (("calls", "totalduration"), None),
-        (("calls", "avgduration", "totalduration"), None),
-        (("calls", "avgduration", "overall"), None),
-        (("calls", "avgduration", "id", "ID"), None),
-        (("calls", "ncalls"), None),
-    ],
-)
-def test_count_and_mean_are_a_pair_if_there_is_nothing_to_choose(
-    keys: tuple[str, ...], pair: tuple[str, str | None] | None
-) -> None:
-    assert Layouts()[keys].pair == pair
+def test_names_of_wrappers_are_found_among_many_keys() -> None:
+    keys = ("agent 1", "Folders", "data", "calls", "date")
+    assert Layouts()[keys].wrappers == ("Folders", "data")
+
+
+def test_a_key_may_contain_the_line_break_that_joins_keys() -> None:
+    layout = Layouts()["calls\nduration", "date", "a\n", "Cal-ls"]
+    assert (layout.counts, layout.averages, layout.days) == (("Cal-ls",), (), ("date",))
 
 
 def test_extensions_come_before_all() -> None:
@@ -150,17 +137,14 @@ def test_extensions_come_before_all() -> None:
         days=("TAG", "day"),
         overall=(),
         duplicate=None,
-        pair=None,
+        wrappers=(),
         durations=durations_in("minutes"),
     )
-    assert layouts["an_rufe", "dauer"].pair == ("an_rufe", "dauer")
-    assert layouts["an_rufe", "summe"].pair is None
 
 
 def test_an_extension_moves_a_name_of_the_rules_to_the_front() -> None:
     layouts = Layouts(calls=["Call_Volume"])
     assert layouts["calls", "callvolume"].counts == ("callvolume", "calls")
-    assert layouts["callvolume", "duration"].pair == ("callvolume", "duration")
 
 
 def test_extensions_are_seen_in_two_spellings_too() -> None:

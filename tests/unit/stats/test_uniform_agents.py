@@ -8,6 +8,7 @@ from exporter.errors import DecodeError
 from exporter.stats.field_names import Layouts
 from exporter.stats.model import AgentDay
 from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
+from exporter.stats.uniform_records import Shape
 
 RECORD = {"calls": 1, "duration": "0:01:00"}
 
@@ -29,7 +30,7 @@ def test_the_first_agents_are_only_decoded_and_the_next_become_columns() -> None
     uniform = decoder.decode(agents, "$")
     assert isinstance(uniform, UniformAgents)
     assert uniform.columns == (AgentDay("a", 1, 60.0), AgentDay("c", 2))
-    assert (len(uniform), uniform.keys) == (3, ("calls", "duration"))
+    assert (len(uniform), uniform.shape) == (3, Shape(("calls", "duration")))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_the_first_agents_are_only_decoded_and_the_next_become_columns() -> None
     [
         *({"a": 1}, {"a": {"calls": "1"}}, {"a": {"ncalls": 1}}, {"a": RECORD | {"x": 1}}, {"a": {"duration": 1}}),
         *({"a": {"calls": 2**53 + 1}}, {"a": {"calls": 1, "duration": -1}}, {"a": {"calls": 1, "duration": "x"}}),
-        *({"calls": RECORD}, [RECORD]),
+        *([RECORD], [{"agent": "a", **RECORD}], [None], {"a": {"overall": RECORD}}, {"a": []}),
     ],
 )
 def test_other_agents_are_only_decoded(agents: Any) -> None:
@@ -78,3 +79,61 @@ def test_a_column_that_gets_out_of_range_is_only_decoded() -> None:
     decoder.decode(as_raw({"x": RECORD}), "$")
     agents = {"a": RECORD | {"duration": 2**52}}
     assert decoder.decode(as_raw(agents), "$") == agents
+
+
+def test_agents_in_a_list_become_columns_too() -> None:
+    decoder = decoder_that_knows({"id": "x", **RECORD})
+    listed = [
+        {"id": "a", "calls": 2},
+        {"duration": 5, "id": 7, "calls": 0},
+        {"id": 8, "calls": 3},
+        {"id": "a", "calls": 1},
+    ]
+    uniform = decoder.decode(as_raw(listed), "$")
+    assert isinstance(uniform, UniformAgents)
+    assert uniform.columns == (AgentDay("a", 2), AgentDay("8", 3), AgentDay("a", 1))
+    assert len(uniform) == 4
+
+
+def test_agents_among_fields_become_columns_too() -> None:
+    decoder = decoder_that_knows({"calls": 1, "overall": {"ncalls": 1, "duration": "0:01:00", "silence": "0:00:01"}})
+    fields = {
+        "date": "20261123",
+        "agents": 2,
+        "x": [{}],
+        "y": None,
+        "b": {"calls": 2, "overall": {"duration": "0:00:09"}},
+    }
+    uniform = decoder.among(list(fields), list(map(as_raw, fields.values())))
+    assert isinstance(uniform, UniformAgents)
+    assert uniform.columns == (AgentDay("b", 2, 9.0),)
+    assert len(uniform) == 1
+    assert decoder.among(["a"], [as_raw({"calls": 1, "overall": None})]) is None
+    assert decoder.among(["a"], [as_raw({"x": 1})]) is None
+
+
+@pytest.mark.parametrize("key", ['"', "\\", "\n"])
+def test_a_key_that_cannot_be_that_of_a_type_is_only_decoded(key: str) -> None:
+    agents = {"a": {"calls": 1, key: 2}}
+    assert decoder_that_knows(agents["a"]).decode(as_raw(agents), "$") == agents
+
+
+def test_the_shape_is_that_of_the_fullest_record() -> None:
+    decoder = ColumnDecoder(Layouts())
+    decoder.learn([None, 7, {"calls": 1}, {"calls": 1, "overall": None}, {"calls": 1, "overall": {"duration": 1}}])
+    uniform = decoder.decode(as_raw({"a": {"calls": 1, "overall": {}}}), "$")
+    assert isinstance(uniform, UniformAgents)
+    assert uniform.shape == Shape(("calls", "overall"), ("duration",))
+    decoder.learn([])
+    assert decoder.decode(as_raw({"a": {"calls": 1}}), "$") == {"a": {"calls": 1}}
+
+
+@pytest.mark.parametrize(("length", "uniform"), [(1024, True), (1025, False)])
+def test_an_id_that_is_too_long_is_only_decoded(length: int, *, uniform: bool) -> None:
+    agent = "é" * length
+    for record, agents in (
+        (RECORD, {agent: RECORD}),
+        (RECORD | {"id": "x"}, [RECORD | {"id": agent}]),
+    ):
+        assert isinstance(decoder_that_knows(record).decode(as_raw(agents), "$"), UniformAgents) == uniform
+    assert (decoder_that_knows(RECORD).among([agent], [as_raw(RECORD)]) is not None) == uniform

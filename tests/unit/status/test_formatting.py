@@ -1,6 +1,8 @@
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from exporter.status.formatting import call_duration, rfc3339, span, visible
+from exporter.status.formatting import Words, call_duration, rfc3339, span, split_words, time_of_day, visible
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,28 @@ def test_call_duration(seconds: float, said: str) -> None:
 
 def test_rfc3339() -> None:
     assert rfc3339(1_795_453_260.0625) == "2026-11-23T17:01:00.062Z"
+
+
+def test_time_of_day() -> None:
+    assert time_of_day(1_795_453_260.0, ZoneInfo("Asia/Kolkata")) == "22:31"
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "said"),
+    [
+        ("cannot connect to 127.0.0.1:9: Connection refused", "cannot connect to 127.0.0.1:9: Connection refused", ""),
+        (
+            "the token from $TOKEN is rejected (status 403 Forbidden; it says: No (really))",
+            "the token from $TOKEN is rejected (status 403 Forbidden)",
+            "No (really)",
+        ),
+        ("$.data: expected a day record; it says: a; b)", "$.data: expected a day record", "a; b)"),
+        ("$: plain text; it says: it failed; it says: no", "$: plain text", "it failed; it says: no"),
+    ],
+)
+def test_the_words_of_the_response_are_apart_from_our_own(text: str, own: str, said: str) -> None:
+    assert split_words(text) == (own, said)
+
+
+def test_both_are_made_safe_to_display() -> None:
+    assert Words.of(f"a\x1b; it says: {'x' * 501}\x1b") == Words("a\\u{1b}", f"{'x' * 500}… (502 characters)")

@@ -2,11 +2,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from exporter.errors import REASONS
 from exporter.exposition.families import FolderFigures
 from exporter.polling.snapshot import Health, TargetStatus
+from exporter.polling.target_state import LastError
 from exporter.runtime.steps import Pauses
 from exporter.status.query import Sort, StatusQuery
-from tests.support.target_statuses import status_of
+from tests.support.target_statuses import AUTH, NOW, status_of
 
 MANY = {f"Folder{number:05}": FolderFigures(calls=number % 777, agents=number) for number in range(3000)}
 TARGETS = (
@@ -71,6 +73,19 @@ async def test_select(given: Mapping[str, str], expected: list[str]) -> None:
     assert await chosen(given) == expected
 
 
+async def test_only_what_fails_for_a_reason() -> None:
+    targets = (
+        status_of("Recovered", error=AUTH),
+        status_of("Fails", Health.FAILING, error=AUTH),
+        status_of("Gone", Health.STALE, error=AUTH),
+        status_of("Other", Health.FAILING, error=LastError.of("dns", "no address", NOW)),
+        status_of("Quiet", Health.STALE),
+    )
+    assert await chosen({"reason": "auth"}, targets) == ["C/O/Gone", "C/O/Fails"]
+    assert await chosen({"reason": "auth", "state": "failing"}, targets) == ["C/O/Fails"]
+    assert await chosen({"reason": "tls"}, targets) == []
+
+
 async def test_an_org_without_values_is_found_by_its_name() -> None:
     assert await chosen({"filter": "c/o"}, (status_of(health=Health.STALE),)) == ["C/O"]
 
@@ -88,15 +103,17 @@ async def test_more_folders_than_are_sorted_at_once() -> None:
         ({"filter": "  ", "state": "", "sort": "", "order": "", "refresh": "", "other": "1"}, StatusQuery(), ()),
         (
             {"filter": " a b ", "state": "ok", "sort": "calls", "order": "asc", "refresh": "0"},
-            StatusQuery("a b", Health.OK, Sort.CALLS, descending=False, refresh=False),
+            StatusQuery("a b", Health.OK, sort=Sort.CALLS, descending=False, refresh=False),
             (),
         ),
+        ({"reason": "auth"}, StatusQuery(reason="auth"), ()),
         ({"sort": "success"}, StatusQuery(sort=Sort.SUCCESS, descending=True), ()),
         (
-            {"state": "bad", "sort": "x", "order": "up", "refresh": "5"},
+            {"state": "bad", "reason": "bad", "sort": "x", "order": "up", "refresh": "5"},
             StatusQuery(),
             (
                 "state='bad' is unknown, expected one of stale, failing, waiting, ok",
+                f"reason='bad' is unknown, expected one of {', '.join(REASONS)}",
                 "sort='x' is unknown, expected one of state, name, calls, duration, agents, success, next",
                 "order='up' is unknown, expected one of asc, desc",
                 "refresh='5' is unknown, expected one of 0, 1",
@@ -121,6 +138,6 @@ def test_links_hold_what_is_not_the_default() -> None:
     assert (query.link(), query.link_sorted_by(Sort.STATE)) == ("?", "?order=desc")
     assert query.link_sorted_by(Sort.CALLS) == "?sort=calls"
     assert StatusQuery(sort=Sort.CALLS, descending=True).link_sorted_by(Sort.CALLS) == "?sort=calls&order=asc"
-    hostile = StatusQuery('a&b="<é', Health.OK, Sort.NAME, descending=True, refresh=False)
-    assert hostile.link() == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&sort=name&order=desc&refresh=0"
-    assert hostile.link(health=None, refresh=True) == "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"
+    hostile = StatusQuery('a&b="<é', Health.OK, "auth", Sort.NAME, descending=True, refresh=False)
+    assert hostile.link() == "?filter=a%26b%3D%22%3C%C3%A9&state=ok&reason=auth&sort=name&order=desc&refresh=0"
+    assert hostile.link(health=None, reason="", refresh=True) == "?filter=a%26b%3D%22%3C%C3%A9&sort=name&order=desc"

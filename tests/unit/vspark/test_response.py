@@ -159,6 +159,30 @@ def test_an_excerpt_is_one_short_line_without_the_token(body: bytes, text: str) 
     assert excerpt(body, TOKEN) == text
 
 
+@pytest.mark.parametrize("before", [0, 150, 197, 16_300, 16_383])
+@pytest.mark.parametrize("between", ["", "<b>" * 10_000], ids=["together", "far apart"])
+@pytest.mark.parametrize("padding", ["", "<br>" * 4_000, " of the page" * 20_000], ids=["short", "tags", "long"])
+def test_a_token_in_a_large_page_is_masked_wherever_it_is(before: int, between: str, padding: str) -> None:
+    page = "x" * before + between.join("s3cret") + padding
+    whole = "x" * before + "***" + (padding if padding.startswith(" ") else "")
+    expected = whole if len(whole) <= 200 else whole[:199] + "\u2026"
+    assert excerpt(page.encode(), TOKEN) == expected.strip()
+
+
+def test_of_a_large_page_only_the_beginning_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To mask 256 KiB took 40 ms, in which nothing else ran."""
+    masked = []
+    mask = Token.mask
+
+    def counted(self: Token, text: str) -> str:
+        masked.append(len(text))
+        return mask(self, text)
+
+    monkeypatch.setattr(Token, "mask", counted)
+    assert excerpt(b"<p>Internal error</p>\n" * 12_000, TOKEN).startswith("Internal error Internal")
+    assert sum(masked) < 40_000
+
+
 @pytest.mark.parametrize("body", [b"<" * 262_144, b"<a" * 131_072, b"&" * 262_144, b"\x00" * 262_144])
 def test_an_excerpt_of_a_hostile_page_takes_no_time(body: bytes) -> None:
     begun = datetime.now(UTC)
