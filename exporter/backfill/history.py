@@ -89,9 +89,12 @@ class History:
         """Whether an earlier process has begun it."""
         return self._journal.continued
 
-    async def run(self, targets: Sequence[Target], upstream: PastUpstream, progress: Progress) -> Outcome:
-        """Read and write the days of `targets`.
+    async def run(
+        self, targets: Sequence[Target], upstream: PastUpstream, progress: Progress, *, complete: bool = True
+    ) -> Outcome:
+        """Read and write the days of `targets`. Unless all could be read, what has been read is kept.
 
+        `complete` is False if further targets are wanted, but unknown: then it is kept, too.
         Raises OutageError, also OSError and sqlite3.Error; what has been read is kept then, as when it is cancelled.
         """
         config, wanted, journal = self._config, self._wanted, self._journal
@@ -119,7 +122,7 @@ class History:
             if written.samples:
                 unfinished.replace(wanted.output)
         outcome = Outcome(written if written.samples else None, rejected, list(reader.failures))
-        if not outcome.failures:
+        if complete and not outcome.failures:
             shutil.rmtree(wanted.partial)
         return outcome
 
