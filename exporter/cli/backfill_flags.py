@@ -12,6 +12,8 @@ from exporter.config.units import Duration
 DEFAULT_STEP_SECONDS: Final = 300
 """Prometheus looks back five minutes for the last sample, by default. With a longer step, most queries find none."""
 _LONGEST_STEP_SECONDS: Final = 86400
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2999
 _LABEL: Final = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS: Final = ("company", "org", "folder", "agent")
 
@@ -50,12 +52,16 @@ def add_backfill_flags(parser: argparse.ArgumentParser, checked: Callable[[Calla
 
 
 def parse_day(text: str) -> date:
-    """Return the day of a text such as `2026-01-31`; ValueError for any other text."""
+    """Return the day of a text such as `2026-01-31`; ValueError for any other text.
+
+    The year must be one of 1970 to 2999.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    if day is None or text != day.isoformat():  # Python reads 20260131 and 2026-W05-6, too
+    # Python reads 20260131 and 2026-W05-6, too. It cannot compute with the last days of the year 9999.
+    if day is None or text != day.isoformat() or not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise ValueError(f"{text!r} is not a day such as 2026-01-31")
     return day
 

@@ -13,7 +13,9 @@ def test_values() -> None:
     assert parse_label("instance=exporter:10219=x") == ("instance", "exporter:10219=x")
 
 
-@pytest.mark.parametrize("text", ["20260131", "2026-W05-6", "2026-02-30", "yesterday", "", "2026-1-31"])
+@pytest.mark.parametrize(
+    "text", ["20260131", "2026-W05-6", "2026-02-30", "yesterday", "", "2026-1-31", "0206-01-31", "9999-12-31"]
+)
 def test_not_a_day(text: str) -> None:
     with pytest.raises(ValueError, match=f"^{text!r} is not a day such as 2026-01-31$"):
         parse_day(text)
