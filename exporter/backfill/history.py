@@ -81,7 +81,7 @@ class History:
         self._config = config
         self._wanted = wanted
         self._clock = clock
-        wanted.partial.mkdir(exist_ok=True)
+        wanted.partial.mkdir(mode=0o700, exist_ok=True)  # the calls of single agents are in it
         self._journal = Journal(wanted.partial / _JOURNAL, _arguments(config, wanted), clock.time())
 
     @property

@@ -128,4 +128,5 @@ def test_another_backfill_is_not_continued(
     History(CONFIG, wanted(tmp_path), clock)._journal.__exit__()
     with pytest.raises(JournalError, match=f"with another {differing.replace('[', r'.').replace(']', '.')}:"):
         History(config, replace(wanted(tmp_path), **change), clock)
+    assert (tmp_path / "out.partial").stat().st_mode & 0o077 == 0
     assert [path for path in (tmp_path / "out.partial").iterdir() if b"secret-token" in path.read_bytes()] == []
