@@ -13,7 +13,7 @@ from msgspec import Struct
 from exporter.backfill.batches import Limits
 from exporter.backfill.days import Rejected, plan
 from exporter.backfill.failures import Failure
-from exporter.backfill.journal import Journal
+from exporter.backfill.journal import Journal, JournalError
 from exporter.backfill.pace import Pace
 from exporter.backfill.reader import PastUpstream, Reader, Reading
 from exporter.backfill.samples_file import Content, Written, write_samples
@@ -82,6 +82,9 @@ class History:
         self._wanted = wanted
         self._clock = clock
         wanted.partial.mkdir(mode=0o700, exist_ok=True)  # the calls of single agents are in it
+        if not (wanted.partial / _JOURNAL).exists() and any(wanted.partial.iterdir()):
+            # All of the directory is removed in the end.
+            raise JournalError(f"{wanted.partial} is not of a backfill: move it, or choose another --output")
         self._journal = Journal(wanted.partial / _JOURNAL, _arguments(config, wanted), clock.time())
 
     @property
