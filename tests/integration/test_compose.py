@@ -17,6 +17,7 @@ import pytest
 import yaml
 from msgspec import structs
 
+from exporter.backfill.journal import Journal
 from exporter.cli.demo import demo_config
 from exporter.cli.main import main
 from exporter.config.loaded import load_config
@@ -180,7 +181,10 @@ async def test_three_weeks_of_history(tmp_path: Path) -> None:
     """The commands of the services, one after the other, in another place; and what Prometheus finds then."""
     tool("promtool", "prometheus")
     config = put_together("history", tmp_path) / "etc/vspark-exporter/config.yaml"
-    (tmp_path / "history").mkdir()
+    yesterdays = tmp_path / "history" / "vspark.openmetrics.partial"
+    yesterdays.mkdir(parents=True)
+    with Journal(yesterdays / "journal.sqlite", {"--from": "the day before"}, 0.0):
+        pass  # it was interrupted
     put_together("prometheus", tmp_path)
     async with Simulator(demo_site()) as simulator:
         config.write_text(config.read_text("utf-8").replace("http://simulator:3000", simulator.url))
