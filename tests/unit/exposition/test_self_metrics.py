@@ -128,8 +128,8 @@ CHANGES: Mapping[str, Callable[[SelfMetrics], None]] = {
     "observe_request": lambda metrics: metrics.observe_request("200", 0.5),
     "config_loaded": lambda metrics: metrics.config_loaded(1_795_410_000.5),
     "config_rejected": lambda metrics: metrics.config_rejected(),
-    "web_config_loaded": lambda metrics: metrics.web_config_loaded(1.0, 2.0),
     "web_config_rejected": lambda metrics: metrics.web_config_rejected(),
+    "web_config_loaded": lambda metrics: metrics.web_config_loaded(1.0, 2.0),
 }
 
 
