@@ -22,6 +22,8 @@ from exporter.stats.several_days import read_days
 
 _ATTEMPTS: Final = 3
 """Of a single day, each with the client's own retries."""
+_LIMITED_ATTEMPTS: Final = 20
+"""Of a range or a day whose responses have Retry-After. Then it has failed: V-Spark may never be able to serve it."""
 _FAILURES_IN_A_ROW: Final = 6
 """After so many failed requests of a target, and no response in between, its other days are not requested.
 
@@ -77,6 +79,7 @@ class Reader:
             each.target: Batches(_days_left(journal, each), reading.limits) for each in planned
         }
         self._attempts: Counter[tuple[Target, date]] = Counter()
+        self._limited: Counter[tuple[Target, date]] = Counter()
         self._failed_in_a_row: defaultdict[Target, InARow] = defaultdict(InARow)
         self._running: set[asyncio.Task[None]] = set()
         self._last_error = ""
@@ -145,8 +148,10 @@ class Reader:
         self._pace.failed(error, begun)
         self._last_error = masked(target, error)
         if asked_to_wait_seconds(error) is not None:
-            batches.put_back(days)
-            return
+            self._limited[target, days.first] += 1
+            if self._limited[target, days.first] < _LIMITED_ATTEMPTS:
+                batches.put_back(days)
+                return
         in_a_row = self._failed_in_a_row[target]
         if is_transient(error) or error.reason == "client_error":
             in_a_row.add(begun, self._clock.monotonic())

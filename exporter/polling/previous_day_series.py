@@ -16,9 +16,9 @@ from exporter.exposition.store import Draft
 from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.digest import digest_of
 from exporter.runtime.steps import Steps
-from exporter.stats.changes import ChangeTracker
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
+from exporter.stats.several_days import read_days
 
 
 class PreviousDayResponse(Struct, frozen=True):
@@ -89,7 +89,7 @@ class PreviousDaySeries:
             return PreviousDayResponse(day, reading, requested_at, digest, None)
         folders: dict[str, tuple[FolderFigures, AgentDays]] = {}
 
-        def put(folder_day: FolderDay) -> Steps[None]:
+        def put(_day: date, folder_day: FolderDay) -> Steps[None]:
             if target.folder_filter is None or target.folder_filter.allows(
                 target.company, target.org, folder_day.folder
             ):
@@ -99,9 +99,8 @@ class PreviousDaySeries:
                 )
                 folders[folder_day.folder] = figures, agents
 
-        yield from ChangeTracker(self._parser).read(
-            body, Requested(target.company, target.org, target.folder, day), put
-        )
+        requested = Requested(target.company, target.org, target.folder, day)
+        yield from read_days(self._parser, body, requested, day, put)
         return PreviousDayResponse(day, reading, requested_at, digest, folders)
 
     def settle(self, response: PreviousDayResponse, target: Target, known: Iterable[str], draft: Draft) -> Steps[None]:

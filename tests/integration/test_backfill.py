@@ -263,6 +263,27 @@ async def test_a_failed_discovery_is_reported(tmp_path: Path) -> None:
     assert WRITTEN.findall(ran.out) == ["4"]
 
 
+async def test_a_failed_discovery_keeps_what_has_been_read(tmp_path: Path) -> None:
+    """Otherwise, if V-Spark fails while a backfill starts again, the days that it has read before would be lost."""
+    flags, partial = ("--from", "2026-11-01", "--to", "2026-11-01", "--step", "1d"), tmp_path / "history.partial"
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        upstream.fail_path("/list/Kauri/orgs", fault=Fault.status(500))
+        ran = await run_backfill(config, tmp_path / "history", *flags)
+        again = "Start again with the same arguments to request the rest, or delete it."
+        assert (ran.code, ran.errors.splitlines()[1:]) == (1, [f"{partial} has what has been read. {again}"])
+        upstream.fail_path("/list", fault=Fault.status(500))
+        ran = await run_backfill(config, tmp_path / "history", *flags)
+        assert (ran.code, ran.out, partial.is_dir()) == (1, "", True)
+        upstream.heal_all()
+        upstream.requests.clear()
+        ran = await run_backfill(config, tmp_path / "history", *flags)
+    assert (ran.code, ran.errors) == (0, f"Continuing with what has been read in {partial}.\n")
+    assert {each.path for each in upstream.requests if each.path.startswith("/stats")} == {"/stats/Kauri/Cards"}
+    assert WRITTEN.findall(ran.out) == ["6"]
+    assert not partial.exists()
+
+
 async def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
     leader, follower = os.openpty()
     flags = ("--from", "2026-11-01", "--to", "2026-11-02", f"--output={tmp_path / 'history'}")

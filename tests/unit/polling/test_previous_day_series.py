@@ -73,6 +73,15 @@ def wanted(folder: str | None = None, listed: frozenset[str] | None = None) -> T
     return replace(target_of("US/Eastern", folder), previous_day_seconds=60.0, folders=listed)
 
 
+def test_a_response_of_another_day_says_nothing_about_the_requested_one() -> None:
+    page = Page(wanted())
+    with pytest.raises(DecodeError, match="no day record is of the requested days"):
+        page.take(b'[{"date":"20261124","folder":"A","calls":99}]', known=("A",))
+    assert page.samples() == ""
+    page.take(b"[]", known=("A",))
+    assert page.calls() == {"A": 0.0}
+
+
 def test_a_response_and_what_is_removed() -> None:
     page = Page(wanted())
     assert not page.series.is_known_at(0)
