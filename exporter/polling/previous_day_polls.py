@@ -61,7 +61,7 @@ class PreviousDayPolls:
 
     def poll_soon(self, state: TargetState) -> None:
         """Poll the previous day of a target at the next opportunity, if it is wanted."""
-        if state.target.previous_day_seconds and state.day is not None:
+        if state.target.previous_day_seconds and state.day is not None and not state.removed:
             self._set_due(state, self._clock.monotonic())
 
     def begin_due(self, tasks: asyncio.TaskGroup) -> None:
