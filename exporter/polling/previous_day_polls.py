@@ -71,9 +71,12 @@ class PreviousDayPolls:
 
     async def cancel(self) -> None:
         """Break off the request that is running."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            if self._task is task:  # it was cancelled before it ran for the first time
+                self._task = None
 
     async def _poll_due(self) -> None:
         try:

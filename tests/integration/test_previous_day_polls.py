@@ -399,3 +399,15 @@ async def test_the_clock_is_set_back_over_midnight() -> None:
         site.clock.set((MIDNIGHT - timedelta(hours=1)).timestamp())
         await site.skip(2, step=1)
         assert site.calls() == {"A": site.whole_day(SUNDAY)["A"]}
+
+
+async def test_a_request_that_is_broken_off_before_it_begins_is_made_later() -> None:
+    async with watched(wanted("A")) as site:
+        await until(lambda: site.poller.poller.ready)
+        previous_days, tasks = site.poller.poller._previous_days, site.poller.poller._tasks
+        assert tasks is not None
+        site.clock.advance(1)
+        previous_days.begin_due(tasks)
+        await previous_days.cancel()  # as a reload may, before the task has run for the first time
+        await site.skip(600)
+        assert site.calls() == {"A": site.whole_day(SUNDAY)["A"]}
