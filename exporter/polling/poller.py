@@ -175,6 +175,8 @@ class Poller:
         if parser != self._parser:
             for state in staying.values():
                 state.series.read_with(parser)
+        for state in staying.values() if rules != self._rules else ():
+            state.series.previous_day.read_again()
         self._parser, self._rules = parser, rules
 
     def _change_series(

@@ -104,13 +104,14 @@ class PreviousDayPolls:
                     self._set_due(state, next_due)
 
     async def _request(self, state: TargetState) -> None:
-        target, today, rules, now = state.target, state.day, state.series.published.rules, self._clock.time()
+        target, today, series = state.target, state.day, state.series.previous_day
         assert target.zone is not None and today is not None  # noqa: S101, PT018 # others are never due
-        day, series = previous_day(target.zone, today), state.series.previous_day
+        day = previous_day(target.zone, today)
+        request = series.request(target, day, state.series.published.rules, self._clock.time())
         state.remember_token()
         try:
             body = await self._runner.upstream.fetch(target, day, spare=True)
-            response = await paced(series.read(body, target, day, now, rules))
+            response = await paced(series.read(body, request))
         except PollError as error:
             self._log_failure(state, day, error)
             return
@@ -118,7 +119,7 @@ class PreviousDayPolls:
             if not self._is_today(state, today):
                 self._log.info("answer_too_late", target=target.name, day=day.isoformat())
                 return
-            if state not in self._due or state.series.published.rules is not rules:  # by a reload, and is due again
+            if state not in self._due or not series.is_current(request):  # by a reload, after which it is due again
                 return
             await paced(series.settle(response, state.target, state.series.published.folders, draft))
             draft.commit()
