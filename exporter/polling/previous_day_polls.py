@@ -19,7 +19,7 @@ from exporter.polling.org_day import ZoneDays, midnight, previous_day
 from exporter.polling.poll import PollRunner
 from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock
-from exporter.runtime.steps import paced
+from exporter.runtime.steps import Pauses, paced
 
 _EVERY_INTERVALS: Final = 10
 _FIRST_POLL_PATIENCE_SECONDS: Final = 1.0
@@ -79,11 +79,14 @@ class PreviousDayPolls:
                 self._task = None
 
     async def _poll_due(self) -> None:
+        pauses = Pauses()
         try:
             while self._heap and self._heap[0][0] <= self._clock.monotonic():
                 due, _, state = heapq.heappop(self._heap)
                 if self._due.get(state) == due:
                     await self._poll(state)
+                if pauses.due:  # if V-Spark is down, nothing is requested for thousands of targets
+                    await pauses.take()
         finally:
             self._task = None
 
