@@ -129,10 +129,10 @@ class Reader:
 
     def _rows(self, target: Target, days: Span, body: bytes) -> Steps[list[FolderDayRow]]:
         rows: list[FolderDayRow] = []
-        rules, patterns = self._reading.rules, target.folder_filter
+        rules = self._reading.rules
 
         def put(day: date, found: FolderDay) -> Steps[None]:
-            if patterns is not None and not patterns.allows(target.company, target.org, found.folder):
+            if not target.counts(found.folder):
                 return
             agents = AgentDays()
             if rules is not None:

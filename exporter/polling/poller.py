@@ -94,16 +94,15 @@ class Poller:
             self._tasks = tasks
             tasks.create_task(self._batches.run(), name="batches")
             try:
-                await self._begin_first_polls()
+                await self._begin_polls([state for state in self._states if state.task is None])
                 while True:
                     await self._turn_days()
                     expired = await self._expire()
                     self._begin_due()
                     self._previous_days.begin_due(tasks)
-                    for state in expired:
-                        # If its polls succeed, the clock was set or the machine slept: new values can be had at once.
-                        if state.series.published.polls.up and state.task is None:
-                            self._begin_poll(state)
+                    # If their polls succeed, the clock was set or the machine slept: new values can be had at once.
+                    up = [state for state in expired if state.series.published.polls.up and state.task is None]
+                    await self._begin_polls(up)
                     await self._clock.sleep(self._seconds_to_next())
             finally:
                 self._tasks = None
@@ -152,8 +151,7 @@ class Poller:
         if upstream is not before:
             await self._previous_days.cancel()
         moved = [*staying.values()] if new_server else []
-        for state in dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]):
-            self._begin_poll(state)
+        await self._begin_polls(dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]))
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 
     async def _publish_change(
@@ -175,6 +173,8 @@ class Poller:
         if parser != self._parser:
             for state in staying.values():
                 state.series.read_with(parser)
+        for state in staying.values() if rules != self._rules else ():
+            state.series.previous_day.read_again()
         self._parser, self._rules = parser, rules
 
     def _change_series(
@@ -213,12 +213,11 @@ class Poller:
         self._day_changes.replace(states)
         self._previous_days.replace(states)
 
-    async def _begin_first_polls(self) -> None:
-        """Poll every target now, with pauses for the event loop, because so many tasks take a while to begin."""
+    async def _begin_polls(self, states: Iterable[TargetState]) -> None:
+        """Poll targets now, with pauses for the event loop, because many tasks take a while to begin."""
         pauses = Pauses()
-        for state in self._states:
-            if state.task is None:
-                self._begin_poll(state)
+        for state in states:
+            self._begin_poll(state)
             if pauses.due:
                 await pauses.take()
 
@@ -257,8 +256,8 @@ class Poller:
         for state, today in turned.items():
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
-            self._begin_poll(state)
             self._previous_days.poll_soon(state)
+        await self._begin_polls(turned)
 
     def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
         state.day, state.day_began = today, self._clock.monotonic()
