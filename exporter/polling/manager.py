@@ -14,6 +14,7 @@ from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.self_metrics import SelfMetrics
 from exporter.exposition.store import Store
 from exporter.polling.discovery_log import DiscoveryLog
+from exporter.polling.discovery_pauses import DiscoveryPauses
 from exporter.polling.discovery_series import DiscoverySeries
 from exporter.polling.poller import Poller, Replaced
 from exporter.runtime.clock import Clock
@@ -21,7 +22,7 @@ from exporter.runtime.files import read_secret
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from exporter.vspark.client import Client
-from exporter.vspark.discovery import discover
+from exporter.vspark.discovery import Outcome, discover
 from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.mapping import JqMapper
 
@@ -49,6 +50,7 @@ class PollManager:
         self._targets = loaded.targets(self._discovered)
         self._changing = asyncio.Lock()
         self._discover_now = asyncio.Event()
+        self._discovery_pauses = DiscoveryPauses()
         self.discovery_log = DiscoveryLog(log)
         self.discovering = False
         """Whether a discovery is running."""
@@ -77,7 +79,7 @@ class PollManager:
             tasks.create_task(self._keep_discovering(), name="discovery")
 
     async def follow(self, loaded: LoadedConfig) -> Replaced:
-        """Poll by another configuration. What has not changed is kept, connections too.
+        """Poll by another configuration, and discover at once. What has not changed is kept, connections too.
 
         Raises ConfigError as above; nothing is changed then.
         """
@@ -109,25 +111,26 @@ class PollManager:
                     unused.push_async_exit(old)
                 self._loaded, self._client, self._parser, self._rules = loaded, client, parser, rules
                 self._discovered, self._targets = discovered, targets
-        if loaded.discovery != before.discovery:
-            self._discover_now.set()
+        self._discovery_pauses = DiscoveryPauses()
+        self._discover_now.set()
         return replaced
 
     async def _keep_discovering(self) -> None:
         while True:
             self._discover_now.clear()
             self.discovering = True
-            await self._discover()
+            outcome = await self._discover()
             self.discovering = False
+            pause = self._discovery_pauses.after(outcome, self._loaded.config.discovery.interval_seconds)
             waiting = asyncio.create_task(self._discover_now.wait())
-            sleeping = asyncio.create_task(self._clock.sleep(self._loaded.config.discovery.interval_seconds))
+            sleeping = asyncio.create_task(self._clock.sleep(pause))
             try:
                 await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 waiting.cancel()
                 sleeping.cancel()
 
-    async def _discover(self) -> None:
+    async def _discover(self) -> Outcome | None:
         loaded, client = self._loaded, self._client
         outcome = None
         if loaded.config.discovery.enabled:
@@ -137,7 +140,7 @@ class PollManager:
         async with self._changing:
             if self._loaded is not loaded:  # a reload came in between, and has requested another discovery
                 self._discover_now.set()
-                return
+                return None
             discovered = outcome.discovered if outcome else NOTHING
             targets = loaded.targets(discovered)
             if targets != self._targets:
@@ -147,6 +150,7 @@ class PollManager:
             async with self.poller.draft() as draft:
                 self._discovery_series.put(outcome, targets, self._clock.time(), draft)
         self.discovery_log.record(outcome, self._clock.time())
+        return outcome
 
     def _make_client(self, loaded: LoadedConfig) -> Client:
         config = loaded.config

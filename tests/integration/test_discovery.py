@@ -83,10 +83,10 @@ class Discovering:
             )
         )
 
-    async def discovered_again(self) -> None:
-        """Let time pass until the next discovery has ended, and the polls that it began."""
+    async def discovered_again(self, seconds: float = EVERY) -> None:
+        """Let time pass until the next discovery has ended, after `seconds`, and the polls that it began."""
         before = sum(path.startswith(("/list", "/config")) for path, _ in self.requests)
-        await self.clock.pass_time(EVERY)
+        await self.clock.pass_time(seconds)
         await until(lambda: sum(path.startswith(("/list", "/config")) for path, _ in self.requests) > before)
         await asyncio.sleep(0)
         await until(lambda: not self.manager.discovering)
@@ -217,8 +217,8 @@ async def test_after_a_failure_what_is_known_stays() -> None:
         before = running.samples("folder_calls_total")
         for path in ("/list", "/config/A/orgs", "/list/B/orgs"):
             running.simulator.fail_path(path, fault=Fault.status(403))
-        for _ in range(2):
-            await running.discovered_again()
+        for seconds in (EVERY, 5.0):
+            await running.discovered_again(seconds)
         assert len(running.samples("folder_calls_total")) == len(before) == 4
         assert running.samples("discovery_up", "discovery_failures_total") == [
             'discovery_up{company=""} 0.0',
@@ -237,13 +237,29 @@ async def test_after_a_failure_what_is_known_stays() -> None:
             ("B", "auth"),
         ]
         running.simulator.heal_all()
-        await running.discovered_again()
+        await running.discovered_again(10.0)
         assert running.samples("discovery_up") == [
             'discovery_up{company=""} 1.0',
             'discovery_up{company="A"} 1.0',
             'discovery_up{company="B"} 1.0',
         ]
         assert sorted(str(event["company"]) for event in running.events("discovery_recovered")) == ["", "A", "B"]
+
+
+async def test_a_discovery_that_fails_at_the_start_is_repeated_soon_and_logged_once() -> None:
+    async with discovering(fail=("/list",)) as running:
+        for seconds in (5.0, 10.0, 20.0, 40.0, 60.0):
+            assert running.samples("up") == []
+            assert running.manager.ready
+            await running.discovered_again(seconds)
+        assert running.requests == [("/list", ROOT)] * 6
+        assert [(event["company"], event["reason"]) for event in running.events("discovery_failed")] == [("", "auth")]
+        running.simulator.heal_all()
+        await running.discovered_again(60.0)
+        assert len(running.samples("up")) == 3
+        assert [(event["company"], event["after_seconds"]) for event in running.events("discovery_recovered")] == [
+            ("", 195.0)
+        ]
 
 
 async def test_without_any_success_what_the_file_names_is_polled() -> None:
@@ -316,6 +332,15 @@ async def test_each_shard_polls_its_own_part_of_what_is_discovered() -> None:
 
 async def test_a_reload_discovers_at_once() -> None:
     async with discovering([Company(name="B")]) as running:
+        await running.manager.follow(LoadedConfig.of(config_of(running.simulator.url)))
+        await until(lambda: len(list(running.manager.poller.status())) == 3)
+        await running.settled()
+        assert len(running.samples("folder_calls_today")) == 4
+
+
+async def test_a_reload_without_changes_discovers_at_once_too() -> None:
+    async with discovering(fail=("/list",)) as running:
+        running.simulator.heal_all()
         await running.manager.follow(LoadedConfig.of(config_of(running.simulator.url)))
         await until(lambda: len(list(running.manager.poller.status())) == 3)
         await running.settled()
