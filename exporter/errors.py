@@ -170,8 +170,8 @@ REASONS: Final[Mapping[str, Reason]] = {
     ),
     "auth": Reason(
         "The token was rejected (401, 403, or 400 with a text about the token).",
-        "Check in V-Spark that the token is valid for this company. Replace it in its file, which is read again by "
-        "itself; after a change in the configuration, reload.",
+        "Check in V-Spark that the token is valid for this request: its own company, or the list of companies. "
+        "Replace it in its file, which is read again by itself; after a change in the configuration, reload.",
     ),
     "not_found": Reason(
         "V-Spark knows no such company, org or folder (404).",

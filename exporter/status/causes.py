@@ -70,7 +70,7 @@ class _Group:
         text = status.last_error.text if status.last_error is not None else ""
         self._texts[text] += 1
         if len(self._problems) <= 1:
-            self._problems.add(_problem(text))
+            self._problems.add(problem_of(text))
         if len(self._targets) < _NAMES_KEPT:
             self._targets.append(status.target.name)
 
@@ -93,7 +93,7 @@ def discovery_troubles(
     by_error: defaultdict[tuple[str, str], list[DiscoveryFailure]] = defaultdict(list)
     of_causes = set()
     for failure in failures:
-        same = [each for each in causes if (each.reason, each.problem) == (failure.reason, _problem(failure.text))]
+        same = [each for each in causes if (each.reason, each.problem) == (failure.reason, problem_of(failure.text))]
         if same:
             of_causes.update(same)
         else:
@@ -107,7 +107,7 @@ def discovery_troubles(
     return troubles, frozenset(of_causes)
 
 
-def _problem(text: str) -> str:
+def problem_of(text: str) -> str:
     """Return the beginning of an error's text: what is wrong, without details, what to do, and the quoted response."""
     problem, _ = split_words(text)
     for end in (": ", "; ", " (status "):

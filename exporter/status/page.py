@@ -9,8 +9,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from exporter.errors import REASONS
 from exporter.polling.snapshot import Health
-from exporter.status.causes import Cause, DiscoveryTrouble, discovery_troubles
+from exporter.status.causes import Cause, DiscoveryTrouble, discovery_troubles, problem_of
 from exporter.status.formatting import Words, rfc3339, span, visible_name, visible_words
 from exporter.status.overview import Overview, Totals
 from exporter.status.query import Selected, Sort, StatusQuery
@@ -82,7 +83,7 @@ class StatusPage:
         """Yield the page in small pieces; `problems` are those of the query."""
         config, totals = overview.config, overview.totals
         discovery, of_causes = discovery_troubles(config.discovery_failures, causes)
-        health, headline = _headline(totals, causes, rejected=bool(config.problems))
+        health, headline = _headline(totals, causes, discovery, rejected=bool(config.problems))
         shown = shown_of(selected)
         json_href = f"{self._json_path}{query.link(refresh=True).removesuffix('?')}"
         return self._template.generate(
@@ -116,8 +117,10 @@ class StatusPage:
         )
 
 
-def _headline(totals: Totals, causes: Sequence[Cause], *, rejected: bool) -> tuple[Health, str]:
-    health, text = _targets_headline(totals, causes)
+def _headline(
+    totals: Totals, causes: Sequence[Cause], discovery: Sequence[DiscoveryTrouble], *, rejected: bool
+) -> tuple[Health, str]:
+    health, text = _targets_headline(totals, causes) if totals.targets else _nothing_headline(discovery)
     if not rejected:
         return health, text
     return health if health is Health.STALE else Health.FAILING, f"{text}; the new configuration was rejected"
@@ -125,8 +128,6 @@ def _headline(totals: Totals, causes: Sequence[Cause], *, rejected: bool) -> tup
 
 def _targets_headline(totals: Totals, causes: Sequence[Cause]) -> tuple[Health, str]:
     targets = _number(totals.targets)
-    if not totals.targets:
-        return Health.WAITING, "Nothing to poll"
     if causes:
         why = f": {visible_words(causes[0].problem)}" if len(causes) == 1 else f", for {len(causes)} reasons"
         health = Health.STALE if totals.by_health[Health.STALE] else Health.FAILING
@@ -134,6 +135,14 @@ def _targets_headline(totals: Totals, causes: Sequence[Cause]) -> tuple[Health, 
     if waiting := totals.by_health[Health.WAITING]:
         return Health.WAITING, f"{waiting:,} of {targets} waiting for a first poll"
     return Health.OK, "The target is ok" if totals.targets == 1 else f"All {targets} are ok"
+
+
+def _nothing_headline(discovery: Sequence[DiscoveryTrouble]) -> tuple[Health, str]:
+    if not discovery:
+        return Health.WAITING, "Nothing to poll"
+    problems = {problem_of(trouble.text) for trouble in discovery}
+    why = f": {visible_words(*problems)}" if len(problems) == 1 else f", for {len(problems)} reasons"
+    return Health.FAILING, f"Nothing to poll, because discovery fails{why}"
 
 
 def _failing(count: int, targets: int) -> str:
@@ -183,5 +192,6 @@ def _discovery(trouble: DiscoveryTrouble, now: float) -> dict[str, Any]:
         "more": trouble.count - len(trouble.companies),
         "reason": trouble.reason,
         "words": Words.of(trouble.text),
+        "action": REASONS[trouble.reason].action,
         "since": span(now - trouble.since),
     }

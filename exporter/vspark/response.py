@@ -86,7 +86,7 @@ def is_about_token(body: bytes, token: Token) -> bool:
 def _meaning(response: Response, origin: str) -> tuple[str, str]:
     status = response.status
     if status in (401, 403) or (status == HTTPStatus.BAD_REQUEST and response.about_token):
-        return "auth", f"the token from {origin} is rejected: check that it belongs to this company"
+        return "auth", f"the token from {origin} is rejected: check that it is valid for this request"
     if status in _MEANINGS:
         return _MEANINGS[status]
     if status // 100 == 3:  # noqa: PLR2004 # 3xx
@@ -106,14 +106,14 @@ def _with_phrase(status: int) -> str:
 
 
 def _origin(location: str) -> str:
-    """Return the scheme and host of a redirect; the rest may quote the requested URL."""
+    """Return the scheme, host and port of a redirect; the rest may quote the requested URL."""
     if not location:
         return "an address that it does not name"
     try:
         url = URL(location)
     except ValueError:
         return "an address that is not a URL"
-    return f"{url.scheme}://{url.host}" if url.host else "another page of the same host"
+    return f"{url.scheme}://{url.host_port_subcomponent}" if url.host else "another page of the same host"
 
 
 def excerpt(body: bytes, token: Token) -> str:

@@ -180,7 +180,7 @@ async def test_a_status_error_quotes_the_page_without_the_token() -> None:
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
             (
-                "the token from the configuration file is rejected: check that it belongs to this company "
+                "the token from the configuration file is rejected: check that it is valid for this request "
                 "(status 403 Forbidden; it says: No GET /stats?token=*** *** ***)"
             ),
         )
@@ -199,7 +199,7 @@ async def test_a_status_counts_even_with_a_page_that_cannot_be_read(reply: Reply
         assert await failure_of(client_of(server.port)) == (
             "StatusError auth",
             (
-                "the token from the configuration file is rejected: check that it belongs to this company "
+                "the token from the configuration file is rejected: check that it is valid for this request "
                 "(status 403 Forbidden)"
             ),
         )

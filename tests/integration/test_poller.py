@@ -312,7 +312,7 @@ async def test_the_log_of_failures() -> None:
                 "log_level": "warning",
                 "target": "C/O/A",
                 "reason": "auth",
-                "error": "the token from the configuration file is rejected: check that it belongs to this company "
+                "error": "the token from the configuration file is rejected: check that it is valid for this request "
                 "(status 401 Unauthorized; it says: Unauthorized)",
             },
             {

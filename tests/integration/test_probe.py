@@ -96,7 +96,7 @@ async def test_unknown_names_are_shown_with_what_to_do_and_then_understood() -> 
     [
         (
             Fault.status(403),
-            "auth: the token from the configuration file is rejected: check that it belongs to this company (status 40",
+            "auth: the token from the configuration file is rejected: check that it is valid for this request (status",
         ),
         (Fault.garbage(), "not_json at $: "),
         (

@@ -40,7 +40,7 @@ async def test_a_target_from_its_first_poll_through_failures_to_its_recovery() -
         failing = only(watched)
         error = LastError(
             "auth",
-            "the token from the configuration file is rejected: check that it belongs to this company "
+            "the token from the configuration file is rejected: check that it is valid for this request "
             "(status 401 Unauthorized; it says: Unauthorized)",
             REASONS["auth"].action,
             clock.time(),

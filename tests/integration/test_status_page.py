@@ -212,7 +212,7 @@ async def test_one_cause_is_open_and_includes_discovery() -> None:
             ),
             f"<p><b>Error:</b> <bdi>{refused}</bdi></p>",
             (
-                "<p><b>Affected:</b> <bdi>C/O/A</bdi>; discovery too, so what was known before is still polled. "
+                "<p><b>Affected:</b> <bdi>C/O/A</bdi>; discovery too, so only what is known so far is polled. "
                 '<a href="?reason=connect">Show only this</a></p>'
             ),
             "</details>",
@@ -262,9 +262,13 @@ async def test_a_discovery_that_fails() -> None:
     html = await page(status_of("A"), config=ConfigState(NOW - 7200, discovery_failures=failures))
     assert texts(html, "section") == [
         (
-            "Discovery fails. What was known before is still polled. "
-            "list of companies: auth, for 1 min 5 s: the token is rejected "
-            f"{SHOWN}: dns, for 2 h: {SHOWN}"
+            "Discovery fails. What is known so far is still polled. "
+            "It is tried again by itself, and at once by a reload. "
+            "list of companies: auth, for 1 min 5 s: the token is rejected What to do: Check in V-Spark that the token "
+            "is valid for this request: its own company, or the list of companies. Replace it in its file, which is "
+            "read again by itself; after a change in the configuration, reload. "
+            f"{SHOWN}: dns, for 2 h: {SHOWN} What to do: Look the name up on the exporter's machine. "
+            "Correct vspark.url or the DNS resolver."
         )
     ]
     assert texts(await page(status_of("A")), "section") == []
@@ -339,7 +343,22 @@ async def test_nothing_to_show() -> None:
     html = await page()
     assert "This instance has no targets: V-Spark has not listed any so far." in texts(html, "p")
     failing = ConfigState(NOW, discovery_failures=(DiscoveryFailure("", "auth", "the token is rejected", NOW),))
-    assert "This instance has no targets: discovery fails." in texts(await page(config=failing), "p")
+    failing_html = await page(config=failing)
+    assert "This instance has no targets: discovery fails." in texts(failing_html, "p")
+    assert texts(failing_html, "section")[0].startswith("Discovery fails. Nothing is known to poll so far. It is tried")
+    assert re.findall("<h1>(.*)</h1>", failing_html) == [
+        '<span class="state failing">Nothing to poll, because discovery fails: the token is rejected</span>'
+    ]
+    for_two_reasons = ConfigState(
+        NOW,
+        discovery_failures=(
+            DiscoveryFailure("A", "auth", "the token is rejected", NOW),
+            DiscoveryFailure("B", "connect", REFUSED, NOW),
+        ),
+    )
+    assert texts(await page(config=for_two_reasons), "h1") == [
+        "Nothing to poll, because discovery fails, for 2 reasons"
+    ]
     assert "<table" not in html
 
 

@@ -8,7 +8,7 @@ from exporter.config.tokens import Token
 from exporter.vspark.response import Response, excerpt, is_about_token, retry_after_seconds, status_error
 
 TOKEN = Token("s3cret")
-REFUSED = "the token from /etc/token is rejected: check that it belongs to this company"
+REFUSED = "the token from /etc/token is rejected: check that it is valid for this request"
 UNKNOWN = "V-Spark does not know this company, organization or folder: check the short names and vspark.url"
 NOT_FOLLOWED = "which is not followed: set vspark.url to the address of V-Spark itself"
 
@@ -125,6 +125,10 @@ def test_a_400_is_about_the_token_whatever_the_token_is(token: str, body: bytes,
     [
         ("https://login.example.com/?next=/stats/Co?token=s3cret", "https://login.example.com"),
         ("//login.example.com/", "://login.example.com"),
+        ("http://127.0.0.1:18083/x?token=***", "http://127.0.0.1:18083"),
+        ("https://user:password@login.example.com:443/", "https://login.example.com"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("http://login.example.com:s3cret/", "an address that is not a URL"),
         ("https://s3cret.example.com/", "https://***.example.com"),
         ("https://S3CRET.example.com/", "https://***.example.com"),
         ("/login?next=%2Fstats", "another page of the same host"),
@@ -132,7 +136,7 @@ def test_a_400_is_about_the_token_whatever_the_token_is(token: str, body: bytes,
         ("http://[bad", "an address that is not a URL"),
     ],
 )
-def test_a_redirect_names_the_host_alone(location: str, where: str) -> None:
+def test_a_redirect_names_the_host_and_port_alone(location: str, where: str) -> None:
     assert error_of(302, Location=TOKEN.mask(location)) == (
         "redirect",
         f"the response redirects to {where}, {NOT_FOLLOWED} (status 302 Found)",
