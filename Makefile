@@ -10,8 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
-demo: $(VENV)/run.stamp ## run the exporter with a simulated V-Spark
-	$(BIN)/vspark-exporter demo
+demo: $(VENV)/run.stamp ## run the exporter with a simulated V-Spark; ARGS are its flags
+	$(BIN)/vspark-exporter demo $(ARGS)
 
 unit: $(VENV)/dev.stamp ## the unit tests, with coverage: no sockets, no subprocesses, seconds
 	$(BIN)/python -m pytest tests/unit --cov

@@ -5,6 +5,7 @@ time zones where it is afternoon now. Before it serves, it polls the day so far 
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,8 @@ _INTERVAL_SECONDS: Final = 5
 _FAILING: Final = ("DocTestCo", "DocTestCo-West")
 _WRONG_TOKEN, _UNAVAILABLE = Fault.status(401), Fault.status(503)
 _FAILS_SECONDS: Final = 60.0
+_STALE_AFTER_SECONDS: Final = 1.5 * _FAILS_SECONDS
+"""So that the values of the org stay while it fails."""
 _FAILS_AT: Final = 9
 _MISZONED: Final = "LotusTravel-Bookings"
 
@@ -52,10 +55,16 @@ async def demo(serving: ServeOptions, log: FilteringBoundLogger) -> int:
         # A proxy from the environment cannot reach the simulator on this machine.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = simulator.host
         replayed = asyncio.Event()
-        loaded = LoadedConfig.of(_with_wrong_zone(demo_config(site, simulator.url), site, clock))
+        loaded = LoadedConfig.of(afternoon_config(site, simulator.url, clock.utc()))
 
         async def replay_day(polling: PollManager, stop: asyncio.Event) -> None:
-            await replay(polling, _patient(loaded), clock, _times(simulator), stop)
+            sys.stdout.write("replay   the day so far, which takes a second or two\n")
+            sys.stdout.flush()
+            logging.disable(logging.WARNING)  # its recoveries after an hour would be lines of this second
+            try:
+                await replay(polling, _patient(loaded), clock, _times(simulator), stop)
+            finally:
+                logging.disable(logging.NOTSET)
             await polling.follow(loaded)
             replayed.set()
 
@@ -81,14 +90,19 @@ async def fail_now_and_then(simulator: Simulator, sleep: Callable[[float], Await
         await sleep(_FAILS_SECONDS)
 
 
-def _with_wrong_zone(config: Config, site: Site, clock: ReplayClock) -> Config:
-    """Return a configuration that lists the companies, because one of their orgs has another zone than in V-Spark."""
-    wrong = Org(name=_MISZONED, timezone=zone_at(HOURS[_MISZONED] + 1, clock.utc()))
+def afternoon_config(site: Site, url: str, now: datetime) -> Config:
+    """Return the configuration for an afternoon site at `now`.
+
+    It lists the companies, because one of their orgs has another zone than in V-Spark.
+    """
+    config = demo_config(site, url)
+    wrong = Org(name=_MISZONED, timezone=zone_at(HOURS[_MISZONED] + 1, now))
     companies = (
         Company(name=company.name, orgs=(wrong,) if _MISZONED in {org.name for org in company.orgs} else None)
         for company in site.companies
     )
-    return with_fields(config, companies=tuple(companies))
+    poll = with_fields(config.poll, stale_after_seconds=Duration(_STALE_AFTER_SECONDS))
+    return with_fields(config, poll=poll, companies=tuple(companies))
 
 
 def _patient(loaded: LoadedConfig) -> LoadedConfig:
@@ -115,9 +129,10 @@ def _times(simulator: Simulator) -> Iterator[float]:
 def _show(serving: ServeOptions, simulator: Simulator, web: WebServer) -> None:
     (url, *_) = web.urls
     sys.stdout.write(
-        f"page     {url}/ (of the simulated V-Spark at {simulator.url})\n"
+        f"page     {url}/ (of the simulated V-Spark at {simulator.url}, token {simulator.site.root_token})\n"
         f"metrics  {url}{serving.metrics_path}\n"
-        f"look at  {_FAILING[1]}, which fails every other minute; {SILENT_ORG}/{SILENT_FOLDER}, silent since 11:00; "
+        f"look at  {_FAILING[1]}, which fails every other minute: its token is rejected, the next time V-Spark "
+        f"responds with 503; {SILENT_ORG}/{SILENT_FOLDER}, silent since 11:00; "
         f"{_MISZONED}, configured with a wrong time zone\n"
     )
     sys.stdout.flush()
