@@ -11,7 +11,7 @@ GRAFANA = Path(__file__).parent / "dashboards" / "grafana"
 
 # Without a deadline: how long an example takes depends on the load of the machine.
 settings.register_profile("quick", deadline=None, max_examples=20)
-settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("quick")
 
 

@@ -93,10 +93,16 @@ def plan(
 def sample_times(zone: ZoneInfo, day: date, step_seconds: int, now: float) -> range:
     """Return when a day has samples: from the midnight that ends it until before the next one, every `step_seconds`.
 
-    The next midnight has the sample of the next day. There are none of the last three hours before `now`.
+    The next midnight has the sample of the next day. There are none of the last three hours before `now`, and none of a
+    day that the calendar skips, as Samoa's did in 2011.
     """
-    end = min(midnight(zone, day + 2 * ONE_DAY), now - RECENT_SECONDS)
-    return range(int(midnight(zone, day + ONE_DAY)), int(end), step_seconds)
+    start = midnight(zone, day + ONE_DAY)
+    if midnight(zone, day) == start:
+        return range(0)
+    following = day + 2 * ONE_DAY
+    while midnight(zone, following) == start:
+        following += ONE_DAY
+    return range(int(start), int(min(midnight(zone, following), now - RECENT_SECONDS)), step_seconds)
 
 
 def _latest(zone: ZoneInfo, now: float) -> date:

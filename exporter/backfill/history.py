@@ -13,7 +13,7 @@ from msgspec import Struct
 from exporter.backfill.batches import Limits
 from exporter.backfill.days import Rejected, plan
 from exporter.backfill.failures import Failure
-from exporter.backfill.journal import Journal
+from exporter.backfill.journal import Journal, JournalError
 from exporter.backfill.pace import Pace
 from exporter.backfill.reader import PastUpstream, Reader, Reading
 from exporter.backfill.samples_file import Content, Written, write_samples
@@ -81,7 +81,10 @@ class History:
         self._config = config
         self._wanted = wanted
         self._clock = clock
-        wanted.partial.mkdir(exist_ok=True)
+        wanted.partial.mkdir(mode=0o700, exist_ok=True)  # the calls of single agents are in it
+        if not (wanted.partial / _JOURNAL).exists() and any(wanted.partial.iterdir()):
+            # All of the directory is removed in the end.
+            raise JournalError(f"{wanted.partial} is not of a backfill: move it, or choose another --output")
         self._journal = Journal(wanted.partial / _JOURNAL, _arguments(config, wanted), clock.time())
 
     @property
@@ -89,9 +92,12 @@ class History:
         """Whether an earlier process has begun it."""
         return self._journal.continued
 
-    async def run(self, targets: Sequence[Target], upstream: PastUpstream, progress: Progress) -> Outcome:
-        """Read and write the days of `targets`.
+    async def run(
+        self, targets: Sequence[Target], upstream: PastUpstream, progress: Progress, *, complete: bool = True
+    ) -> Outcome:
+        """Read and write the days of `targets`. Unless all could be read, what has been read is kept.
 
+        `complete` is False if further targets are wanted, but unknown: then it is kept, too.
         Raises OutageError, also OSError and sqlite3.Error; what has been read is kept then, as when it is cancelled.
         """
         config, wanted, journal = self._config, self._wanted, self._journal
@@ -119,7 +125,7 @@ class History:
             if written.samples:
                 unfinished.replace(wanted.output)
         outcome = Outcome(written if written.samples else None, rejected, list(reader.failures))
-        if not outcome.failures:
+        if complete and not outcome.failures:
             shutil.rmtree(wanted.partial)
         return outcome
 

@@ -34,7 +34,7 @@ _WHOLE_ORG: Final = ""
 
 
 class JournalError(ExporterError):
-    """The journal cannot be used: it belongs to another backfill, or to one that is running."""
+    """The journal cannot be used: it belongs to another backfill, to one that is running, or to none."""
 
 
 class FolderDayRow(Struct, frozen=True):

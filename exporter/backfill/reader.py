@@ -22,6 +22,8 @@ from exporter.stats.several_days import read_days
 
 _ATTEMPTS: Final = 3
 """Of a single day, each with the client's own retries."""
+_LIMITED_ATTEMPTS: Final = 20
+"""Of a range or a day whose responses have Retry-After. Then it has failed: V-Spark may never be able to serve it."""
 _FAILURES_IN_A_ROW: Final = 6
 """After so many failed requests of a target, and no response in between, its other days are not requested.
 
@@ -77,6 +79,7 @@ class Reader:
             each.target: Batches(_days_left(journal, each), reading.limits) for each in planned
         }
         self._attempts: Counter[tuple[Target, date]] = Counter()
+        self._limited: Counter[tuple[Target, date]] = Counter()
         self._failed_in_a_row: defaultdict[Target, InARow] = defaultdict(InARow)
         self._running: set[asyncio.Task[None]] = set()
         self._last_error = ""
@@ -126,10 +129,10 @@ class Reader:
 
     def _rows(self, target: Target, days: Span, body: bytes) -> Steps[list[FolderDayRow]]:
         rows: list[FolderDayRow] = []
-        rules, patterns = self._reading.rules, target.folder_filter
+        rules = self._reading.rules
 
         def put(day: date, found: FolderDay) -> Steps[None]:
-            if patterns is not None and not patterns.allows(target.company, target.org, found.folder):
+            if not target.counts(found.folder):
                 return
             agents = AgentDays()
             if rules is not None:
@@ -145,8 +148,10 @@ class Reader:
         self._pace.failed(error, begun)
         self._last_error = masked(target, error)
         if asked_to_wait_seconds(error) is not None:
-            batches.put_back(days)
-            return
+            self._limited[target, days.first] += 1
+            if self._limited[target, days.first] < _LIMITED_ATTEMPTS:
+                batches.put_back(days)
+                return
         in_a_row = self._failed_in_a_row[target]
         if is_transient(error) or error.reason == "client_error":
             in_a_row.add(begun, self._clock.monotonic())
@@ -166,7 +171,7 @@ class Reader:
         self._reading.advance(sum(map(len, days)))
 
     async def _check_outage(self) -> None:
-        """Tell days that V-Spark cannot serve from an outage, by requesting other days. Raises OutageError."""
+        """Request other days, to see whether V-Spark only cannot serve some. Raises OutageError if it serves none."""
         for target, day in self._probes():
             await self._pace.wait()
             begun = self._clock.monotonic()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self, TextIO
 
 from exporter.backfill.history import History, Outcome, Wanted
@@ -15,11 +15,13 @@ from exporter.cli.probe_targets import UnknownTargetError, select_targets
 from exporter.config.discovered import NOTHING
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
+from exporter.errors import PollError
 from exporter.polling.manager import make_bodies
 from exporter.runtime.clock import Clock, SystemClock
 from exporter.runtime.terminal import printable
 from exporter.vspark.client import Client
 from exporter.vspark.discovery import COMPANIES
+from exporter.vspark.discovery import Outcome as Discovery
 
 _FAILED: Final = 1
 _WRONG: Final = 2
@@ -82,6 +84,7 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
     discovery = await discover_once(config)
     known = make_targets(config, discovery.discovered if discovery else NOTHING)
     targets = _selected(config, known, wanted.names)
+    undiscovered = _undiscovered(discovery, wanted.names)
     try:
         history = History(config, wanted, clock)
     except (OSError, sqlite3.Error) as error:
@@ -92,19 +95,15 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
         if history.continued:
             errors.write(f"{printable(f'Continuing with what has been read in {wanted.partial}.')}\n")
         async with _client(config) as client:
-            outcome = await history.run(targets, client, progress)
+            outcome = await history.run(targets, client, progress, complete=not undiscovered)
     finally:
         progress.close()
-    wanted_companies = {COMPANIES, *(name.partition("/")[0] for name in wanted.names)}
-    undiscovered = {
-        company: failure
-        for company, failure in (discovery.failures if discovery else {}).items()
-        if not wanted.names or company in wanted_companies
-    }
     for company, failure in undiscovered.items():
         of = company or "the list of companies"
         errors.write(f"{printable(f'discovery of {of} failed ({failure.reason}): {failure}')}\n")
     errors.writelines(f"{printable(line)}\n" for line in _problems(outcome, wanted, known=bool(targets)))
+    if undiscovered or outcome.failures:
+        errors.write(f"{printable(_continue(wanted))}\n")
     if outcome.written:
         folders, samples = outcome.written
         out.write(f"{printable(f'{wanted.output}: {samples} samples of {folders} folders')}\n")
@@ -130,6 +129,13 @@ def _selected(config: Config, known: Sequence[Target], names: Sequence[str]) -> 
     return [target for target in chosen if target.folder is None or (target.company, target.org) not in whole]
 
 
+def _undiscovered(discovery: Discovery | None, names: Sequence[str]) -> Mapping[str, PollError]:
+    """Return the companies of `names`, of all if it is empty, whose discovery has failed, and why."""
+    companies = {COMPANIES, *(name.partition("/")[0] for name in names)}
+    failures = discovery.failures if discovery else {}
+    return {company: failure for company, failure in failures.items() if not names or company in companies}
+
+
 def _problems(outcome: Outcome, wanted: Wanted, *, known: bool) -> Iterator[str]:
     for rejected in outcome.rejected:
         yield f"{rejected.org}: {rejected.days}: not requested: {rejected.reason}"
@@ -139,8 +145,6 @@ def _problems(outcome: Outcome, wanted: Wanted, *, known: bool) -> Iterator[str]
         yield "There is no target: neither the configuration nor V-Spark names an org."
     elif not outcome.written:
         yield f"No day could be read, so {wanted.output} is not written."
-    if outcome.failures:
-        yield _continue(wanted)
 
 
 def _continue(wanted: Wanted) -> str:

@@ -12,6 +12,8 @@ from exporter.config.units import Duration
 DEFAULT_STEP_SECONDS: Final = 300
 """Prometheus looks back five minutes for the last sample, by default. With a longer step, most queries find none."""
 _LONGEST_STEP_SECONDS: Final = 86400
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2999
 _LABEL: Final = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS: Final = ("company", "org", "folder", "agent")
 
@@ -50,13 +52,17 @@ def add_backfill_flags(parser: argparse.ArgumentParser, checked: Callable[[Calla
 
 
 def parse_day(text: str) -> date:
-    """Return the day of a text such as `2026-01-31`; ValueError for any other text."""
+    """Return the day of a text such as `2026-01-31`; ValueError for any other text.
+
+    The year must be one of 1970 to 2999.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    if day is None or text != day.isoformat():  # Python reads 20260131 and 2026-W05-6, too
-        raise ValueError(f"{text!r} is not a day such as 2026-01-31")
+    # Python reads 20260131 and 2026-W05-6, too. It cannot compute with the last days of the year 9999.
+    if day is None or text != day.isoformat() or not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"expected a day such as 2026-01-31, got {text!r}")
     return day
 
 
@@ -64,7 +70,7 @@ def parse_step(text: str) -> int:
     """Return the whole seconds of a duration of at most a day; ValueError for any other text."""
     seconds = Duration.parse(text)
     if not seconds.is_integer() or seconds > _LONGEST_STEP_SECONDS:
-        raise ValueError(f"{text!r} is not a duration of whole seconds, at most 1d")
+        raise ValueError(f"expected a duration of whole seconds, at most 1d, got {text!r}")
     return int(seconds)
 
 
@@ -72,7 +78,7 @@ def parse_label(text: str) -> tuple[str, str]:
     """Return the name and the value of a label `NAME=VALUE`; ValueError for any other text."""
     name, equals, value = text.partition("=")
     if not equals or not value or not _LABEL.fullmatch(name):
-        raise ValueError(f"{text!r} is not a label such as job=vspark")
+        raise ValueError(f"expected a label such as job=vspark, got {text!r}")
     if name in _OWN_LABELS:
         raise ValueError(f"{name!r} is a label of the samples themselves")
     return name, value

@@ -89,7 +89,7 @@ def _backfill(flags: argparse.Namespace) -> int:
     from exporter.backfill.history import Wanted  # noqa: PLC0415
     from exporter.cli.backfill import backfill  # noqa: PLC0415
 
-    config = LoadedConfig.load(flags.config_file).config
+    config = _load(flags.config_file).config
     wanted = Wanted(
         output=flags.output,
         first=flags.first,

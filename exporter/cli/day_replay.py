@@ -8,6 +8,7 @@ from typing import Final
 
 from exporter.config.loaded import LoadedConfig
 from exporter.polling.manager import PollManager
+from exporter.polling.poller import SLEEP
 from exporter.runtime.clock import SystemClock
 
 _HALF_HOUR_SECONDS: Final = 1800
@@ -22,8 +23,8 @@ class ReplayClock(SystemClock):
         self._ahead = 0.0
         """The Unix time minus the monotonic time, when the replay began."""
         self._moved = asyncio.Event()
-        self.sleeping = 0
-        """How many sleep until the clock is moved further."""
+        self.sleeping: set[str] = set()
+        """The names of the tasks that sleep until the clock is moved further."""
 
     def time(self) -> float:
         """Return the Unix time in seconds."""
@@ -44,7 +45,8 @@ class ReplayClock(SystemClock):
             return
         end = self._at + seconds
         while self._at is not None and self._at < end:
-            self.sleeping += 1
+            if task := asyncio.current_task():
+                self.sleeping.add(task.get_name())
             await self._moved.wait()
 
     def move(self, at: float) -> None:
@@ -60,7 +62,7 @@ class ReplayClock(SystemClock):
         self._wake()
 
     def _wake(self) -> None:
-        self.sleeping = 0
+        self.sleeping.clear()
         self._moved.set()
         self._moved = asyncio.Event()
 
@@ -105,8 +107,9 @@ async def replay(
 async def _settled(
     polling: PollManager, clock: ReplayClock, stop: asyncio.Event, running: "asyncio.Task[None]"
 ) -> None:
-    """Wait until the poller and the discovery sleep and no poll is running."""
+    """Wait until the poller sleeps, and neither a poll nor the discovery is running."""
     while not stop.is_set() and not running.done():
-        if clock.sleeping > 1 and not any(status.polling for status in polling.poller.status()):
+        idle = SLEEP in clock.sleeping and not polling.discovering
+        if idle and not any(status.polling for status in polling.poller.status()):
             return
         await asyncio.sleep(_LOOK_SECONDS)

@@ -42,6 +42,10 @@ class Target:
         """The name for people: `company/org/folder`, without the folder for a whole organization."""
         return "/".join(filter(None, (self.company, self.org, self.folder)))
 
+    def counts(self, folder: str) -> bool:
+        """Return whether a folder of a response counts; the others are left out."""
+        return self.folder_filter is None or self.folder_filter.allows(self.company, self.org, folder)
+
 
 def make_targets(config: Config, discovered: Discovered | None = NOTHING) -> tuple[Target, ...]:
     """Return every target of `config`, in its order, and then in V-Spark's.

@@ -16,6 +16,9 @@ from exporter.runtime.steps import Steps, paced
 _PAUSES: Final = 20
 """How many times as long as the work of a publication the pause after it lasts."""
 
+_LONGEST_PAUSE_SECONDS: Final = 10.0
+"""The work of one batch is far shorter than a twentieth of this, unless the process or its machine stood still."""
+
 _LARGEST_BATCH: Final = 4 * 2**20
 """The size of text in bytes, which is in memory uncompressed, that does not wait for the end of a pause."""
 
@@ -46,7 +49,7 @@ class Batches:
             self._changed.clear()
             async with self._lock:
                 work_seconds = await self._publish()
-            next_at = self._clock.monotonic() + _PAUSES * work_seconds
+            next_at = self._clock.monotonic() + min(_PAUSES * work_seconds, _LONGEST_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def draft(self) -> AsyncIterator[Draft]:
@@ -62,11 +65,14 @@ class Batches:
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Draft]:
         """Yield a draft, and publish it at once, unless the block raises an exception."""
-        async with self._lock:
-            draft = self._store.draft()
-            yield draft
-            draft.commit()
-            await self._publish()
+        try:
+            async with self._lock:
+                draft = self._store.draft()
+                yield draft
+                draft.commit()
+                await self._publish()
+        finally:
+            self._changed.set()
 
     def first_poll_ended(self, state: TargetState) -> None:
         """Note that the target counts as tried once what has been committed by now is published."""

@@ -55,11 +55,11 @@ class PollRunner:
         """Change the series of targets by `write`, in one page."""
         try:
             async with self._batches.at_once() as draft:
-                await paced(_each(sorted(states, key=block_key), lambda state: write(state, draft)))
+                await paced(_each(sorted(states, key=block_key), write, draft))
         except Exception:  # noqa: BLE001 # in the page of its own, the target that raised this meets it again
             for state in states:
                 async with self.boundary(state), self._batches.at_once() as draft:
-                    await paced(write(state, draft))
+                    await paced(_each([state], write, draft))
 
     @asynccontextmanager
     async def boundary(self, state: TargetState, begun: float | None = None) -> AsyncIterator[None]:
@@ -113,6 +113,8 @@ class PollRunner:
     async def _fail(self, state: TargetState, begun: float | None, reason: str, **details: str) -> None:
         state.last_error = LastError.of(reason, details["error"], self._clock.time())
         async with self._batches.draft() as draft:
+            if state.removed:
+                return
             self._commit(state, draft, begun, reason=reason)
         now = self._clock.monotonic()
         state.log_failure(self._log, now if begun is None else begun, now, reason, details)
@@ -145,6 +147,9 @@ def block_key(state: TargetState) -> Key:
     return state.target.company, state.target.org, state.target.folder or ""
 
 
-def _each(states: Iterable[TargetState], steps: Callable[[TargetState], Steps[None]]) -> Steps[None]:
+def _each(
+    states: Iterable[TargetState], write: Callable[[TargetState, Draft], Steps[None]], draft: Draft
+) -> Steps[None]:
     for state in states:
-        yield from steps(state)
+        if not state.removed:  # by a reload, while this waited for its turn
+            yield from write(state, draft)

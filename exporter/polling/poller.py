@@ -34,6 +34,9 @@ _LONGEST_SLEEP_SECONDS: Final = 5.0
 
 _OrgId = tuple[str, str, ZoneInfo | None]
 
+SLEEP: Final = "poller sleep"
+"""The name of the task in which the poller waits until something is due."""
+
 
 class Replaced(NamedTuple):
     """The number of targets after a change of the configuration, and how many were added, changed and removed."""
@@ -95,17 +98,16 @@ class Poller:
             self._tasks = tasks
             tasks.create_task(self._batches.run(), name="batches")
             try:
-                await self._begin_first_polls()
+                await self._begin_polls([state for state in self._states if state.task is None])
                 while True:
                     await self._turn_days()
                     expired = await self._expire()
                     self._begin_due()
                     self._previous_days.begin_due(tasks)
-                    for state in expired:
-                        # If its polls succeed, the clock was set or the machine slept: new values can be had at once.
-                        if state.series.published.polls.up and state.task is None:
-                            self._begin_poll(state)
-                    self._sleep = tasks.create_task(self._clock.sleep(self._seconds_to_next()), name="sleep")
+                    # If their polls succeed, the clock was set or the machine slept: new values can be had at once.
+                    up = [state for state in expired if state.series.published.polls.up and state.task is None]
+                    await self._begin_polls(up)
+                    self._sleep = tasks.create_task(self._clock.sleep(self._seconds_to_next()), name=SLEEP)
                     await asyncio.wait([self._sleep])
             finally:
                 self._tasks = None
@@ -154,8 +156,7 @@ class Poller:
         if upstream is not before:
             await self._previous_days.cancel()
         moved = [*staying.values()] if new_server else []
-        for state in dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]):
-            self._begin_poll(state)
+        await self._begin_polls(dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]))
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 
     async def _publish_change(
@@ -177,6 +178,8 @@ class Poller:
         if parser != self._parser:
             for state in staying.values():
                 state.series.read_with(parser)
+        for state in staying.values() if rules != self._rules else ():
+            state.series.previous_day.read_again()
         self._parser, self._rules = parser, rules
 
     def _change_series(
@@ -217,12 +220,11 @@ class Poller:
         if self._sleep is not None:
             self._sleep.cancel()  # something else may be due sooner now
 
-    async def _begin_first_polls(self) -> None:
-        """Poll every target now, with pauses for the event loop, because so many tasks take a while to begin."""
+    async def _begin_polls(self, states: Iterable[TargetState]) -> None:
+        """Poll targets now, with pauses for the event loop, because many tasks take a while to begin."""
         pauses = Pauses()
-        for state in self._states:
-            if state.task is None:
-                self._begin_poll(state)
+        for state in states:
+            self._begin_poll(state)
             if pauses.due:
                 await pauses.take()
 
@@ -262,8 +264,8 @@ class Poller:
         for state, today in turned.items():
             state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
-            self._begin_poll(state)
             self._previous_days.poll_soon(state)
+        await self._begin_polls(turned)
 
     def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
         state.day, state.day_began = today, self._clock.monotonic()

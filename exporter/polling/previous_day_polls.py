@@ -19,7 +19,7 @@ from exporter.polling.org_day import ZoneDays, midnight, previous_day
 from exporter.polling.poll import PollRunner
 from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock
-from exporter.runtime.steps import paced
+from exporter.runtime.steps import Pauses, paced
 
 _EVERY_INTERVALS: Final = 10
 _FIRST_POLL_PATIENCE_SECONDS: Final = 1.0
@@ -62,7 +62,7 @@ class PreviousDayPolls:
 
     def poll_soon(self, state: TargetState) -> None:
         """Poll the previous day of a target at the next opportunity, if it is wanted."""
-        if state.target.previous_day_seconds and state.day is not None:
+        if state.target.previous_day_seconds and state.day is not None and not state.removed:
             self._set_due(state, self._clock.monotonic())
 
     def begin_due(self, tasks: asyncio.TaskGroup) -> None:
@@ -81,16 +81,22 @@ class PreviousDayPolls:
 
     async def cancel(self) -> None:
         """Break off the request that is running."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            if self._task is task:  # it was cancelled before it ran for the first time
+                self._task = None
 
     async def _poll_due(self) -> None:
+        pauses = Pauses()
         try:
             while self._heap and self._heap[0][0] <= self._clock.monotonic():
                 due, _, state = heapq.heappop(self._heap)
                 if self._due.get(state) == due:
                     await self._poll(state)
+                if pauses.due:  # if V-Spark is down, nothing is requested for thousands of targets
+                    await pauses.take()
         finally:
             self._task = None
 
@@ -111,13 +117,14 @@ class PreviousDayPolls:
                     self._set_due(state, next_due)
 
     async def _request(self, state: TargetState) -> None:
-        target, today, rules, now = state.target, state.day, state.series.published.rules, self._clock.time()
+        target, today, series = state.target, state.day, state.series.previous_day
         assert target.zone is not None and today is not None  # noqa: S101, PT018 # others are never due
-        day, series = previous_day(target.zone, today), state.series.previous_day
+        day = previous_day(target.zone, today)
+        request = series.request(target, day, state.series.published.rules, self._clock.time())
         state.remember_token()
         try:
             body = await self._runner.upstream.fetch(target, day, spare=True)
-            response = await paced(series.read(body, target, day, now, rules))
+            response = await paced(series.read(body, request))
         except PollError as error:
             self._log_failure(state, day, error)
             return
@@ -125,7 +132,7 @@ class PreviousDayPolls:
             if not self._is_today(state, today):
                 self._log.info("answer_too_late", target=target.name, day=day.isoformat())
                 return
-            if state not in self._due or state.series.published.rules is not rules:  # by a reload, and is due again
+            if state not in self._due or not series.is_current(request):  # by a reload, after which it is due again
                 return
             await paced(series.settle(response, state.target, state.series.published.folders, draft))
             draft.commit()

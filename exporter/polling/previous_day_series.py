@@ -16,21 +16,31 @@ from exporter.exposition.store import Draft
 from exporter.polling.target_samples import TargetSamples
 from exporter.runtime.digest import digest_of
 from exporter.runtime.steps import Steps
-from exporter.stats.changes import ChangeTracker
 from exporter.stats.model import AgentDays, FolderDay
 from exporter.stats.parser import Parser, Requested
+from exporter.stats.several_days import read_days
+
+
+class PreviousDayRequest(Struct, frozen=True):
+    """A request for a target's `day`, and by which `rules` its response shows agents.
+
+    `requested_at` is a Unix time. `reading` is the number of the way in which responses were read at that time.
+    """
+
+    target: Target
+    day: date
+    rules: AgentRules
+    requested_at: float
+    reading: int
 
 
 class PreviousDayResponse(Struct, frozen=True):
-    """The content of one response for `day`: each folder's figures, and its agents by the rules.
+    """The content of one response: each folder's figures, and its agents by the rules.
 
-    `requested_at` is a Unix time. `folders` is None if the body is the one that is published already. `reading` is the
-    number of the reading that the response belongs to.
+    `folders` is None if the body is the one that is published already.
     """
 
-    day: date
-    reading: int
-    requested_at: float
+    request: PreviousDayRequest
     digest: bytes
     folders: Mapping[str, tuple[FolderFigures, AgentDays]] | None
 
@@ -77,39 +87,41 @@ class PreviousDaySeries:
         self._parser = parser
         self.read_again()
 
-    def read(
-        self, body: bytes, target: Target, day: date, requested_at: float, rules: AgentRules
-    ) -> Steps[PreviousDayResponse]:
-        """Read the response to a request for `day` that was sent at the Unix time `requested_at`.
+    def request(self, target: Target, day: date, rules: AgentRules, now: float) -> PreviousDayRequest:
+        """Return a request that is sent at `now`, a Unix time."""
+        return PreviousDayRequest(target, day, rules, now, self._reading)
 
-        Raises DecodeError.
-        """
-        digest, before, reading = (yield from digest_of(body)), self.published, self._reading
-        if (before.day, before.reading, before.digest) == (day, reading, digest):
-            return PreviousDayResponse(day, reading, requested_at, digest, None)
+    def is_current(self, request: PreviousDayRequest) -> bool:
+        """Return whether the response to a request still counts: nothing that it depends on has changed since."""
+        return request.reading == self._reading
+
+    def read(self, body: bytes, request: PreviousDayRequest) -> Steps[PreviousDayResponse]:
+        """Read the response to a request. Raises DecodeError."""
+        digest, before, target = (yield from digest_of(body)), self.published, request.target
+        if (before.day, before.reading, before.digest) == (request.day, request.reading, digest):
+            return PreviousDayResponse(request, digest, None)
         folders: dict[str, tuple[FolderFigures, AgentDays]] = {}
 
-        def put(folder_day: FolderDay) -> Steps[None]:
-            if target.folder_filter is None or target.folder_filter.allows(
-                target.company, target.org, folder_day.folder
-            ):
-                agents, _ = yield from rules.apply(AgentDays.of(folder_day.agents))
+        def put(_day: date, folder_day: FolderDay) -> Steps[None]:
+            if target.counts(folder_day.folder):
+                agents, _ = yield from request.rules.apply(AgentDays.of(folder_day.agents))
                 figures = FolderFigures(
                     calls=folder_day.calls, average_seconds=folder_day.average_seconds, agents=len(agents)
                 )
                 folders[folder_day.folder] = figures, agents
 
-        yield from ChangeTracker(self._parser).read(
-            body, Requested(target.company, target.org, target.folder, day), put
-        )
-        return PreviousDayResponse(day, reading, requested_at, digest, folders)
+        requested = Requested(target.company, target.org, target.folder, request.day)
+        yield from read_days(self._parser, body, requested, request.day, put)
+        return PreviousDayResponse(request, digest, folders)
 
     def settle(self, response: PreviousDayResponse, target: Target, known: Iterable[str], draft: Draft) -> Steps[None]:
         """Publish a response. The folders that V-Spark lists, or else those in `known`, have 0 calls without one."""
-        before = draft.latest(self)
-        after = replace(before, requested_at=response.requested_at)
+        before, request = draft.latest(self), response.request
+        after = replace(before, requested_at=request.requested_at)
         if response.folders is not None:
-            expected = set(known) | before.folders.keys() if target.folders is None else target.folders
+            expected = target.folders
+            if expected is None:
+                expected = frozenset(filter(target.counts, {*known, *before.folders}))
             folders: dict[str, FolderFigures] = {}
             for folder in sorted({*response.folders, *expected, *before.folders}):
                 if folder in response.folders or folder in expected:
@@ -119,7 +131,7 @@ class PreviousDaySeries:
                     self._samples.drop_previous_day(folder, draft)
                 yield
             after = PublishedPreviousDay(
-                response.day, response.reading, folders, target.folders, response.requested_at, response.digest
+                request.day, request.reading, folders, target.folders, request.requested_at, response.digest
             )
         draft.replace(self, after)
 

@@ -93,7 +93,7 @@ class TargetSeries:
         figures: dict[str, FolderFigures] = {}
 
         def put(folder_day: FolderDay) -> Steps[None]:
-            if self._counts(folder_day.folder):
+            if self.target.counts(folder_day.folder):
                 figures[folder_day.folder] = yield from self._put_agents(folder_day, published.rules, draft)
 
         requested = Requested(self.target.company, self.target.org, self.target.folder, day)
@@ -101,16 +101,12 @@ class TargetSeries:
         self._responses += 1
         return ResponseFigures(self._filtered(contents), figures)
 
-    def _counts(self, folder: str) -> bool:
-        patterns = self.target.folder_filter
-        return patterns is None or patterns.allows(self.target.company, self.target.org, folder)
-
     def _filtered(self, contents: Contents) -> Contents:
         """Return the contents with the folders that count: the same object for the same contents."""
         if self.target.folder_filter is None:
             return contents
         if contents is not self._last_filtered[0]:
-            folders = frozenset(folder for folder in contents.folders if self._counts(folder))
+            folders = frozenset(filter(self.target.counts, contents.folders))
             self._last_filtered = contents, Contents(contents.day, folders)
         return self._last_filtered[1]
 
@@ -122,7 +118,7 @@ class TargetSeries:
         if before.has_values and contents is before.contents and today == before.today and listed == before.listed:
             draft.replace(self, replace(before, responses=self._responses))
             return
-        absent = _absent(before, contents.folders, today)
+        absent = _absent(before, contents.folders, today, self.target)
         # A folder that V-Spark no longer lists has been deleted, and one that it lists has 0 calls until it is named.
         kept = listed if listed is not None else frozenset({*absent, *self._expected})
         if listed is not None and before.has_values and listed == before.listed and today == before.today:
@@ -279,9 +275,13 @@ class TargetSeries:
         self._changes.forget()
 
 
-def _absent(before: Published, named: frozenset[str], today: date) -> Mapping[str, date]:
+def _absent(before: Published, named: frozenset[str], today: date, target: Target) -> Mapping[str, date]:
     """Return the folders that no longer appear but were seen today or yesterday: those seen last, up to the limit."""
     yesterday = today - timedelta(days=1)
     seen = {**before.absent, **dict.fromkeys(before.contents.folders - named, before.today)}
-    absent = {folder: day for folder, day in seen.items() if day >= yesterday and folder not in named}
+    absent = {
+        folder: day
+        for folder, day in seen.items()
+        if day >= yesterday and folder not in named and target.counts(folder)
+    }
     return dict(islice(absent.items(), max(0, len(absent) - _MAX_ABSENT), None))

@@ -11,6 +11,7 @@ from exporter.stats.model import FolderDay
 from exporter.stats.parser import Parser, Requested
 
 _UNDATED: Final = "this day record has no date, so it could be of any of the requested days"
+_OTHER_DAYS: Final = "no day record is of the requested days, so whether they had calls is unknown"
 
 
 def read_days(
@@ -19,7 +20,8 @@ def read_days(
     """Call `put` for each folder day in the response to a request from the day of `requested` to `last`.
 
     Records of other days and folders are left out (rules 4 and 5). A record without a date is of the requested day if
-    that is a single one. Raises DecodeError, perhaps after calls of `put`.
+    that is a single one. If all records are of other days, V-Spark has not looked at the requested ones: they are not
+    days without calls. Raises DecodeError, perhaps after calls of `put`.
     """
     first = requested.day
     if first is None:
@@ -31,8 +33,11 @@ def read_days(
         if part.day is None:
             raise unrecognized(part.path, _UNDATED)
         groups.setdefault((part.day, part.folder), []).append(part)
-    if requested.folder is not None and parts and all(folder != requested.folder for _, folder in groups):
+    days = [day for day, folder in groups if requested.folder in (None, folder)]
+    if groups and not days:
         raise unrecognized("$", "no day record is of the requested folder; check its name in the configuration")
+    if days and not any(first <= day <= last for day in days):
+        raise unrecognized("$", _OTHER_DAYS)
     for (day, folder), group in groups.items():
         folder_day = yield from parser.read(folder, group)  # records that are left out must be readable, too
         if first <= day <= last and requested.folder in (None, folder):

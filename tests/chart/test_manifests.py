@@ -77,6 +77,27 @@ def test_the_rendered_objects(name: str, template: str | None) -> None:
     )
 
 
+@pytest.mark.parametrize("shards", ["0", "2"])
+def test_names_of_digits_stay_text(shards: str) -> None:
+    """Kubernetes allows such names, but rejects a number in place of one."""
+    names = (
+        "fullnameOverride",
+        "namespaceOverride",
+        "priorityClassName",
+        "serviceAccount.name",
+        "webConfig.existingSecret",
+    )
+    sets = [f"--set-string={name}={number}" for number, name in enumerate((*names, "secrets[1]"), 100)]
+    for source in ((), ("--set-string=existingConfigMap=200", "--set=config=null")):
+        objects = render("-f", values("operator"), *sets, *source, f"--set=shards={shards}")
+        for each in objects:
+            assert each["metadata"]["name"].startswith(("100", "103"))
+            assert each["metadata"]["namespace"] in ("101", "monitoring")
+            if each["kind"] not in OPERATORS:
+                kubernetes_validate.validate(each, KUBERNETES[1], strict=True)
+        assert of_kind("ServiceMonitor", objects)["spec"]["namespaceSelector"]["matchNames"] == ["101"]
+
+
 def test_the_chart_installs_the_exporter_of_its_commit() -> None:
     assert yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"] == __version__
 

@@ -15,10 +15,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.self_metrics import SelfMetrics
+from exporter.exposition.text_format import Format
 from exporter.simulator import Fault, Org, Simulator, demo_site
 from exporter.simulator.calls import folder_calls, midnight, share_of_day
 from tests.support.built_dashboards import built, filled
 from tests.support.call_history import AGES, MINUTE, around_midnights, at, load, minutes, openmetrics, previous_days
+from tests.support.exposition_oracle import assert_valid
 from tests.support.prometheus_process import demo, numbers, prometheus, query
 from tools.dashboards.__main__ import CHART, FILES
 from tools.dashboards.calls import CALLS, WEEK_AGO, YESTERDAY, mean, once
@@ -54,9 +56,8 @@ def series() -> dict[str, set[str]]:
     telemetry = SelfMetrics(process=True)
     telemetry.observe_request("200", 0.1)
     found = {family.name: set(family.labels) for family in FAMILIES} | {name: set() for name in METRICS_OF_PROMETHEUS}
-    for family in telemetry.registry.collect():
-        for each in family.samples:
-            found.setdefault(each.name, set()).update(each.labels)
+    for name, labels in assert_valid(telemetry.exposition(Format.TEXT), Format.TEXT):
+        found.setdefault(name, set()).update(label for label, _ in labels)
     return {name: {*labels, "job", "instance", "namespace"} for name, labels in found.items()}
 
 

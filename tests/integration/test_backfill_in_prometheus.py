@@ -229,7 +229,8 @@ async def test_other_numbers_for_days_that_are_loaded_already(tmp_path: Path) ->
     flags = ("East & West/East/Sales", "--from", "2026-11-01", "--to", "2026-11-07")
     (command,) = in_history("delete_series")
     delete = command.split("'")[1].partition("/api/")[2].replace("DocTestCo-DocTesting", "East")
-    wrong = b'[{"date":"20261101","folder":"Sales","calls":1},{"date":"20261107","folder":"Sales","calls":1}]'
+    dates = days(date(2026, 11, 1), date(2026, 11, 7))
+    wrong = json.dumps([{"date": day.isoformat(), "folder": "Sales", "calls": 1} for day in dates]).encode()
     for number, body in enumerate((wrong, None)):
         async with simulator() as upstream:
             if body:

@@ -180,7 +180,9 @@ async def test_three_weeks_of_history(tmp_path: Path) -> None:
     """The commands of the services, one after the other, in another place; and what Prometheus finds then."""
     tool("promtool", "prometheus")
     config = put_together("history", tmp_path) / "etc/vspark-exporter/config.yaml"
+    first = datetime.now(UTC).date() - timedelta(days=22)
     (tmp_path / "history").mkdir()
+    (tmp_path / "history" / "first-day").write_text(f"{first}\n")  # of a backfill that was interrupted yesterday
     put_together("prometheus", tmp_path)
     async with Simulator(demo_site()) as simulator:
         config.write_text(config.read_text("utf-8").replace("http://simulator:3000", simulator.url))
@@ -240,6 +242,10 @@ async def test_three_weeks_of_history(tmp_path: Path) -> None:
     )
     assert all(int(agents[0]["value"][1]) > 100 for _, agents in found.values())
     assert len(set(requests)) == 1
+    assert (
+        min(each.query["daterange"][:8] for each in simulator.requests if "daterange" in each.query)
+        == f"{first:%Y%m%d}"
+    )
     assert requests[0] > len(folders)
 
 

@@ -469,3 +469,16 @@ async def test_a_bug_while_old_values_are_removed_does_not_affect_another_target
             assert watched.value(internal) == 2
         await clock.pass_time(60, settled=lambda: watched.idle)
         await until(lambda: watched.lines("vspark_folder") == [])
+
+
+async def test_polls_that_midnight_begins_leave_the_event_loop_room_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [target_of("US/Eastern", folder) for folder in ("A", "B")]
+    async with watching(*targets, start=datetime(2026, 11, 24, 4, 59, 59, tzinfo=UTC)) as (_, clock, watched):
+        await until(lambda: watched.poller.ready and watched.idle and bool(clock.sleepers))
+        monkeypatch.setattr("exporter.runtime.steps.Pauses.due", True)
+        begun = [len(watched.upstream.begun)]
+        clock.advance(1)
+        while begun[-1] < 4:
+            await asyncio.sleep(0)
+            begun.append(len(watched.upstream.begun))
+        assert sorted(set(begun)) == [2, 3, 4]

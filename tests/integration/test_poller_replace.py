@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -346,3 +347,22 @@ async def test_a_reload_just_after_midnight_keeps_the_counters_at_0() -> None:
         await until(lambda: watched.text("vspark_folder") == "")
         await watched.replace(B)
         assert watched.lines('folder="A"') == []
+
+
+async def test_a_target_that_goes_while_its_midnight_waits_leaves_nothing_behind() -> None:
+    wanted = replace(A, previous_day_seconds=3600.0)
+    async with watching(wanted, B, start=datetime(2026, 11, 24, 4, 59, tzinfo=UTC)) as (simulator, clock, watched):
+        await until(lambda: watched.poller.ready)
+        async with watched.poller.draft():
+            replacing = asyncio.create_task(watched.replace(B))
+            await until(watched.poller._batches._lock.locked)
+            await asyncio.sleep(0.01)  # it waits for this draft
+            clock.advance(61)
+            await asyncio.sleep(0.01)  # and midnight waits for it
+        assert await replacing == "1 targets, 0 new, 0 changed, 1 gone"
+        before = len(simulator.requests)
+        await until(lambda: watched.value('vspark_polls_total{company="C",folder="B",org="O"}') == 2 and watched.idle)
+        clock.advance(1)
+        await until(lambda: bool(clock.sleepers) and watched.idle)
+        assert watched.lines('folder="A"') == []
+        assert [request.path for request in [*simulator.requests][before:] if request.path.endswith("/A")] == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.discovered import NameFilter
 from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.polling.previous_day_series import PreviousDaySeries
@@ -399,3 +400,46 @@ async def test_the_clock_is_set_back_over_midnight() -> None:
         site.clock.set((MIDNIGHT - timedelta(hours=1)).timestamp())
         await site.skip(10, step=5)
         assert site.calls() == {"A": site.whole_day(SUNDAY)["A"]}
+
+
+async def test_a_request_that_is_broken_off_before_it_begins_is_made_later() -> None:
+    async with watched(wanted("A")) as site:
+        await until(lambda: site.poller.poller.ready)
+        previous_days, tasks = site.poller.poller._previous_days, site.poller.poller._tasks
+        assert tasks is not None
+        site.clock.advance(1)
+        previous_days.begin_due(tasks)
+        await previous_days.cancel()  # as a reload may, before the task has run for the first time
+        await site.settled()
+        await site.skip(600)
+        assert site.calls() == {"A": site.whole_day(SUNDAY)["A"]}
+
+
+async def test_a_folder_that_is_excluded_leaves_even_if_v_spark_has_not_listed_any() -> None:
+    async with watched(wanted()) as site:
+        await site.begun()
+        assert site.calls().keys() == {"A", "B"}
+        await site.poller.replace(replace(wanted(), folder_filter=NameFilter(exclude="C/O/A")))
+        await site.settled()
+        await site.skip(1)
+        assert site.days["20261122"] == 2
+        assert site.poller.lines('folder="A"') == []
+        assert site.calls() == {"B": site.whole_day(SUNDAY)["B"]}
+
+
+async def test_a_response_that_was_requested_before_a_folder_was_excluded_is_dropped() -> None:
+    async with watched(wanted(), replace(wanted("B"), previous_day_seconds=0.0)) as site:
+        site.simulator.fail("C", "O", fault=Fault.slow(0.2), day=SUNDAY)
+        await until(lambda: site.poller.poller.ready)
+        site.clock.advance(1)
+        await until(lambda: site.days["20261122"] == 1)
+        await site.poller.replace(replace(wanted(), folder_filter=NameFilter(exclude="C/O/A")))
+        seen = list[dict[str, float]]()
+
+        def published() -> bool:
+            seen.append(site.calls())
+            return bool(seen[-1]) and site.poller.idle
+
+        await until(published)
+        assert [calls for calls in seen if "A" in calls] == []
+        assert site.calls() == {"B": site.whole_day(SUNDAY)["B"]}

@@ -28,6 +28,10 @@ discovery: {enabled: false}
 companies: [{name: Co, token: canary, orgs: [{name: Org, timezone: UTC, folders: [A]}]}]
 """
 
+BACKFILLS = (
+    *("h --from 20261101", "h --to 2026-11-01", "h --step 25h", "h --step 0s", "h --pause 1", "h --label job"),
+    *("h --label folder=a", ". Co", "gone/h Co", "h Nobody", "h Other/Org", "h --config.file gone.yaml", "h --raw"),
+)
 COMMAND_LINES = (
     *("--web.listen-adress :1", "--verbose", "-v", "prob", "serve", "demo --shard 1", "--config.file"),
     *("--config.check=yes", "probe --raw --json", "probe Co/Org Co/Other", "--discover"),
@@ -40,6 +44,8 @@ COMMAND_LINES = (
         "--config.check demo",
         "--config.check --config.file gone.yaml",
     ),
+    *("backfill", "backfill --to 2026-11-02", "backfill --from 2026-11-01", "backfill --config.file gone.yaml --out h"),
+    *(f"backfill --from 2026-11-02 --output {rest}" for rest in BACKFILLS),
     *("--config.check --config.file .", "probe Nobody", "probe Other/Org", "--config.check --web.config.file gone.yml"),
 )
 
@@ -99,7 +105,7 @@ CODE = (
     *sorted((ROOT / "exporter" / "config").glob("*.py")),
     *sorted((ROOT / "exporter" / "web" / "toolkit").glob("*.py")),
     *(ROOT / "exporter" / name for name in ("web/endpoints.py", "cli/main.py", "cli/unknown_flags.py")),
-    ROOT / "exporter" / "cli" / "commands.py",
+    *(ROOT / "exporter" / "cli" / name for name in ("commands.py", "backfill_flags.py")),
 )
 """What rejects inputs."""
 
@@ -121,9 +127,8 @@ def rejected(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> li
     out, errors = capsys.readouterr()
     assert (code, out) in ((2, ""), (1, "")), (arguments, code, out)
     lines = errors.splitlines()
-    if any(line.startswith("vspark-exporter: error: ") for line in lines):
-        lines = [line for line in lines if line.startswith("vspark-exporter: error: ")]
-    return lines
+    problems = [line for line in lines if re.match("vspark-exporter( backfill)?: error: ", line)]
+    return problems or lines
 
 
 def row(source: str, message: str) -> str:

@@ -37,7 +37,7 @@ TOKEN = "demo-doctestco-token"
 BAD = "poll: {interval: 60, timeout: 5s}\n"
 PROBLEMS = (
     "{}:7: poll.interval: expected a duration such as 30s, got a number without a unit",
-    "{}:7: poll.timeout: unknown key; expected one of interval, concurrency, stale_after",
+    "{}:7: poll.timeout: unknown key; expected one of interval, concurrency, stale_after, previous_day_for",
 )
 Read = TypeVar("Read")
 RELOADED = "vspark_exporter_config_last_reload_successful 1.0"

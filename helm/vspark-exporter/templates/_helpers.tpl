@@ -33,8 +33,8 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{/* Returns the metadata of an object. Arguments: root; optionally suffix, namespace, labels, annotations. */}}
 {{- define "vspark-exporter.metadata" -}}
-name: {{ include "vspark-exporter.fullname" .root }}{{ .suffix }}
-namespace: {{ .namespace | default (include "vspark-exporter.namespace" .root) }}
+name: {{ printf "%s%s" (include "vspark-exporter.fullname" .root) (.suffix | default "") | quote }}
+namespace: {{ .namespace | default (include "vspark-exporter.namespace" .root) | quote }}
 labels:
   {{- mergeOverwrite (include "vspark-exporter.commonLabels" .root | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
 {{- with .annotations }}

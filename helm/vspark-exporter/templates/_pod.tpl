@@ -9,12 +9,12 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "vspark-exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "vspark-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ quote . }}
   {{- end }}
   {{- with .Values.dnsPolicy }}
   dnsPolicy: {{ . }}
@@ -111,22 +111,22 @@ spec:
     - name: config
       {{- if include "vspark-exporter.hasToken" . }}
       secret:
-        secretName: {{ include "vspark-exporter.fullname" . }}
+        secretName: {{ include "vspark-exporter.fullname" . | quote }}
         defaultMode: 0440
       {{- else }}
       configMap:
-        name: {{ .Values.existingConfigMap | default (include "vspark-exporter.fullname" .) }}
+        name: {{ .Values.existingConfigMap | default (include "vspark-exporter.fullname" .) | quote }}
       {{- end }}
     {{- range $index, $secret := .Values.secrets }}
     - name: secret-{{ $index }}
       secret:
-        secretName: {{ $secret }}
+        secretName: {{ quote $secret }}
         defaultMode: 0440
     {{- end }}
     {{- with .Values.webConfig.existingSecret }}
     - name: web
       secret:
-        secretName: {{ . }}
+        secretName: {{ quote . }}
         defaultMode: 0440
     {{- end }}
     {{- with $access }}

@@ -30,6 +30,18 @@ def test_samples_from_one_midnight_to_the_next(zone: str, day: str, first: str, 
     assert (times[0], times[-1], len(times)) == (local(zone, first), local(zone, last), hours)
 
 
+def test_a_day_that_the_calendar_skips_has_no_samples() -> None:
+    """Samoa had no December 30 in 2011, so the 29th is the previous day of the 31st, as in live polling."""
+    zone = ZoneInfo("Pacific/Apia")
+    before, skipped, after = (sample_times(zone, date(2011, 12, day), HOUR, LONG_AFTER) for day in (29, 30, 31))
+    assert (before[0], before[-1]) == (
+        local("Pacific/Apia", "2011-12-31T00:00"),
+        local("Pacific/Apia", "2011-12-31T23:00"),
+    )
+    assert list(skipped) == []
+    assert after[0] == local("Pacific/Apia", "2012-01-01T00:00")
+
+
 def test_the_samples_of_two_days_do_not_meet() -> None:
     zone = ZoneInfo("Europe/Berlin")
     one, other = (sample_times(zone, date(2026, 11, day), 7 * HOUR, LONG_AFTER) for day in (22, 23))

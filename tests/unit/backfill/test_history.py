@@ -128,4 +128,15 @@ def test_another_backfill_is_not_continued(
     History(CONFIG, wanted(tmp_path), clock)._journal.__exit__()
     with pytest.raises(JournalError, match=f"with another {differing.replace('[', r'.').replace(']', '.')}:"):
         History(config, replace(wanted(tmp_path), **change), clock)
+    assert (tmp_path / "out.partial").stat().st_mode & 0o077 == 0
     assert [path for path in (tmp_path / "out.partial").iterdir() if b"secret-token" in path.read_bytes()] == []
+
+
+def test_a_directory_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    clock = FakeClock(datetime(2026, 11, 25, 12, tzinfo=UTC))
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "mine").touch()
+    with pytest.raises(JournalError) as caught:
+        History(CONFIG, wanted(tmp_path), clock)
+    assert str(caught.value) == f"{tmp_path}/out.partial is not of a backfill: move it, or choose another --output"
+    assert names_in(tmp_path / "out.partial") == ["mine"]

@@ -220,6 +220,20 @@ async def test_retry_after(tmp_path: Path) -> None:
     assert (backfill.read(), backfill.failures()) == ([*range(1, 21)], [])
 
 
+async def test_a_day_that_is_always_to_be_requested_later(tmp_path: Path) -> None:
+    """A proxy may respond so if V-Spark takes too long for a day."""
+
+    def failing(_: Target, days: Span) -> PollError | None:
+        busy = StatusError("server_error", "busy", status=503, retry_after_seconds=1)
+        return busy if includes(days, 5) else None
+
+    backfill = Backfill(tmp_path, failing)
+    async with asyncio.timeout(10):
+        await backfill.run()
+    assert backfill.failures() == ["C/A 2026-11-05: server_error"]
+    assert backfill.read() == [day for day in range(1, 21) if day != 5]
+
+
 async def test_concurrency(tmp_path: Path) -> None:
     backfill = Backfill(tmp_path, lambda *_: None, A, B, concurrency=3)
     fetch, running, most = backfill.upstream.fetch, 0, 0

@@ -39,12 +39,12 @@ async def test_sleepers_wake_when_the_replay_has_reached_their_time() -> None:
         for _ in range(3):
             await asyncio.sleep(0)
 
-    sleepers = [asyncio.create_task(sleep(seconds)) for seconds in (5.0, 10.0, 60.0, 0.0)]
-    moves: list[tuple[Callable[[], None], list[float], int]] = [
-        (lambda: None, [0.0], 3),
-        (lambda: clock.move(1005.0), [0.0, 5.0], 2),
-        (lambda: clock.move(1011.0), [0.0, 5.0, 10.0], 1),
-        (clock.release, [0.0, 5.0, 10.0, 60.0], 0),
+    sleepers = [asyncio.create_task(sleep(seconds), name=f"{seconds}") for seconds in (5.0, 10.0, 60.0, 0.0)]
+    moves: list[tuple[Callable[[], None], list[float], set[str]]] = [
+        (lambda: None, [0.0], {"5.0", "10.0", "60.0"}),
+        (lambda: clock.move(1005.0), [0.0, 5.0], {"10.0", "60.0"}),
+        (lambda: clock.move(1011.0), [0.0, 5.0, 10.0], {"60.0"}),
+        (clock.release, [0.0, 5.0, 10.0, 60.0], set()),
     ]
     for move, expected, sleeping in moves:
         move()

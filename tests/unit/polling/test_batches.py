@@ -207,3 +207,36 @@ async def test_what_a_bug_kept_from_being_published_comes_with_the_next_batch(mo
         await published.commit("B", family=POLL_FAILURES)
         await settle()
         assert published.lines == ["A 1", "B 1"]
+
+
+async def test_a_machine_that_stood_still_during_a_publication_delays_the_next_one_by_ten_seconds_at_most() -> None:
+    async with publishing() as published:
+        published.clock.work_seconds = 600.0
+        await published.commit("A")
+        await settle()
+        published.clock.work_seconds = 0.0
+        await published.commit("B")
+        await settle()
+        assert published.lines == ["A 1"]
+        published.clock.advance(10)
+        await settle()
+        assert published.lines == ["A 1", "B 1"]
+
+
+async def test_a_change_whose_publication_is_broken_off_is_published_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.runtime.steps.Pauses.due", True)  # a pause after each step
+    monkeypatch.setattr("exporter.runtime.steps.Pauses._PAUSE_SECONDS", 0)
+
+    async def change() -> None:
+        async with published.batches.at_once() as draft:
+            draft.put(AGENT_CALLS, ("C", "O", "A"), "A 1\n")
+
+    async with publishing() as published:
+        changing = asyncio.create_task(change())
+        while not published.store.changed:
+            await asyncio.sleep(0)
+        changing.cancel()
+        await asyncio.gather(changing, return_exceptions=True)
+        assert changing.cancelled()
+        await settle()
+        assert published.lines == ["A 1"]

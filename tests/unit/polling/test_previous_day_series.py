@@ -42,7 +42,7 @@ class Page:
 
     def take(self, body: bytes, day: date = MONDAY, requested_at: float = 1.0, known: tuple[str, ...] = ()) -> bool:
         """Publish a response; return whether it was read, because it was not the same as the one before."""
-        response = finished(self.series.read(body, self.target, day, requested_at, RULES))
+        response = finished(self.series.read(body, self.series.request(self.target, day, RULES, requested_at)))
         draft = self.store.draft()
         finished(self.series.settle(response, self.target, known, draft))
         publish(self.store, draft)
@@ -71,6 +71,15 @@ class Page:
 
 def wanted(folder: str | None = None, listed: frozenset[str] | None = None) -> Target:
     return replace(target_of("US/Eastern", folder), previous_day_seconds=60.0, folders=listed)
+
+
+def test_a_response_of_another_day_says_nothing_about_the_requested_one() -> None:
+    page = Page(wanted())
+    with pytest.raises(DecodeError, match="no day record is of the requested days"):
+        page.take(b'[{"date":"20261124","folder":"A","calls":99}]', known=("A",))
+    assert page.samples() == ""
+    page.take(b"[]", known=("A",))
+    assert page.calls() == {"A": 0.0}
 
 
 def test_a_response_and_what_is_removed() -> None:
@@ -103,15 +112,13 @@ def test_the_same_body_is_not_read_again_unless_it_has_to_be_read_in_another_way
     assert page.take(BODY.replace(b"20261123", b"20261122"), date(2026, 11, 22), requested_at=8.0)
 
 
-def test_a_response_that_was_read_in_the_old_way_is_still_outdated() -> None:
+def test_a_response_that_was_requested_before_others_have_to_be_read_in_another_way() -> None:
     page = Page(wanted())
-    response = finished(page.series.read(BODY, page.target, MONDAY, 5.0, RULES))
+    request = page.series.request(page.target, MONDAY, RULES, 5.0)
+    assert page.series.is_current(request)
     page.series.read_again()
-    draft = page.store.draft()
-    finished(page.series.settle(response, page.target, (), draft))
-    publish(page.store, draft)
-    assert page.samples() == SAMPLES
-    assert not page.series.is_known_at(0)
+    assert not page.series.is_current(request)
+    assert page.series.is_current(page.series.request(page.target, MONDAY, RULES, 5.0))
 
 
 def test_late_calls_and_lowered_counts() -> None:

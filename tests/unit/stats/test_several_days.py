@@ -79,6 +79,16 @@ NEGATIVE = "$[1].calls: expected a number of calls, found a negative number"
             "$: no day record is of the requested folder; check its name in the configuration",
         ),
         ([record(MON, "A", 1), record(THU, "A", -1)], None, NEGATIVE),
+        (
+            [record(THU, "A", 1), record(MON, "B", 1)],
+            "A",
+            "$: no day record is of the requested days, so whether they had calls is unknown",
+        ),
+        (
+            [record(THU, "A", 1)],
+            None,
+            "$: no day record is of the requested days, so whether they had calls is unknown",
+        ),
     ],
 )
 def test_rejected(body: Any, folder: str | None, message: str) -> None:
