@@ -224,6 +224,7 @@ async def test_a_machine_that_stood_still_during_a_publication_delays_the_next_o
 
 
 async def test_a_change_whose_publication_is_broken_off_is_published_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
     monkeypatch.setattr("exporter.runtime.steps.Pauses.due", True)  # a pause after each step
     monkeypatch.setattr("exporter.runtime.steps.Pauses._PAUSE_SECONDS", 0)
 
