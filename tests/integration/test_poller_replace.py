@@ -376,3 +376,22 @@ async def test_a_target_that_stays_after_all_does_not_miss_its_midnight(monkeypa
         await until(lambda: watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 2)
         assert [*simulator.requests][-1].query["daterange"][:8] == "20261124"
         assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
+
+
+async def test_a_bug_of_a_target_that_goes_is_not_counted_once_it_is_gone() -> None:
+    async with watching(A, B, start=NOON) as (_, __, watched):
+        await until(lambda: watched.poller.ready)
+        state = watched.poller._states[0]
+
+        async def meet_a_bug() -> None:
+            async with watched.poller._runner.boundary(state):
+                raise RuntimeError
+
+        async with watched.poller.draft():
+            replacing = asyncio.create_task(watched.replace(B))
+            await asyncio.sleep(0.01)  # it waits for this draft
+            recording = asyncio.create_task(meet_a_bug())
+            await asyncio.sleep(0.01)  # and the record of the bug waits for it
+        await asyncio.gather(replacing, recording)
+        await until(lambda: watched.idle)
+        assert watched.lines('folder="A"') == []
