@@ -171,7 +171,7 @@ class Reader:
         self._reading.advance(sum(map(len, days)))
 
     async def _check_outage(self) -> None:
-        """Tell days that V-Spark cannot serve from an outage, by requesting other days. Raises OutageError."""
+        """Request other days, to see whether V-Spark only cannot serve some. Raises OutageError if it serves none."""
         for target, day in self._probes():
             await self._pace.wait()
             begun = self._clock.monotonic()

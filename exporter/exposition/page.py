@@ -9,7 +9,11 @@ from msgspec import Struct
 
 from exporter.exposition.deflate import GZIP_END_SIZE, GZIP_HEAD, Piece, checksum, gzip_end
 
-_CHUNK_SIZE: Final = 128 * 1024
+_TEXT_CHUNK_SIZE: Final = 128 * 1024
+_GZIP_CHUNK_SIZE: Final = 512 * 1024
+"""Larger: it is in memory already, and each system call wakes up the reader."""
+
+Buffer = bytes | memoryview
 
 
 class Page(Struct, frozen=True, dict=True):
@@ -29,29 +33,33 @@ class Page(Struct, frozen=True, dict=True):
         """The compressed pieces behind the header of a gzip stream."""
         return b"".join([GZIP_HEAD, *(piece.data for piece in self.pieces)])
 
-    def gzip(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
+    def gzip(self, more: bytes = b"") -> tuple[int, Iterator[Buffer]]:
         """Return size and bytes of one gzip member with the page and the text `more` after it."""
         last = Piece.of(more)
         end = gzip_end(checksum([last], self._crc), self.text_size + last.size)
         size = len(GZIP_HEAD) + self.data_size + len(last.data) + GZIP_END_SIZE
-        return size, _chunks([self._packed, last.data, end])
+        return size, _chunks([self._packed, last.data, end], _GZIP_CHUNK_SIZE)
 
-    def text(self, more: bytes = b"") -> tuple[int, Iterator[bytes]]:
+    def text(self, more: bytes = b"") -> tuple[int, Iterator[Buffer]]:
         """Return the same as text. It is decompressed piece by piece, so it is never in memory as a whole."""
-        texts = (text for piece in self.pieces for text in piece.texts(_CHUNK_SIZE))
-        return self.text_size + len(more), _chunks(chain(texts, [more]))
+        texts = (text for piece in self.pieces for text in piece.texts(_TEXT_CHUNK_SIZE))
+        return self.text_size + len(more), _chunks(chain(texts, [more]), _TEXT_CHUNK_SIZE)
 
 
-def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small parts and cut large ones, so that a slow reader holds up one chunk, not a whole large folder."""
-    chunk: list[bytes] = []
+def _chunks(parts: Iterable[bytes], most: int) -> Iterator[Buffer]:
+    """Join small parts and cut large ones, so that a slow reader holds up one chunk, not a whole large folder.
+
+    A chunk that is a part of a part is not copied.
+    """
+    chunk: list[Buffer] = []
     size = 0
     for part in parts:
-        for start in range(0, len(part), _CHUNK_SIZE):
-            piece = part[start : start + _CHUNK_SIZE]
+        view = memoryview(part)
+        for start in range(0, len(view), most):
+            piece = view[start : start + most]
             chunk.append(piece)
             size += len(piece)
-            if size >= _CHUNK_SIZE:
-                yield b"".join(chunk)
+            if size >= most:
+                yield piece if len(chunk) == 1 else b"".join(chunk)
                 chunk, size = [], 0
     yield b"".join(chunk)

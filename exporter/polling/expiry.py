@@ -10,6 +10,9 @@ from exporter.runtime.clock import Clock
 _CLOCK_WAS_SET_SECONDS: Final = 0.1
 """A difference between the two clocks that grows by more than this means that one was set, or stood still."""
 
+_LEAST_SECONDS: Final = 1.0
+"""With many targets, one may expire at any time; a look at each moment would cost more than it is worth."""
+
 
 class Expiry:
     """The targets in the order in which their values may become too old.
@@ -48,6 +51,10 @@ class Expiry:
                 earliest = now + min(state.target.interval_seconds, state.target.stale_after_seconds)
             heapq.heappush(self._heap, (max(earliest, self._earliest(state)), index))
         return expired
+
+    def seconds_to_next(self) -> float | None:
+        """Return the time until values may be too old, at least a second; None without targets."""
+        return max(_LEAST_SECONDS, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
 
     def _earliest(self, state: TargetState) -> float:
         left = state.seconds_to_expiry(self._clock)

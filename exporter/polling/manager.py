@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Final, Self
+from typing import Self
 
 from msgspec import structs
 from structlog.typing import FilteringBoundLogger
@@ -24,9 +24,6 @@ from exporter.vspark.client import Client
 from exporter.vspark.discovery import discover
 from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.mapping import JqMapper
-
-POLLER: Final = "poller"
-"""The name of the task that polls."""
 
 
 class PollManager:
@@ -76,7 +73,7 @@ class PollManager:
     async def run(self) -> None:
         """Poll, and discover what the configuration leaves out, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.poller.run(), name=POLLER)
+            tasks.create_task(self.poller.run(), name="poller")
             tasks.create_task(self._keep_discovering(), name="discovery")
 
     async def follow(self, loaded: LoadedConfig) -> Replaced:

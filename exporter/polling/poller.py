@@ -29,10 +29,13 @@ from exporter.runtime.clock import Clock
 from exporter.runtime.steps import Pauses, Steps, paced
 from exporter.stats.parser import Parser
 
-_LONGEST_SLEEP_SECONDS: Final = 1.0
+_LONGEST_SLEEP_SECONDS: Final = 5.0
 """So that it is noticed when the clock is set or the machine has slept."""
 
 _OrgId = tuple[str, str, ZoneInfo | None]
+
+SLEEP: Final = "poller sleep"
+"""The name of the task in which the poller waits until something is due."""
 
 
 class Replaced(NamedTuple):
@@ -67,6 +70,7 @@ class Poller:
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
+        self._sleep: asyncio.Task[None] | None = None
         self._schedule = Schedule()
         self._expiry = Expiry(clock)
         self._day_changes = DayChanges(self._days)
@@ -103,7 +107,8 @@ class Poller:
                     # If their polls succeed, the clock was set or the machine slept: new values can be had at once.
                     up = [state for state in expired if state.series.published.polls.up and state.task is None]
                     await self._begin_polls(up)
-                    await self._clock.sleep(self._seconds_to_next())
+                    self._sleep = tasks.create_task(self._clock.sleep(self._seconds_to_next()), name=SLEEP)
+                    await asyncio.wait([self._sleep])
             finally:
                 self._tasks = None
 
@@ -213,6 +218,8 @@ class Poller:
         self._expiry.replace(states)
         self._day_changes.replace(states)
         self._previous_days.replace(states)
+        if self._sleep is not None:
+            self._sleep.cancel()  # something else may be due sooner now
 
     async def _begin_polls(self, states: Iterable[TargetState]) -> None:
         """Poll targets now, with pauses for the event loop, because many tasks take a while to begin."""
@@ -243,10 +250,11 @@ class Poller:
                 state.off_schedule = False
 
     def _seconds_to_next(self) -> float:
-        """Return the time until a poll is due or a day ends, at most a second."""
+        """Return the time until a poll is due, a day ends or values may be too old, at most a few seconds."""
         day_end, due = self._day_changes.seconds_to_next(self._clock.time()), self._schedule.next_due
         poll = None if due is None else due - self._clock.monotonic()
-        return max(0.0, min(each for each in (_LONGEST_SLEEP_SECONDS, day_end, poll) if each is not None))
+        others = self._expiry.seconds_to_next(), self._previous_days.seconds_to_next()
+        return max(0.0, min(each for each in (_LONGEST_SLEEP_SECONDS, day_end, poll, *others) if each is not None))
 
     async def _turn_days(self) -> None:
         """Remove the values of targets whose org has begun another day, and poll these targets at once."""

@@ -23,6 +23,7 @@ from exporter.runtime.steps import Pauses, paced
 
 _EVERY_INTERVALS: Final = 10
 _FIRST_POLL_PATIENCE_SECONDS: Final = 1.0
+_RUNNING_SECONDS: Final = 1.0
 
 
 class PreviousDayPolls:
@@ -68,6 +69,15 @@ class PreviousDayPolls:
         """Poll the targets that are due, one after the other, if this is not under way."""
         if self._task is None and self._heap and self._heap[0][0] <= self._clock.monotonic():
             self._task = tasks.create_task(self._poll_due(), name="previous days")
+
+    def seconds_to_next(self) -> float | None:
+        """Return the time until a target is due; None if none is known to be.
+
+        While polls are under way, that is a second: they may have found out that another one is due.
+        """
+        if self._task is not None:
+            return _RUNNING_SECONDS
+        return max(0.0, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
 
     async def cancel(self) -> None:
         """Break off the request that is running."""

@@ -54,6 +54,16 @@ async def test_targets_that_stay_keep_values_schedule_and_connection() -> None:
         assert [(name, round(at - 1000, 2)) for name, at in watched.upstream.begun] == begun
 
 
+async def test_an_interval_that_became_shorter_is_kept_although_the_poller_sleeps() -> None:
+    async with watching(A, start=NOON) as (_, clock, watched):
+        await until(lambda: watched.poller.ready)
+        await until(lambda: [wake - clock.monotonic() for wake, _ in clock.sleepers] == [5.0])
+        await watched.replace(replace(A, interval_seconds=1.0))
+        await until(lambda: watched.idle and names(watched) == ["C/O/A"] * 2)
+        await clock.pass_time(1, settled=lambda: watched.idle)
+        await until(lambda: names(watched) == ["C/O/A"] * 3)
+
+
 async def test_a_new_target_is_polled_at_once() -> None:
     async with watching(A, start=NOON) as (_, __, watched):
         await until(lambda: watched.poller.ready)

@@ -5,8 +5,6 @@ import pytest
 from exporter.exposition.deflate import Piece
 from exporter.exposition.page import Page
 
-CHUNK = 128 * 1024
-
 
 def page_of(*texts: bytes) -> Page:
     pieces = tuple(map(Piece.of, texts))
@@ -30,19 +28,28 @@ def test_both_forms_of_a_page(texts: list[bytes], more: bytes) -> None:
 
 
 def test_chunks_are_worth_a_system_call_and_not_the_whole_page() -> None:
-    page = page_of(*TEXTS)
-    for size, chunks in (page.text(b"more"), page.gzip(b"more")):
+    page = page_of(*10 * TEXTS)
+    for chunk, (size, chunks) in ((128 * 1024, page.text(b"more")), (512 * 1024, page.gzip(b"more"))):
         *chunk_sizes, last = map(len, chunks)
-        assert sum([*chunk_sizes, last]) == size > 4 * CHUNK
-        assert all(CHUNK <= each < CHUNK + CHUNK // 4 for each in chunk_sizes)
-        assert last < CHUNK
+        assert sum([*chunk_sizes, last]) == size > 2 * chunk
+        assert all(chunk <= each < chunk + chunk // 4 for each in chunk_sizes)
+        assert last < chunk
 
 
 def test_the_compressed_page_is_joined_once_and_only_if_it_is_scraped() -> None:
-    page = page_of(*TEXTS)
+    page = page_of(*10 * TEXTS)
     assert "_packed" not in vars(page)
     first, *_ = page.gzip(b"1")[1]
     joined = vars(page)["_packed"]
     second, *_ = page.gzip(b"2")[1]
     assert vars(page)["_packed"] is joined
-    assert first == second == joined[:CHUNK]
+    assert first == second == joined[: len(first)]
+
+
+def test_the_chunks_of_a_large_compressed_page_are_views_of_it() -> None:
+    page = page_of(*10 * TEXTS)
+    *chunks, last = page.gzip(b"more")[1]
+    packed = vars(page)["_packed"]
+    assert chunks
+    assert all(isinstance(each, memoryview) and each.obj is packed for each in chunks)
+    assert isinstance(last, bytes)

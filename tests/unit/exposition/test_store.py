@@ -166,7 +166,7 @@ def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     _, chunks = page.text()
     first = next(chunks)
     put(store, {AGENT_CALLS: {(*KEY[:2], f"{folder:03}", "a"): 2 for folder in range(100)}})
-    assert first + b"".join(chunks) == before
+    assert b"".join([first, *chunks]) == before
     assert text_of(page) == before != text_of(store.pages[Format.TEXT])
 
 

@@ -106,3 +106,12 @@ def test_no_work_for_a_poll_grows_with_the_number_of_targets(count: int) -> None
     assert sum(len(state.looks) for state in states) == 0
     clock.advance(60)
     assert len(expiry.take_expired()) == count - 1
+
+
+def test_the_next_look_is_when_the_first_target_may_expire_but_not_at_every_moment() -> None:
+    clock, states = FakeClock(NOON), aging(3)
+    assert Expiry(clock).seconds_to_next() is None
+    expiry = expiry_of(clock, states[1:])
+    assert expiry.seconds_to_next() == 4.0
+    clock.advance(3.5)
+    assert expiry.seconds_to_next() == 1.0
