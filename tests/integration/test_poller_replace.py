@@ -382,7 +382,8 @@ async def test_a_target_that_stays_after_all_does_not_miss_its_midnight(monkeypa
                 await asyncio.sleep(0)  # it breaks off the poll of A
             assert isinstance((await asyncio.gather(replacing, return_exceptions=True))[0], RuntimeError)
         simulator.heal_all()
-        clock.advance(1)
+        await until(lambda: bool(clock.sleepers))
+        clock.advance(5)
         await until(lambda: watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 2)
         assert [*simulator.requests][-1].query["daterange"][:8] == "20261124"
         assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
