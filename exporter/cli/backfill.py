@@ -3,25 +3,22 @@
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self, TextIO
 
 from exporter.backfill.history import History, Outcome, Wanted
 from exporter.backfill.journal import JournalError
 from exporter.backfill.reader import OutageError
 from exporter.cli.backfill_progress import make_progress
-from exporter.cli.one_discovery import discover_once
+from exporter.cli.one_discovery import discover_once, failures_in
 from exporter.cli.probe_targets import UnknownTargetError, select_targets
 from exporter.config.discovered import NOTHING
 from exporter.config.schema import Config
 from exporter.config.targets import Target, make_targets
-from exporter.errors import PollError
 from exporter.polling.manager import make_bodies
 from exporter.runtime.clock import Clock, SystemClock
 from exporter.runtime.terminal import printable
 from exporter.vspark.client import Client
-from exporter.vspark.discovery import COMPANIES
-from exporter.vspark.discovery import Outcome as Discovery
 
 _FAILED: Final = 1
 _WRONG: Final = 2
@@ -84,7 +81,7 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
     discovery = await discover_once(config)
     known = make_targets(config, discovery.discovered if discovery else NOTHING)
     targets = _selected(config, known, wanted.names)
-    undiscovered = _undiscovered(discovery, wanted.names)
+    undiscovered = failures_in(discovery, wanted.names)
     try:
         history = History(config, wanted, clock)
     except (OSError, sqlite3.Error) as error:
@@ -127,13 +124,6 @@ def _selected(config: Config, known: Sequence[Target], names: Sequence[str]) -> 
     chosen = dict.fromkeys(target for name in names or (None,) for target in select_targets(config, known, name))
     whole = {(target.company, target.org) for target in chosen if target.folder is None}
     return [target for target in chosen if target.folder is None or (target.company, target.org) not in whole]
-
-
-def _undiscovered(discovery: Discovery | None, names: Sequence[str]) -> Mapping[str, PollError]:
-    """Return the companies of `names`, of all if it is empty, whose discovery has failed, and why."""
-    companies = {COMPANIES, *(name.partition("/")[0] for name in names)}
-    failures = discovery.failures if discovery else {}
-    return {company: failure for company, failure in failures.items() if not names or company in companies}
 
 
 def _problems(outcome: Outcome, wanted: Wanted, *, known: bool) -> Iterator[str]:
