@@ -30,7 +30,8 @@ companies: [{name: Co, token: canary, orgs: [{name: Org, timezone: UTC, folders:
 
 BACKFILLS = (
     *("h --from 20261101", "h --to 2026-11-01", "h --step 25h", "h --step 0s", "h --pause 1", "h --label job"),
-    *("h --label folder=a", ". Co", "gone/h Co", "h Nobody", "h Other/Org", "h --config.file gone.yaml", "h --raw"),
+    *("h --label folder=a", ". Co", "gone/h Co", "config.yaml Co", "h Nobody", "h Other/Org"),
+    *("h --config.file gone.yaml", "h --raw"),
 )
 COMMAND_LINES = (
     *("--web.listen-adress :1", "--verbose", "-v", "prob", "serve", "demo --shard 1", "--config.file"),
