@@ -36,7 +36,12 @@ BACKFILLS = (
 COMMAND_LINES = (
     *("--web.listen-adress :1", "--verbose", "-v", "prob", "serve", "demo --shard 1", "--config.file"),
     *("--config.check=yes", "probe --raw --json", "probe Co/Org Co/Other", "--discover"),
-    *("--web.listen-address 10219", "--web.telemetry-path metrics", "--web.telemetry-path /-/ready"),
+    *(
+        "--web.listen-address 10219",
+        "--web.listen-address :99999",
+        "--web.telemetry-path metrics",
+        "--web.telemetry-path /-/ready",
+    ),
     *("--web.max-requests many", "--shard -1 --total-shards 3", "--shard 1", "--shard 3 --total-shards 3"),
     *("--config.auto-reload-interval 30", "--config.auto-reload-interval 0s", "--log.level loud"),
     *(
