@@ -5,7 +5,7 @@ Changes are made in drafts. Those that are committed wait for the next pages, wh
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, merged
 from exporter.exposition.deflate import Piece
@@ -19,6 +19,10 @@ _Value = TypeVar("_Value")
 _BlocksId = tuple[str, Format | None]
 """A family's name and the format that its blocks are for; None if both formats share them."""
 
+_FEW_TEXTS: Final = 64
+_FEW_BYTES: Final = 32 * 1024
+"""So few texts are merged in less than 5 ms, whatever groups they belong to."""
+
 
 @cache
 def _ids(family: Family) -> tuple[_BlocksId, ...]:
@@ -27,19 +31,29 @@ def _ids(family: Family) -> tuple[_BlocksId, ...]:
 
 
 class _Pages(dict[Format, Page]):
-    """The pages of some blocks. A page is made by its first scrape, because most are replaced before anyone scrapes."""
+    """The pages of some blocks, with a few texts that are to be merged into them.
+
+    A page is made by its first scrape, because most are replaced before anyone scrapes.
+    """
 
     def __init__(
-        self, headers: Mapping[tuple[Family, Format], Piece], blocks: Mapping[_BlocksId, FamilyBlocks]
+        self,
+        headers: Mapping[tuple[Family, Format], Piece],
+        blocks: Mapping[_BlocksId, FamilyBlocks],
+        texts: Mapping[_BlocksId, Mapping[Key, bytes]],
     ) -> None:
         super().__init__()
         self._headers = headers
         self._blocks = blocks
+        self._texts = texts
 
     def __missing__(self, form: Format) -> Page:
         pieces: list[Piece] = []
         for family in FAMILIES:
-            blocks = self._blocks.get((family.name, form if family.created else None))
+            blocks_id = family.name, form if family.created else None
+            blocks = self._blocks.get(blocks_id, ())
+            if texts := self._texts.get(blocks_id):
+                blocks = finished(merged(blocks, texts))
             if blocks:
                 pieces.append(self._headers[family, form])
                 pieces += [group.piece for group in blocks]
@@ -59,11 +73,13 @@ class Store:
         self._blocks: dict[_BlocksId, FamilyBlocks] = {}
         self._pending: dict[_BlocksId, dict[Key, bytes]] = {}
         """Texts that are committed, but not merged into the blocks yet."""
+        self._pending_count = 0
+        """The number of the pending texts, at most."""
         self.pending_size = 0
         """The size of the pending texts in bytes, at most."""
         self.changed = False
         """Whether a change has been committed that is not published yet."""
-        self.pages: Mapping[Format, Page] = _Pages(self._headers, {})
+        self.pages: Mapping[Format, Page] = _Pages(self._headers, {}, {})
 
     def draft(self) -> "Draft":
         """Begin a change of what is published."""
@@ -72,15 +88,21 @@ class Store:
     def publish(self) -> Steps[None]:
         """Replace the pages by those with every change that has been committed.
 
+        A few texts wait on for more of them: until then, the first scrape merges them into its page.
         If it is not run to the end, nothing is lost: the next one continues.
         """
         if not self.changed:
             return
+        if self._pending_count <= _FEW_TEXTS and self.pending_size <= _FEW_BYTES:
+            few = {blocks_id: {**texts} for blocks_id, texts in self._pending.items()}
+            self.pages = _Pages(self._headers, {**self._blocks}, few)
+            self.changed = False
+            return
         for blocks_id in [*self._pending]:
             self._blocks[blocks_id] = yield from merged(self.blocks(blocks_id), self._pending[blocks_id])
             del self._pending[blocks_id]
-        self.pages = _Pages(self._headers, {**self._blocks})
-        self.pending_size = 0
+        self.pages = _Pages(self._headers, {**self._blocks}, {})
+        self._pending_count = self.pending_size = 0
         self.changed = False
 
     def blocks(self, blocks_id: _BlocksId) -> FamilyBlocks:
@@ -94,6 +116,7 @@ class Store:
     def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
         """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
         self.changed = True
+        self._pending_count += len(texts)
         self.pending_size += sum(map(len, texts.values()))
         if blocks is not None:
             self._blocks[blocks_id] = blocks

@@ -113,9 +113,8 @@ class PollRunner:
     async def _fail(self, state: TargetState, begun: float | None, reason: str, **details: str) -> None:
         state.last_error = LastError.of(reason, details["error"], self._clock.time())
         async with self._batches.draft() as draft:
-            if state.removed:
-                return
-            self._commit(state, draft, begun, reason=reason)
+            if not state.removed:
+                self._commit(state, draft, begun, reason=reason)
         now = self._clock.monotonic()
         state.log_failure(self._log, now if begun is None else begun, now, reason, details)
 

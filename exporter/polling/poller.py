@@ -141,6 +141,7 @@ class Poller:
         except BaseException:
             for state in leaving:
                 state.removed = False
+            self._day_changes.replace(self._states)  # their day may have ended meanwhile
             for state in cancelled:
                 self._begin_poll(state)
             raise

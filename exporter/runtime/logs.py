@@ -65,7 +65,8 @@ def configure(level: str, form: str) -> FilteringBoundLogger:
     )
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # or a library's bad format string would print a raw traceback
-    log: FilteringBoundLogger = structlog.get_logger("exporter")
+    # Bound now: the proxy would make another logger for every line, also for those that the level leaves out.
+    log: FilteringBoundLogger = structlog.get_logger("exporter").bind()
     _log_crashes(log)
     return log
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
@@ -225,10 +226,11 @@ async def _send_raw(fault: Fault, request: web.Request) -> None:
 
 async def _stream(fault: Fault, request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(status=fault.code, headers={"Content-Type": fault.content_type})
-    await response.prepare(request)
-    for start in range(0, len(fault.body), _MIB):
-        await response.write(fault.body[start : start + _MIB])
-    await response.write_eof()
+    with suppress(ConnectionError):  # a client may leave at any time
+        await response.prepare(request)
+        for start in range(0, len(fault.body), _MIB):
+            await response.write(fault.body[start : start + _MIB])
+        await response.write_eof()
     return response
 
 
@@ -236,8 +238,9 @@ async def _truncate(fault: Fault, request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(status=fault.code, headers={"Content-Type": fault.content_type})
     response.content_length = 2 * len(fault.body)
     response.force_close()
-    await response.prepare(request)
-    await response.write(fault.body)
+    with suppress(ConnectionError):  # a client may leave at any time
+        await response.prepare(request)
+        await response.write(fault.body)
     return response
 
 

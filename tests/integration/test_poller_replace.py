@@ -366,3 +366,43 @@ async def test_a_target_that_goes_while_its_midnight_waits_leaves_nothing_behind
         await until(lambda: bool(clock.sleepers) and watched.idle)
         assert watched.lines('folder="A"') == []
         assert [request.path for request in [*simulator.requests][before:] if request.path.endswith("/A")] == []
+
+
+async def test_a_target_that_stays_after_all_does_not_miss_its_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(A, B, start=datetime(2026, 11, 24, 4, 57, tzinfo=UTC)) as (simulator, clock, watched):
+        await until(lambda: watched.poller.ready and watched.idle and bool(clock.sleepers))
+        simulator.fail("C", "O", "A", fault=Fault.slow())
+        clock.advance(61)
+        await until(lambda: watched.upstream.running == ["C/O/A"] and bool(clock.sleepers))
+        with raising(monkeypatch, "remove"):
+            async with watched.poller.draft():
+                clock.advance(120)
+                await asyncio.sleep(0.01)  # midnight waits for this draft
+                replacing = asyncio.create_task(watched.replace(B))
+                await asyncio.sleep(0)  # it breaks off the poll of A
+            assert isinstance((await asyncio.gather(replacing, return_exceptions=True))[0], RuntimeError)
+        simulator.heal_all()
+        await until(lambda: bool(clock.sleepers))
+        clock.advance(5)
+        await until(lambda: watched.value('vspark_polls_total{company="C",folder="A",org="O"}') == 2)
+        assert [*simulator.requests][-1].query["daterange"][:8] == "20261124"
+        assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
+
+
+async def test_a_bug_of_a_target_that_goes_is_not_counted_once_it_is_gone() -> None:
+    async with watching(A, B, start=NOON) as (_, __, watched):
+        await until(lambda: watched.poller.ready)
+        state = watched.poller._states[0]
+
+        async def meet_a_bug() -> None:
+            async with watched.poller._runner.boundary(state):
+                raise RuntimeError
+
+        async with watched.poller.draft():
+            replacing = asyncio.create_task(watched.replace(B))
+            await asyncio.sleep(0.01)  # it waits for this draft
+            recording = asyncio.create_task(meet_a_bug())
+            await asyncio.sleep(0.01)  # and the record of the bug waits for it
+        await asyncio.gather(replacing, recording)
+        await until(lambda: watched.idle)
+        assert watched.lines('folder="A"') == []

@@ -410,6 +410,7 @@ async def test_a_request_that_is_broken_off_before_it_begins_is_made_later() -> 
         site.clock.advance(1)
         previous_days.begin_due(tasks)
         await previous_days.cancel()  # as a reload may, before the task has run for the first time
+        await site.settled()
         await site.skip(600)
         assert site.calls() == {"A": site.whole_day(SUNDAY)["A"]}
 

@@ -170,7 +170,8 @@ def test_a_page_that_is_being_read_stays_as_it_is() -> None:
     assert text_of(page) == before != text_of(store.pages[Format.TEXT])
 
 
-def test_families_that_are_not_touched_keep_their_pieces() -> None:
+def test_families_that_are_not_touched_keep_their_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
     store = Store()
     put(store, {AGENT_CALLS: {(*KEY, "a"): 1}, POLL_FAILURES: {(*KEY, "dns"): 1}})
     before = store.pages[Format.TEXT].pieces
@@ -229,7 +230,8 @@ def test_of_a_large_change_only_the_last_texts_wait_uncompressed() -> None:
     assert text_of(store.pages[Format.TEXT]).endswith("".join(texts).encode())
 
 
-def test_a_publication_that_is_broken_off_is_continued_by_the_next() -> None:
+def test_a_publication_that_is_broken_off_is_continued_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
     store = Store()
     for number in (1, 2):
         draft = store.draft()
@@ -243,6 +245,44 @@ def test_a_publication_that_is_broken_off_is_continued_by_the_next() -> None:
         steps.close()
     finished(store.publish())
     assert text_of(store.pages[Format.TEXT]).count(b"\nx 2\n") == 2
+
+
+def test_a_few_texts_are_merged_by_the_first_scrape_and_many_by_the_publication() -> None:
+    store = Store()
+    for number in range(1, 66):
+        draft = store.draft()
+        draft.put(AGENT_CALLS, (*KEY, f"{number:02}"), f"x {number}\n")
+        draft.commit()
+        finished(store.publish())
+        assert text_of(store.pages[Format.TEXT]).count(b"\nx ") == number
+        assert len(store.blocks((AGENT_CALLS.name, None))) == (number > 64)
+    draft = store.draft()
+    draft.put(AGENT_CALLS, (*KEY, "01"), "")
+    draft.commit()
+    finished(store.publish())
+    assert text_of(store.pages[Format.TEXT]).count(b"\nx ") == 64
+
+
+def test_a_large_text_is_not_merged_by_a_scrape() -> None:
+    store = Store()
+    draft = store.draft()
+    draft.put(AGENT_CALLS, KEY, "x 1\n" * 10_000)
+    draft.commit()
+    finished(store.publish())
+    assert len(store.blocks((AGENT_CALLS.name, None))) == 1
+
+
+def test_a_page_that_is_scraped_late_is_the_one_that_was_published() -> None:
+    store = Store()
+    for number in (1, 2):
+        draft = store.draft()
+        draft.put(AGENT_CALLS, KEY, f"x {number}\n")
+        draft.commit()
+        if number == 1:
+            finished(store.publish())
+    assert b"\nx 1\n" in text_of(store.pages[Format.TEXT])
+    finished(store.publish())
+    assert b"\nx 2\n" in text_of(store.pages[Format.TEXT])
 
 
 class Number:

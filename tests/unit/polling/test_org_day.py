@@ -101,6 +101,7 @@ def test_the_figures_of_an_org_are_published_whenever_they_change(
 ) -> None:
     family = Family("folders", "gauge", "Folders of an org.", ("company", "org"))
     monkeypatch.setitem(ORG_VALUES, family, lambda org: org.folders)
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
     store, series, day = Store(), OrgSeries(), date(2026, 11, 23) if zone else None
     published = []
     before: dict[str | None, int | None] = {}

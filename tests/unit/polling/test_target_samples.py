@@ -86,7 +86,8 @@ def test_names_are_escaped_and_what_is_removed_leaves_nothing() -> None:
     assert (samples(store), samples(store, Format.OPENMETRICS)) == ([], [])
 
 
-def test_only_samples_that_differ_are_written() -> None:
+def test_only_samples_that_differ_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
     store, text = Store(), TargetSamples(target_of("US/Eastern", "A"))
     draft = store.draft()
     text.put_folder("A", BUSY, None, MONDAY, draft)
