@@ -90,8 +90,9 @@ class Journal:
         differing = [name for name in {**before, **arguments} if before.get(name) != arguments.get(name)]
         if differing:
             raise JournalError(
-                f"{path.parent} has the days of a backfill that was interrupted, with another {', '.join(differing)}: "
-                "start it with the same arguments and configuration to continue, or delete that directory"
+                f"{path.parent} has the days of a backfill that was interrupted, which had other values of "
+                f"{', '.join(differing)}: start it with the same arguments and configuration to continue, or delete "
+                "that directory"
             )
         return True, row[1]
 

@@ -10,7 +10,7 @@ from exporter.backfill.history import History, Outcome, Wanted
 from exporter.backfill.journal import JournalError
 from exporter.backfill.reader import OutageError
 from exporter.cli.backfill_progress import make_progress
-from exporter.cli.one_discovery import discover_once
+from exporter.cli.one_discovery import discover_once, failures_in, is_unlisted
 from exporter.cli.probe_targets import UnknownTargetError, select_targets
 from exporter.config.discovered import NOTHING
 from exporter.config.schema import Config
@@ -20,7 +20,6 @@ from exporter.polling.manager import make_bodies
 from exporter.runtime.clock import Clock, SystemClock
 from exporter.runtime.terminal import printable
 from exporter.vspark.client import Client
-from exporter.vspark.discovery import COMPANIES
 from exporter.vspark.discovery import Outcome as Discovery
 
 _FAILED: Final = 1
@@ -81,10 +80,20 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
         problem = "is a directory" if wanted.output.is_dir() else "cannot be created: its directory does not exist"
         errors.write(f"--output {printable(str(wanted.output))} {problem}\n")
         return _WRONG
+    if wanted.output.exists() and not wanted.partial.exists():  # else it is what this backfill has written so far
+        errors.write(f"{printable(str(wanted.output))} exists already: move it away, or name another file\n")
+        return _WRONG
     discovery = await discover_once(config)
     known = make_targets(config, discovery.discovered if discovery else NOTHING)
-    targets = _selected(config, known, wanted.names)
-    undiscovered = _undiscovered(discovery, wanted.names)
+    undiscovered = failures_in(discovery, wanted.names)
+    try:
+        targets = _selected(config, known, wanted.names)
+    except UnknownTargetError as error:
+        if not undiscovered:
+            raise
+        errors.writelines(f"{printable(line)}\n" for line in _not_discovered(undiscovered))
+        errors.write(f"{error}\n")
+        return _FAILED
     try:
         history = History(config, wanted, clock)
     except (OSError, sqlite3.Error) as error:
@@ -98,12 +107,16 @@ async def _run(config: Config, wanted: Wanted, out: TextIO, errors: TextIO, cloc
             outcome = await history.run(targets, client, progress, complete=not undiscovered)
     finally:
         progress.close()
-    for company, failure in undiscovered.items():
-        of = company or "the list of companies"
-        errors.write(f"{printable(f'discovery of {of} failed ({failure.reason}): {failure}')}\n")
-    errors.writelines(f"{printable(line)}\n" for line in _problems(outcome, wanted, known=bool(targets)))
+    said = {failure.message for failure in outcome.failures}
+    news = {company: failure for company, failure in undiscovered.items() if str(failure) not in said}
+    problems = [*_not_discovered(news), *_problems(config, discovery, outcome)]
+    if not targets and not undiscovered:
+        problems.append("There is no target: neither the configuration nor V-Spark names an org.")
+    elif targets and not outcome.written:
+        problems.append(f"There is nothing to write, so {wanted.output} is not written.")
     if undiscovered or outcome.failures:
-        errors.write(f"{printable(_continue(wanted))}\n")
+        problems.append(_continue(wanted) if outcome.written else _again(f"delete {wanted.partial}"))
+    errors.writelines(f"{printable(line)}\n" for line in problems)
     if outcome.written:
         folders, samples = outcome.written
         out.write(f"{printable(f'{wanted.output}: {samples} samples of {folders} folders')}\n")
@@ -129,24 +142,24 @@ def _selected(config: Config, known: Sequence[Target], names: Sequence[str]) -> 
     return [target for target in chosen if target.folder is None or (target.company, target.org) not in whole]
 
 
-def _undiscovered(discovery: Discovery | None, names: Sequence[str]) -> Mapping[str, PollError]:
-    """Return the companies of `names`, of all if it is empty, whose discovery has failed, and why."""
-    companies = {COMPANIES, *(name.partition("/")[0] for name in names)}
-    failures = discovery.failures if discovery else {}
-    return {company: failure for company, failure in failures.items() if not names or company in companies}
+def _not_discovered(failures: Mapping[str, PollError]) -> Iterator[str]:
+    for company, failure in failures.items():
+        yield f"discovery of {company or 'the list of companies'} failed ({failure.reason}): {failure}"
 
 
-def _problems(outcome: Outcome, wanted: Wanted, *, known: bool) -> Iterator[str]:
+def _problems(config: Config, discovery: Discovery | None, outcome: Outcome) -> Iterator[str]:
     for rejected in outcome.rejected:
-        yield f"{rejected.org}: {rejected.days}: not requested: {rejected.reason}"
+        company, _, org = rejected.org.partition("/")
+        unlisted = is_unlisted(config, discovery, company, org)
+        reason = "V-Spark does not list this org" if unlisted else rejected.reason
+        yield f"{rejected.org}: {rejected.days}: not requested: {reason}"
     for failure in outcome.failures:
         yield f"{failure.target}: {failure.days}: {failure.reason}: {failure.message}"
-    if not known:
-        yield "There is no target: neither the configuration nor V-Spark names an org."
-    elif not outcome.written:
-        yield f"No day could be read, so {wanted.output} is not written."
 
 
 def _continue(wanted: Wanted) -> str:
-    kept = f"{wanted.partial} has what has been read."
-    return f"{kept} Start again with the same arguments to request the rest, or delete it."
+    return f"{wanted.partial} has what has been read. {_again('delete it')}"
+
+
+def _again(otherwise: str) -> str:
+    return f"Start again with the same arguments to request the rest, or {otherwise}."

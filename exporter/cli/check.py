@@ -29,7 +29,9 @@ def describe_web(web_file: WebConfigFile, now: float) -> str:
 
 def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -> Iterator[str]:
     vspark = config.vspark
-    yield f"{vspark.url}: {len(targets)} {'target' if len(targets) == 1 else 'targets'}"
+    count = f"{len(targets)} {'target' if len(targets) == 1 else 'targets'}"
+    more = outcome is None and config.discovery.enabled and _names_orgs_only_in_part(config)
+    yield f"{vspark.url}: {count}{' in the configuration, and those that V-Spark lists' if more else ''}"
     yield (
         f"each poll within {format_duration(vspark.timeout_seconds)}, responses of at most "
         f"{format_size(vspark.max_response_bytes)}, at most {config.poll.concurrency} concurrent requests"
@@ -53,6 +55,10 @@ def _lines(config: Config, targets: Sequence[Target], outcome: Outcome | None) -
                     else ""
                 )
                 yield f"    {_folders(target)}, every {times[0]}, stale after {times[1]}{long}"
+
+
+def _names_orgs_only_in_part(config: Config) -> bool:
+    return config.companies is None or any(company.orgs is None for company in config.companies)
 
 
 def _unchecked(config: Config) -> Iterator[str]:

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.command == "healthcheck":
         return healthcheck(flags.web_listen_address[0], https=flags.web_config_file is not None)
     if flags.command == "backfill" and flags.last is not None and flags.first > flags.last:
-        parser.error("--from must not be after --to")
+        by_name["backfill"].error("--from must not be after --to")
     if flags.command not in ("probe", "backfill") and not flags.config_check:
         _handle_signals_during_start()
     from exporter.cli import commands  # noqa: PLC0415 # a health check every 30 s must not load the server

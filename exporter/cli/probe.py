@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import BinaryIO, Final, NamedTuple, TextIO
 
 from exporter.cli.exchange import Exchange, Report, examine, requested
-from exporter.cli.one_discovery import discover_once
+from exporter.cli.one_discovery import discover_once, failures_in
 from exporter.cli.probe_json import json_document
 from exporter.cli.probe_targets import UnknownTargetError, select_targets
 from exporter.cli.probe_text import report_lines, summary
@@ -35,10 +35,10 @@ class Shown(NamedTuple):
 async def probe(config: Config, name: str | None, shown: Shown, now: datetime, out: TextIO, errors: TextIO) -> int:
     """Request the day at `now` from every target, or from COMPANY[/ORG[/FOLDER]], and return the exit code.
 
-    It is 1 if a target failed, or if there is none of this name.
+    It is 1 if a target failed, if there is none, or if some may be missing because their discovery failed.
     """
     try:
-        targets = await _targets(config, name, errors, redacted=shown.redacted)
+        targets, complete = await _targets(config, name, errors, redacted=shown.redacted)
     except UnknownTargetError as error:
         errors.write(f"{error}\n")
         return _EXIT_FAILED
@@ -54,7 +54,7 @@ async def probe(config: Config, name: str | None, shown: Shown, now: datetime, o
                 out.writelines(f"{printable(line)}\n" for line in report_lines(report))
                 out.write("\n")
     out.write(json_document(reports) if shown.as_json else summary(reports))
-    return _EXIT_FAILED if any(report.error for report in reports) else 0
+    return 0 if complete and reports and not any(report.error for report in reports) else _EXIT_FAILED
 
 
 async def probe_raw(
@@ -65,7 +65,8 @@ async def probe_raw(
     The body is unchanged but for the token, which is masked. `redacted` leaves the JSON without ids and names.
     """
     try:
-        target = _only(await _targets(config, name, errors, redacted=redacted))
+        targets, _ = await _targets(config, name, errors, redacted=redacted)
+        target = _only(targets)
         async with _client(config) as client:
             body = await _successful(client, target, _today(target, now))
         out.write(redact_body(body, target, config.stats_fields) if redacted else body)
@@ -79,13 +80,20 @@ async def probe_raw(
     return 0
 
 
-async def _targets(config: Config, name: str | None, errors: TextIO, *, redacted: bool) -> tuple[Target, ...]:
-    """Return the targets to request, discovered ones too; raises UnknownTargetError."""
+async def _targets(
+    config: Config, name: str | None, errors: TextIO, *, redacted: bool
+) -> tuple[tuple[Target, ...], bool]:
+    """Return the targets to request, discovered ones too, and whether none can be missing; raises UnknownTargetError.
+
+    An org or folder that is named is requested whether it is discovered or not.
+    """
     outcome = await discover_once(config)
-    for company, error in outcome.failures.items() if outcome else ():
+    failures = failures_in(outcome, [] if name is None else [name])
+    for company, error in failures.items():
         details = "" if redacted else f" of {company or 'the list of companies'}: {error}"
         errors.write(f"{printable(f'discovery failed ({error.reason}){details}')}\n")
-    return select_targets(config, make_targets(config, outcome.discovered if outcome else NOTHING), name)
+    known = make_targets(config, outcome.discovered if outcome else NOTHING)
+    return select_targets(config, known, name), not failures or (name is not None and "/" in name)
 
 
 def _only(targets: Sequence[Target]) -> Target:

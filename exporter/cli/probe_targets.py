@@ -28,7 +28,7 @@ def select_targets(config: Config, known: Sequence[Target], name: str | None) ->
     company, _, rest = name.partition("/")
     org, _, folder = rest.partition("/")
     if not company or not org or name.endswith("/") or not name.isprintable():
-        lines = [f"There is no target {name!r}. The configuration has:"]
+        lines = [f"There is no target {name!r}. There are:" if known else f"There is no target {name!r}, nor another."]
         lines += [f"  {printable(target.name)}" for target in known[:_LISTED]]
         lines += [f"  … and {len(known) - _LISTED} more"] if len(known) > _LISTED else []
         raise UnknownTargetError(

@@ -19,6 +19,7 @@ from exporter.stats.values import UNITS
 
 _Source = TypeVar("_Source", bound=TokenSource)
 _SHORTEST_KEY: Final = 16
+_DAY_SECONDS: Final = 86400
 
 _OFFSET: Final = re.compile(r"(?:GMT|UTC)?[+-]?\d{1,2}(?::?\d\d)?", re.IGNORECASE)
 _ABBREVIATION: Final = re.compile(r"([a-z]+)(?:[+-]?\d.*|(?: standard| daylight)?(?: time)?)", re.IGNORECASE)
@@ -96,6 +97,12 @@ def _zone_hint(key: str) -> str:
     # Not the likes of EST and GB: one letter makes another zone of them.
     places = [zone for zone in zoneinfo.available_timezones() if "/" in zone or not zone.isupper() or zone == "UTC"]
     return suggestion(key, sorted(places)) or "; expected a name such as 'US/Eastern'"
+
+
+def check_previous_day_for(seconds: float) -> None:
+    """Accept at most a day, though the day on which clocks go back is an hour longer."""
+    if seconds > _DAY_SECONDS:
+        raise ValueError("must be at most 1d, such as 6h: the finished day's values end at the next midnight")
 
 
 def check_pattern(pattern: str) -> None:

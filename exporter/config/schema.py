@@ -127,9 +127,10 @@ class Poll(Block, frozen=True):
         DurationOrZero,
         about(
             "Keep polling the finished day for this long after the org's midnight, every 10 intervals, and once at "
-            "start, for calls that were transcribed late. `0s`: never. docs/history.md describes it.",
+            "start, for calls that were transcribed late. At most `1d`; `0s`: never. docs/history.md describes it.",
             "6h",
         ),
+        check(checks.check_previous_day_for),
     ] = field(name="previous_day_for", default_factory=DurationOrZero)
 
 

@@ -8,7 +8,7 @@ READY_PATH: Final = "/-/ready"
 RELOAD_PATH: Final = "/-/reload"
 TARGETS_PATH: Final = "/api/v1/targets"
 _RESERVED_PATHS: Final = ("/", HEALTHY_PATH, READY_PATH, RELOAD_PATH, TARGETS_PATH)
-_ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,5})")
+_ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):([0-9]{1,20})")
 _LARGEST_PORT: Final = 65535
 
 
@@ -22,8 +22,10 @@ class ListenAddress(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Return the address in `:10219`, `127.0.0.1:10219` or `[::1]:10219`; raises ValueError."""
         match = _ADDRESS.fullmatch(text)
-        if match is None or int(match[3]) > _LARGEST_PORT:
+        if match is None:
             raise ValueError(f"expected an address such as :10219, 127.0.0.1:10219 or [::1]:10219, got {text!r}")
+        if int(match[3]) > _LARGEST_PORT:
+            raise ValueError(f"expected a port of at most {_LARGEST_PORT}, got {text!r}")
         return cls(match[1] or match[2] or None, int(match[3]))
 
     def __str__(self) -> str:

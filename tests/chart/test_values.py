@@ -1,5 +1,8 @@
 """The messages of the chart: errors in values, and the notes after an installation."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.support.helm_chart import helm, rejected, render, values
@@ -277,3 +280,19 @@ def test_notes_name_the_objects(name: str, change: str, more: str, workload: dic
     assert done.returncode == 0, done.stderr
     notes = done.stdout[done.stdout.index("NOTES:") :]
     assert notes.rstrip() == NOTES.format(warning="", curl=" ", more=more, **workload).rstrip()
+
+
+README_VALUES = [
+    example
+    for example in re.findall(
+        r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    if not example.startswith("# ")  # the name of another file
+]
+
+
+@pytest.mark.parametrize("example", README_VALUES)
+def test_the_examples_of_the_readme_fit_the_first_one(tmp_path: Path, example: str) -> None:
+    for name, text in (("first", README_VALUES[0]), ("example", example)):
+        (tmp_path / name).write_text(text, "utf-8")
+    assert render("-f", tmp_path / "first", "-f", tmp_path / "example")

@@ -13,6 +13,8 @@ import pytest
 
 from exporter.simulator import Fault, Shape, Simulator, wide_site
 from tests.support.past_days import (
+    FIRST,
+    LAST,
     NOW,
     SITE,
     begin_backfill,
@@ -113,8 +115,8 @@ async def test_other_arguments_do_not_continue(tmp_path: Path) -> None:
         ran = await run_backfill(config, output, "--step", "1h")
     assert (ran.code, ran.out) == (2, "")
     assert ran.errors == (
-        f"{output}.partial has the days of a backfill that was interrupted, with another --agents, --step: start it "
-        "with the same arguments and configuration to continue, or delete that directory\n"
+        f"{output}.partial has the days of a backfill that was interrupted, which had other values of "
+        "--agents, --step: start it with the same arguments and configuration to continue, or delete that directory\n"
     )
 
 
@@ -227,7 +229,7 @@ async def test_field_names_as_in_live_polling(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("Else/Org", "There is no token for Else"),
-        ("Nord/", "There is no target 'Nord/'. The configuration has:"),
+        ("Nord/", "There is no target 'Nord/'. There are:"),
     ],
 )
 async def test_a_target_that_cannot_be_requested(tmp_path: Path, name: str, message: str) -> None:
@@ -251,6 +253,21 @@ async def test_an_output_that_cannot_be_written(tmp_path: Path, output: str, pro
     assert (ran.code, ran.out, ran.errors) == (2, "", f"--output {tmp_path / output} {problem}\n")
 
 
+async def test_a_finished_file_is_not_overwritten(tmp_path: Path) -> None:
+    output, flags = tmp_path / "history", ("Nord", "--from", "2026-11-01", "--to", "2026-11-01", "--step", "1d")
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        assert (await run_backfill(config, output, *flags)).code == 0
+        before = await asyncio.to_thread(output.read_bytes)
+        upstream.requests.clear()
+        ran = await run_backfill(config, output, *flags, "--agents")
+    message = f"{output} exists already: move it away, or name another file\n"
+    assert (ran.code, ran.out, ran.errors) == (2, "", message)
+    assert not upstream.requests
+    assert output.read_bytes() == before
+    assert sorted(names_in(tmp_path)) == ["config.yaml", "history"]
+
+
 async def test_a_failed_discovery_is_reported(tmp_path: Path) -> None:
     flags = ("--from", "2026-11-01", "--to", "2026-11-01", "--step", "1d")
     async with simulator() as upstream:
@@ -261,6 +278,43 @@ async def test_a_failed_discovery_is_reported(tmp_path: Path) -> None:
     assert (others.code, others.errors) == (0, "")
     assert (ran.code, ran.errors.partition("): ")[0]) == (1, "discovery of Kauri failed (server_error")
     assert WRITTEN.findall(ran.out) == ["4"]
+
+
+async def test_an_org_that_v_spark_does_not_list(tmp_path: Path) -> None:
+    async with simulator() as upstream:
+        ran = await run_backfill(write_config(tmp_path, upstream.url), tmp_path / "history", "Nord/Nope", "Else/Nope")
+        more = "discovery: {exclude: 'Nord/.*'}\n"
+        excluded = await run_backfill(write_config(tmp_path, upstream.url, more), tmp_path / "history", "Nord/Süd")
+    days_ = f"{FIRST} to {LAST}"
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.errors == (
+        f"Nord/Nope: {days_}: not requested: V-Spark does not list this org\n"
+        f"Else/Nope: {days_}: not requested: V-Spark does not list this org\n"
+        f"There is nothing to write, so {tmp_path / 'history'} is not written.\n"
+    )
+    assert excluded.errors.startswith(f"Nord/Süd: {days_}: not requested: its time zone is unknown, ")
+
+
+async def test_a_rejected_token_is_reported_once(tmp_path: Path) -> None:
+    output, partial = tmp_path / "history", tmp_path / "history.partial"
+    async with simulator() as upstream:
+        config = write_config(tmp_path, upstream.url)
+        config.write_text(config.read_text("utf-8").replace(SITE.root_token, "wrong"), "utf-8")
+        ran = await run_backfill(config, output)
+        named = await run_backfill(config, tmp_path / "named", "Nord")
+        more = "companies: [{name: Nord, orgs: [{name: Süd, timezone: Europe/Berlin, folders: [Büro]}]}]"
+        config.write_text(f"vspark: {{url: '{upstream.url}', token: wrong}}\n{more}\n", "utf-8")
+        configured = await run_backfill(config, tmp_path / "configured")
+    reason, again = "the token from the configuration file is rejected", "Start again with the same arguments"
+    assert (ran.code, named.code, configured.code) == (1, 1, 1)
+    first, second = ran.errors.splitlines()
+    assert first.startswith(f"discovery of the list of companies failed (auth): {reason}")
+    assert second == f"{again} to request the rest, or delete {partial}."
+    first, *others = named.errors.splitlines()
+    assert first.startswith(f"discovery of the list of companies failed (auth): {reason}")
+    assert others[0] == "There is no target 'Nord', nor another."
+    assert configured.errors.count(reason) == 1
+    assert not output.exists()
 
 
 async def test_a_failed_discovery_keeps_what_has_been_read(tmp_path: Path) -> None:

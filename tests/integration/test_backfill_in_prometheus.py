@@ -183,10 +183,11 @@ async def test_months_and_quarters(tmp_path: Path) -> None:
         flags = ("--from", "2026-06-25", "--to", "2026-10-05", "--step", "1h", "--label", "job=vspark")
         assert (await run_backfill(config, output, "East & West", "Nord", *flags)).code == 0
     (blocks, _) = in_history("promtool", "vspark.openmetrics blocks/")
+    assert blocks in (ROOT / "README.md").read_text("utf-8")
     await create_blocks(output, tmp_path / "blocks", blocks.split()[4])
     (move,) = in_history("mv blocks/*")
     (tmp_path / "tsdb").mkdir()
-    process = await asyncio.create_subprocess_shell(move.replace("/var/lib/prometheus/", "tsdb/"), cwd=tmp_path)
+    process = await asyncio.create_subprocess_shell(move.replace("STORAGE/", "tsdb/"), cwd=tmp_path)
     assert await process.wait() == 0
     queries = [
         re.sub(r"(vspark_\w+_previous_day) offset 6h", r"last_over_time(\1[1h] offset 6h)", line)

@@ -7,9 +7,9 @@ from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from exporter.cli.probe import Shown, probe, probe_raw
-from exporter.config.schema import Company, Discovery, StatsFields
+from exporter.config.schema import Company, Config, Discovery, StatsFields
 from exporter.config.tokens import LiteralToken
-from exporter.simulator import Fault, Simulator
+from exporter.simulator import Fault, Simulator, Site
 from tests.support.probed_site import JSON, NOW, SITE, TEXT, config, probed
 from tests.support.raw_servers import serving
 
@@ -365,3 +365,34 @@ async def test_discovered_targets_are_probed_and_a_failed_discovery_is_reported(
             "discovery failed (server_error) of Co: V-Spark, or a proxy in front of it, fails: check its log "
             "(status 500 Internal Server Error; it says: Internal Server Error)\n"
         )
+
+
+@pytest.mark.parametrize("shown", [TEXT, JSON])
+async def test_a_failed_discovery_is_a_failure_if_targets_may_be_missing(shown: Shown) -> None:
+    async def exit_code(name: str | None) -> int:
+        return await probe(both, name, shown, NOW, io.StringIO(), io.StringIO())
+
+    async with Simulator(SITE, clock=lambda: NOW) as simulator:
+        wrong = LiteralToken("wrong-token")
+        found = replace(config(simulator.url), discovery=Discovery())
+        two_lines = replace(found, companies=None, vspark=replace(found.vspark, token=wrong))
+        out, errors = io.StringIO(), io.StringIO()
+        assert await probe(two_lines, None, shown, NOW, out, errors) == 1
+        assert errors.getvalue().startswith("discovery failed (auth) of the list of companies: ")
+        assert "understood" in out.getvalue()
+        both = replace(
+            found,
+            companies=(Company(name="Co", token=LiteralToken("co-token")), Company(name="Else", token=wrong)),
+        )
+        assert await exit_code(None) == 1
+        assert await exit_code("Co") == 0
+        assert await exit_code("Co/East") == 0
+
+
+async def test_nothing_to_request_is_a_failure() -> None:
+    async with Simulator(Site((), root_token="root-token"), clock=lambda: NOW) as simulator:
+        vspark = replace(config(simulator.url).vspark, token=LiteralToken("root-token"))
+        empty = Config(vspark=vspark)
+        out = io.StringIO()
+        assert await probe(empty, None, TEXT, NOW, out, out) == 1
+    assert out.getvalue() == "understood: 0 of 0\n"

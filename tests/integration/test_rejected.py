@@ -30,12 +30,18 @@ companies: [{name: Co, token: canary, orgs: [{name: Org, timezone: UTC, folders:
 
 BACKFILLS = (
     *("h --from 20261101", "h --to 2026-11-01", "h --step 25h", "h --step 0s", "h --pause 1", "h --label job"),
-    *("h --label folder=a", ". Co", "gone/h Co", "h Nobody", "h Other/Org", "h --config.file gone.yaml", "h --raw"),
+    *("h --label folder=a", ". Co", "gone/h Co", "config.yaml Co", "h Nobody", "h Other/Org"),
+    *("h --config.file gone.yaml", "h --raw"),
 )
 COMMAND_LINES = (
     *("--web.listen-adress :1", "--verbose", "-v", "prob", "serve", "demo --shard 1", "--config.file"),
     *("--config.check=yes", "probe --raw --json", "probe Co/Org Co/Other", "--discover"),
-    *("--web.listen-address 10219", "--web.telemetry-path metrics", "--web.telemetry-path /-/ready"),
+    *(
+        "--web.listen-address 10219",
+        "--web.listen-address :99999",
+        "--web.telemetry-path metrics",
+        "--web.telemetry-path /-/ready",
+    ),
     *("--web.max-requests many", "--shard -1 --total-shards 3", "--shard 1", "--shard 3 --total-shards 3"),
     *("--config.auto-reload-interval 30", "--config.auto-reload-interval 0s", "--log.level loud"),
     *(

@@ -126,7 +126,9 @@ def test_another_backfill_is_not_continued(
 ) -> None:
     clock = FakeClock(datetime(2026, 11, 25, 12, tzinfo=UTC))
     History(CONFIG, wanted(tmp_path), clock)._journal.__exit__()
-    with pytest.raises(JournalError, match=f"with another {differing.replace('[', r'.').replace(']', '.')}:"):
+    with pytest.raises(
+        JournalError, match=f"which had other values of {differing.replace('[', r'.').replace(']', '.')}:"
+    ):
         History(config, replace(wanted(tmp_path), **change), clock)
     assert (tmp_path / "out.partial").stat().st_mode & 0o077 == 0
     assert [path for path in (tmp_path / "out.partial").iterdir() if b"secret-token" in path.read_bytes()] == []

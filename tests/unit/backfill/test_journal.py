@@ -64,8 +64,8 @@ def test_other_arguments(tmp_path: Path) -> None:
     with pytest.raises(JournalError) as caught:
         opened(tmp_path, first="3", agents="yes")
     assert str(caught.value) == (
-        f"{tmp_path} has the days of a backfill that was interrupted, with another first, last, agents: start it with "
-        "the same arguments and configuration to continue, or delete that directory"
+        f"{tmp_path} has the days of a backfill that was interrupted, which had other values of first, last, agents: "
+        "start it with the same arguments and configuration to continue, or delete that directory"
     )
     with opened(tmp_path, last="2", first="1") as journal:
         assert journal.continued

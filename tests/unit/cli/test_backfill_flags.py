@@ -71,4 +71,4 @@ def test_a_range_that_ends_before_it_begins(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as caught:
         main(["backfill", "--from", "2026-01-02", "--to", "2026-01-01", "--output", "f"])
     assert caught.value.code == 2
-    assert capsys.readouterr().err.endswith("vspark-exporter: error: --from must not be after --to\n")
+    assert capsys.readouterr().err.endswith("vspark-exporter backfill: error: --from must not be after --to\n")

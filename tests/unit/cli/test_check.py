@@ -99,12 +99,12 @@ def test_the_previous_day_is_mentioned_if_it_is_polled(tmp_path: Path) -> None:
 
 
 NOTHING_LISTED = f"""\
-https://vspark.example.com:3000: 0 targets
+https://vspark.example.com:3000: 0 targets in the configuration, and those that V-Spark lists
 {HEAD}\
 V-Spark is asked every 10m for companies, their orgs, folders and time zones (--discover does it now)
 """
 SOME_ORGS_OMITTED = f"""\
-https://vspark.example.com:3000: 2 targets
+https://vspark.example.com:3000: 2 targets in the configuration, and those that V-Spark lists
 {HEAD}\
 V-Spark is asked every 1h for orgs of A, C, folders where none are listed, and time zones (--discover does it now)
 B, token from FOLDER/token

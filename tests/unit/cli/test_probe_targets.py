@@ -80,12 +80,20 @@ def test_what_is_not_a_name(name: str) -> None:
     with pytest.raises(UnknownTargetError) as caught:
         select_targets(config(), make_targets(config()), name)
     assert str(caught.value) == (
-        f"There is no target {name!r}. The configuration has:\n"
+        f"There is no target {name!r}. There are:\n"
         "  Co/East/A\n"
         "  Co/East/B\n"
         "  Co/All\n"
         "  Plain/West\n"
         "Any other org or folder can be requested as COMPANY/ORG[/FOLDER]."
+    )
+
+
+def test_without_any_target() -> None:
+    with pytest.raises(UnknownTargetError) as caught:
+        select_targets(config(), (), "Else")
+    assert str(caught.value) == (
+        "There is no target 'Else', nor another.\nAny other org or folder can be requested as COMPANY/ORG[/FOLDER]."
     )
 
 

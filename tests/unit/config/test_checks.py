@@ -11,6 +11,7 @@ from exporter.config.checks import (
     check_key,
     check_name,
     check_pattern,
+    check_previous_day_for,
     check_url,
     check_zone,
     existing_file,
@@ -109,6 +110,12 @@ def test_time_zones_that_are_accepted(zone: str) -> None:
 )
 def test_regular_expressions_that_are_rejected(pattern: str, why: str) -> None:
     assert message(check_pattern, pattern) == f"{pattern!r} is not a regular expression: {why}"
+
+
+def test_the_previous_day_is_polled_for_a_day_at_most() -> None:
+    check_previous_day_for(0)
+    check_previous_day_for(86400)
+    assert message(check_previous_day_for, 86400.001).startswith("must be at most 1d, ")
 
 
 def test_a_lone_surrogate_is_not_a_name() -> None:

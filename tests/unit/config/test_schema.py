@@ -213,11 +213,15 @@ MESSAGES: dict[str, list[str]] = {
         "5: vspark.max_response_size: expected a size such as 64MiB, got a number without a unit",
         "7: poll.interval: expected a duration such as 30s, got '1.5m'",
         "8: poll.stale_after: must be more than 0",
-        "12: companies[0].orgs[0].interval: expected a duration such as 30s, got '60'",
-        "13: companies[0].orgs[1].interval: expected a duration such as 30s, got '-5s'",
-        "14: companies[0].orgs[2].interval: expected a duration such as 30s, got '30s1h'",
-        "15: companies[0].orgs[3].interval: expected a duration such as 30s, got '5 m'",
-        "16: companies[0].orgs[4].interval: expected a duration such as 30s, got ''",
+        (
+            "9: poll.previous_day_for: must be at most 1d, such as 6h: the finished day's values end at the next "
+            "midnight"
+        ),
+        "13: companies[0].orgs[0].interval: expected a duration such as 30s, got '60'",
+        "14: companies[0].orgs[1].interval: expected a duration such as 30s, got '-5s'",
+        "15: companies[0].orgs[2].interval: expected a duration such as 30s, got '30s1h'",
+        "16: companies[0].orgs[3].interval: expected a duration such as 30s, got '5 m'",
+        "17: companies[0].orgs[4].interval: expected a duration such as 30s, got ''",
     ],
     "unknown_keys": [
         "1: vpsark: unknown key; did you mean 'vspark'?",

@@ -24,12 +24,18 @@ def test_listen_address(text: str, host: str | None, port: int) -> None:
     "text",
     [
         *("", ":", "10219", "localhost", "127.0.0.1"),
-        *("x:", "x:y", "x:65536", "x:-1", "x:+1", "x: 1", "x:1 ", "x:٣", "x:80/", f"x:{'9' * 5000}"),
+        *("x:", "x:y", "x:-1", "x:+1", "x: 1", "x:1 ", "x:٣", "x:80/", f"x:{'9' * 5000}"),
         *("::1", "::1:80", "[::1]", "[::1:80", "::1]:80", "[]:80", "[[::1]]:80", "x y:80", "http://x:80"),
     ],
 )
 def test_no_listen_address(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected an address such as :10219, .*, got " + re.escape(repr(text))):
+        ListenAddress.parse(text)
+
+
+@pytest.mark.parametrize("text", [":99999", "x:65536", f"[::1]:{'9' * 20}"])
+def test_a_port_that_does_not_exist(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected a port of at most 65535, got " + re.escape(repr(text))):
         ListenAddress.parse(text)
 
 
