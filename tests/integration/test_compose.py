@@ -37,7 +37,7 @@ EXPORTER_CONFIG = DEPLOY / "compose" / "exporter.yaml"
 DEADLINE_SECONDS = 30.0
 SERVICE_NAMES = ["exporter", "grafana", "history", "history-blocks", "prometheus", "simulator"]
 CHECKED = """\
-http://simulator:3000: 0 targets
+http://simulator:3000: 0 targets in the configuration, and those that V-Spark lists
 each poll within 5s, responses of at most 64MiB, at most 4 concurrent requests
 the previous day every 10 intervals until 6h after midnight, and once at start
 series for the 1000 busiest agents of each folder that match '.*' and not '', their ids unchanged
