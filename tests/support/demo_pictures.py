@@ -41,8 +41,8 @@ async def demo() -> AsyncIterator[str]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(DEADLINE_SECONDS), aiohttp.ClientSession() as session:
-            said = await process.stdout.readline()
-            (url,) = re.findall(r"^page +(http://\S+)/", said.decode())
+            said = await process.stdout.readuntil(b"metrics ")
+            (url,) = re.findall(r"^page +(http://\S+)/", said.decode(), re.MULTILINE)
             failing = 0
             while not failing:
                 async with session.get(f"{url}/api/v1/targets") as response:
