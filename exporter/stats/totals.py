@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, compress, islice
-from typing import Final
+from typing import Any, Final
 
 from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDay, AgentDays
@@ -33,9 +33,10 @@ class Sum:
 
     def add_all(self, agents: AgentDays) -> None:
         """Add agents, one after the other."""
-        calls, averages = agents.calls, agents.average_seconds
+        calls: list[int] = agents.calls
+        averages: list[Any] = agents.average_seconds
         if 0 in calls or None in averages:
-            timed = [calls > 0 and average is not None for calls, average in zip(calls, averages, strict=True)]
+            timed = [number > 0 and average is not None for number, average in zip(calls, averages, strict=True)]
             calls, averages = list(compress(calls, timed)), list(compress(averages, timed))
         seconds = self._seconds
         for number, average in zip(calls, averages, strict=True):

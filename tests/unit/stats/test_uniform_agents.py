@@ -5,9 +5,10 @@ import pytest
 from msgspec import Raw
 
 from exporter.errors import DecodeError
+from exporter.stats.day_record import UniformAgents
 from exporter.stats.field_names import Layouts
 from exporter.stats.model import AgentDay
-from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
+from exporter.stats.uniform_agents import ColumnDecoder
 from exporter.stats.uniform_records import Shape
 
 RECORD = {"calls": 1, "duration": "0:01:00"}
