@@ -39,6 +39,7 @@ from exporter.stats.uniform_agents import ColumnDecoder
 
 _DEEPEST: Final = 16
 _LARGEST_AT_ONCE: Final = 2**19
+_MOST_IN_VAIN: Final = 2**16
 _MOST_PLACES: Final = 500_000
 _FINDINGS_KEPT: Final = 1000
 _ONLY_NULL: Final = "expected day records, found only null"
@@ -88,8 +89,8 @@ class _Walk:
     ) -> None:
         self.parts: list[Part] = []
         self._beside = beside
-        self._bytes_at_once = 0
-        """Of the records that were decoded at once, less those of the records for which this was tried in vain."""
+        self._in_vain = _MOST_IN_VAIN
+        """How many bytes may still be decoded at once in vain. Those that were not in vain are added."""
         self._places = 0
         self._body = body
         self._placer = RecordPlacer(requested.folder, requested.day, findings)
@@ -120,7 +121,7 @@ class _Walk:
                 yield
                 if self._is_day_record(inside, layout, path):
                     if layout.agents and not is_composite(inside[layout.agents[0]]) and len(raw) <= _LARGEST_AT_ONCE:
-                        self._bytes_at_once -= len(raw)
+                        self._in_vain -= len(raw)
                     self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(raw, inside, layout, path, above)
@@ -130,7 +131,7 @@ class _Walk:
 
     def _decoded_at_once(self, raw: Raw, path: str, above: Above) -> Part | None:
         """Return the day record that an object is if it has a number of agents, and these are uniform and beside it."""
-        if self._bytes_at_once < 0 or len(raw) > _LARGEST_AT_ONCE:
+        if self._in_vain < 0 or len(raw) > _LARGEST_AT_ONCE:
             return None
         found = self._beside.with_fields(raw)
         if found is None:
@@ -139,7 +140,7 @@ class _Walk:
         layout = self._layouts[tuple(fields)]
         if not layout.agents or layout.duplicate is not None:
             return None
-        self._bytes_at_once += len(raw)
+        self._in_vain += len(raw)
         inside = {key: Raw(msgspec.json.encode(value)) for key, value in fields.items()}
         return replace(self._placer.place(inside, layout, raw, path, above), agents=agents)
 
