@@ -934,6 +934,11 @@ def test_records_are_decoded_at_once_only_while_that_saves_time(monkeypatch: pyt
     assert decoded_at_once(known, folder_of("B", "b", "c"), alike) == [False, True]
 
 
+@pytest.mark.parametrize("body", [{"A": ALIKE}, [{"folder": "A", "calls": 5, "x": ALIKE}]])
+def test_without_a_number_of_agents_nothing_is_an_agent_beside_it(body: Any) -> None:
+    assert parse(json.dumps(body).encode(), ORG, parser_that_knows_agents_beside()).days == {"A": A5}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.stats.model import AgentDay, AgentDays
@@ -53,6 +53,8 @@ def test_very_many_agents_are_added_up_with_pauses() -> None:
 averages = st.none() | st.floats(min_value=0, max_value=1e15)
 
 
+@example([AgentDay("a", 0, 7.0), AgentDay("a", 3, 0.1)], 0)
+@example([AgentDay("a", 3, 0.1), AgentDay("a", 2)], 0)
 @given(st.lists(st.builds(AgentDay, st.just("a"), st.integers(0, 2**53), averages), max_size=6), st.integers(0, 3))
 def test_agents_are_added_up_as_one_after_the_other_to_the_last_bit(agents: list[AgentDay], before: int) -> None:
     one_by_one, together = Sum(), Sum()

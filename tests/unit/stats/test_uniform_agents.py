@@ -189,6 +189,11 @@ def test_fields_without_agents_are_not_decoded_at_once() -> None:
     assert ColumnDecoder(Layouts()).with_fields(as_raw({**FIELDS, "a": KNOWN})) is None
 
 
+def test_a_field_that_an_agent_lacks_does_not_make_up_for_a_duplicate() -> None:
+    less = json.dumps({"calls": 5, "overall": {"ncalls": 5, "duration": "0:01:00"}})
+    assert fields_and_agents(f'{{"agents": 2, "a": {json.dumps(KNOWN)}, "b": {less}, "agents": 2}}') is None
+
+
 @pytest.mark.parametrize("record", [{"calls": 1}, {"overall": {"calls": 1}}, {"calls": 1, "overall": {}}])
 def test_records_of_a_single_field_are_complete(record: dict[str, Any]) -> None:
     found = fields_and_agents(json.dumps({"agents": 2, "a": record, "b": record}), record)
