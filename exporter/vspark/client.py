@@ -3,8 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -169,30 +169,20 @@ class Client:
         return response.body, token, (deadline.when() or math.inf) - asyncio.get_running_loop().time()
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
-        token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
-        while True:
-            with suppress(SlotNeeded):
-                async with self._slot(request, deadline):
-                    return await self._request(request, token), token
+        """Send a request in a slot. The wait for one extends `deadline`, because it is not V-Spark's fault.
 
-    @asynccontextmanager
-    async def _slot(self, request: "_Request", deadline: asyncio.Timeout) -> AsyncIterator[None]:
-        """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
-
-        Targets that hang hold a slot for long, so they do not get all of them. Raises SlotNeeded in a spare request.
+        Targets that hang hold a slot for long, so they do not get all of them.
         """
-        now = asyncio.get_running_loop().time
+        token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
+        now, slots = asyncio.get_running_loop().time, self._slots
         end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
-        deadline.reschedule(None)
-        slots = self._slots
-        try:
-            async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
-                deadline.reschedule(now() + left)
-                yield
-        except SlotNeeded:
-            deadline.reschedule(now() + left)
-            raise
+        while True:
+            deadline.reschedule(None)
+            with suppress(SlotNeeded):
+                async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
+                    deadline.reschedule(now() + left)
+                    return await self._request(request, token), token
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
