@@ -66,6 +66,7 @@ class Client:
     ) -> None:
         self._vspark = vspark
         self._base = URL(vspark.url)
+        self._base_text = str(self._base).rstrip("/")
         self._tls = tls_context(vspark.tls)
         self._connect_seconds = vspark.timeout_seconds * _CONNECT_SHARE
         self._concurrency = concurrency
@@ -222,7 +223,7 @@ class Client:
         return b""
 
     def _url(self, path: str, token: str, query: str) -> str:
-        return f"{str(self._base).rstrip('/')}/{path}?token={token}{query}"
+        return f"{self._base_text}/{path}?token={token}{query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
