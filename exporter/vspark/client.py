@@ -40,6 +40,8 @@ _CONNECT_SHARE: Final = 1 / 3
 Reading the token may take as long.
 """
 _ERROR_PAGE_BYTES: Final = 256 * 1024
+_PATHS_KEPT: Final = 2**14
+"""More than the targets that one process polls at the usual intervals."""
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
 _Fetched = tuple[bytes, Token, float]
@@ -118,14 +120,14 @@ class Client:
         Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped, also MappingError and
         DecodeError.
         """
+        request = _Request.for_stats(target, day, last_day, slow=self._hangs(target), spare=spare)
         try:
-            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging, spare=spare)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
             if not spare:
                 (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
-        if not spare:
+        if request.slow and not spare:
             self._hanging.discard(target)
         return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
@@ -137,11 +139,14 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                request = _Request.for_stats(target, day, None, slow=target in self._hanging)
+                request = _Request.for_stats(target, day, None, slow=self._hangs(target))
                 response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
+
+    def _hangs(self, target: Target) -> bool:
+        return len(self._hanging) > 0 and target in self._hanging  # nearly always there is none, and to hash takes long
 
     async def _retried(self, request: "_Request") -> _Fetched:
         failure: PollError | None = None
@@ -187,11 +192,11 @@ class Client:
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
-        path = "/".join(quote(segment, safe="") for segment in request.path)
+        path = _quoted(request.path)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(path, quote(token.reveal(), safe=""), request.query), encoded=True),
+                URL(self._url(path, token.reveal_quoted(), request.query), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -251,6 +256,11 @@ class _Request(NamedTuple):
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
         query = "" if day is None else _daterange(day, last_day or day)
         return cls(target.company, ("stats", *names), query, target.token, slow, spare)
+
+
+@lru_cache(maxsize=_PATHS_KEPT)
+def _quoted(path: tuple[str, ...]) -> str:
+    return "/".join(quote(segment, safe="") for segment in path)
 
 
 @lru_cache(maxsize=64)
