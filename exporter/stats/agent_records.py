@@ -41,7 +41,7 @@ class AgentReader:
         self._findings = findings
         self._decoder = ColumnDecoder(layouts)
         self.beside = ColumnDecoder(layouts)
-        """Decodes agents beside their number."""
+        """Decodes agents beside their number; those in a list or an object may look different."""
 
     def read(self, record: DayRecord) -> Steps[AgentDays | None]:
         """Return the agents of a day record that have calls, None if it names no agents at all; raises DecodeError."""
