@@ -35,20 +35,22 @@ class Batches:
         self._clock = clock
         self._log = log
         self._lock = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._waiting = asyncio.Event()
+        """Set while something is committed but not published."""
         self._next_at = 0.0
         self._tried: list[TargetState] = []
 
     async def run(self) -> None:
         """Publish what has been committed but had to wait, batch by batch, until cancelled."""
         while True:
-            await self._changed.wait()
-            pause_seconds = self._next_at - self._clock.monotonic()
-            if pause_seconds > 0:
-                await self._clock.sleep(pause_seconds)
-            self._changed.clear()
+            await self._waiting.wait()
             async with self._lock:
-                await self._publish()
+                pause_seconds = self._next_at - self._clock.monotonic()
+                if pause_seconds <= 0:
+                    await self._publish()
+                self._note_waiting()
+            if pause_seconds > 0:  # not only the first time: a draft may have been published meanwhile
+                await self._clock.sleep(pause_seconds)
 
     @asynccontextmanager
     async def draft(self) -> AsyncIterator[Draft]:
@@ -56,42 +58,51 @@ class Batches:
         async with self._lock:
             try:
                 yield self._store.draft()
-            except BaseException:
-                self._changed.set()  # it may have committed before
-                raise
-            if self._clock.monotonic() >= self._next_at or self._store.pending_size > _LARGEST_BATCH:
-                await self._publish()
-            else:
-                self._changed.set()
+                if self._clock.monotonic() >= self._next_at or self._store.pending_size > _LARGEST_BATCH:
+                    await self._publish()
+            finally:
+                self._note_waiting()
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Draft]:
         """Yield a draft, and publish it at once, unless the block raises an exception."""
         async with self._lock:
-            draft = self._store.draft()
-            yield draft
-            draft.commit()
-            await self._publish()
+            try:
+                draft = self._store.draft()
+                yield draft
+                draft.commit()
+                await self._publish()
+            finally:
+                self._note_waiting()
 
     def first_poll_ended(self, state: TargetState) -> None:
         """Note that the target counts as tried once what has been committed by now is published."""
-        self._tried.append(state)
-        self._changed.set()
+        if self._store.changed:
+            self._tried.append(state)
+        else:
+            state.tried = True
 
     async def _publish(self) -> None:
         """Publish everything that has been committed."""
+        if not self._store.changed:
+            return
         try:
             work_seconds = await paced(self._timed(self._store.publish()))
+            pause_seconds = min(_PAUSES * work_seconds, _LONGEST_PAUSE_SECONDS)
         except Exception:  # noqa: BLE001 # a bug, and no target's; what was not published is a part of the next batch
             self._log.error("page_not_published", traceback=traceback.format_exc())
-            return
-        except asyncio.CancelledError:
-            self._changed.set()  # the next batch continues
-            raise
-        self._next_at = self._clock.monotonic() + min(_PAUSES * work_seconds, _LONGEST_PAUSE_SECONDS)
-        tried, self._tried = self._tried, []
-        for state in tried:
-            state.tried = True
+            pause_seconds = _LONGEST_PAUSE_SECONDS
+        self._next_at = self._clock.monotonic() + pause_seconds
+        if not self._store.changed:
+            tried, self._tried = self._tried, []
+            for state in tried:
+                state.tried = True
+
+    def _note_waiting(self) -> None:
+        if self._store.changed:
+            self._waiting.set()
+        else:
+            self._waiting.clear()
 
     def _timed(self, steps: Steps[None]) -> Steps[float]:
         """Run `steps`; return their seconds, without the pauses in between."""

@@ -91,10 +91,10 @@ class PollRunner:
         """Publish what a response says, unless its day is over."""
         async with self._batches.draft() as draft:
             succeeded = await paced(self._read(state, body, day, begun, draft))
+            now = self._clock.monotonic()
         if not succeeded:
             self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
             return
-        now = self._clock.monotonic()
         self._log.debug("poll_succeeded", target=state.target.name, bytes=len(body), seconds=round(now - begun, 3))
         state.log_success(self._log, now)
 

@@ -67,8 +67,8 @@ class Poller:
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
-        self._nap: asyncio.Timeout | None = None
-        """The scope in which the poller sleeps, until something else may be due sooner."""
+        self._sleeping: asyncio.Timeout | None = None
+        """The timeout that ends the poller's sleep early when the targets are replaced."""
         self._schedule = Schedule()
         self._expiry = Expiry(clock)
         self._day_changes = DayChanges(self._days)
@@ -215,9 +215,9 @@ class Poller:
         self._expiry.replace(states)
         self._day_changes.replace(states)
         self._previous_days.replace(states)
-        if self._nap is not None:
-            self._nap.reschedule(asyncio.get_running_loop().time())
-            self._nap = None
+        if self._sleeping is not None:
+            self._sleeping.reschedule(asyncio.get_running_loop().time())
+            self._sleeping = None
 
     async def _begin_polls(self, states: Iterable[TargetState]) -> None:
         """Poll targets now, with pauses for the event loop, because many tasks take a while to begin."""
@@ -251,10 +251,10 @@ class Poller:
         """Sleep until something is due, or until the targets are replaced."""
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(None) as self._nap:
+                async with asyncio.timeout(None) as self._sleeping:
                     await self._clock.sleep(self._seconds_to_next())
         finally:
-            self._nap = None
+            self._sleeping = None
 
     def _seconds_to_next(self) -> float:
         """Return the time until a poll is due, a day ends or values may be too old, at most a few seconds."""

@@ -37,6 +37,8 @@ class ChangeTracker:
         self._requested: Requested | None = None
         self._contents = Contents(None, frozenset())
         self._known: dict[tuple[str, date | None, bool], list[Raw]] = {}
+        self._mostly_changed = True
+        """Whether most folders had changed in the last body. The next one is probably like it."""
 
     def read(self, body: bytes, requested: Requested, put: Callable[[FolderDay], Steps[None]]) -> Steps[Contents]:
         """Return the contents of a body, after a call of `put` for each folder day that may have changed.
@@ -45,7 +47,7 @@ class ChangeTracker:
         """
         if self._requested == requested and self._body == body:
             return self._contents
-        parts = yield from self._parser.split(body, requested)
+        parts = yield from self._parser.split(body, requested, mostly_new=self._mostly_changed)
         groups: dict[tuple[str, date | None], list[Part]] = {}
         for part in parts:
             groups.setdefault((part.folder, part.day), []).append(part)
@@ -54,6 +56,7 @@ class ChangeTracker:
             raise unrecognized("$", "no day record is of the requested folder; check its name in the configuration")
         known: dict[tuple[str, date | None, bool], list[Raw]] = {}
         folders = set()
+        changed = 0
         # Ordered by folder as the published blocks are: to put blocks in another order takes three times as long.
         for (folder, of), group in sorted(groups.items(), key=lambda each: each[0][0]):
             counts = of == day and requested.folder in (None, folder)
@@ -63,12 +66,14 @@ class ChangeTracker:
             # Whether it counts is part of the key: a record that was left out is new once its day has come.
             key = folder, of, counts
             if self._known.get(key) != raws:
+                changed += 1
                 folder_day = yield from self._parser.read(folder, group)
                 if counts:
                     yield from put(folder_day)
             known[key] = raws
             yield
         self._body, self._requested, self._known = body, requested, known
+        self._mostly_changed = changed * 2 > len(groups)
         self._contents = Contents(day, frozenset(folders))
         return self._contents
 

@@ -39,8 +39,8 @@ class UniformAgents(Struct, frozen=True):
 
 
 Agents: TypeAlias = Raw | AgentsBeside | UniformAgents | None
-"""The agents of a day record: the JSON of a list or an object, to be read in pieces; or among others; or beside their
-number and read already; or no agents."""
+"""The agents of a day record: the JSON of a list or an object, to be read in pieces; members beside their number; the
+same, but read already; or none."""
 
 
 class DayRecord(Struct, frozen=True):

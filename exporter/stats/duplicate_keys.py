@@ -62,8 +62,8 @@ def may_have_duplicate_record(raw: Raw, number: int, objects: int) -> bool:
 def may_have_duplicate_member(raw: Raw, keys: Collection[str], commas: int) -> bool:
     """Return whether an object may have a key more than once, if the decoder kept `keys`.
 
-    The invariant: a comma is between two members, including those that the decoder dropped. In the values that it kept
-    are at least `commas`. There may be more of them without a duplicate, in texts and in other values.
+    The invariant: a comma is between two members, including those that the decoder dropped. The values that it kept
+    contain at least `commas`. There may be more of them without a duplicate, in texts and in other values.
     """
     more = bytes(raw).count(b",") - commas - (len(keys) - 1)
     if more == 0:

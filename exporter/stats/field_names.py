@@ -103,7 +103,7 @@ class Layouts(dict[tuple[str, ...], Layout]):
         return normalize(key) in self._names
 
     def knows_any(self, keys: Sequence[str]) -> bool:
-        """Return whether any of the keys has a meaning, so that it would be in the layout of an object with it."""
+        """Return whether any of the keys has a meaning by rules 1 to 5, or as a wrapper."""
         return not self._names_and_wrappers.isdisjoint(_all_normalized(keys))
 
     def __missing__(self, keys: tuple[str, ...]) -> Layout:

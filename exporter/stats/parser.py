@@ -1,8 +1,8 @@
 """From the bytes of a body to its day records: rules 1, 6, 9 and 10.
 
 The body is taken apart without being decoded, down to the day records, so that `changes` can compare their bytes with
-those of the last body. Only records that have changed are decoded and read, by `folder_day`. Those with uniform agents
-beside their number are decoded here already: that takes no longer than to take them apart.
+those of the last body. Only records that have changed are decoded and read, by `folder_day`. While most records change,
+those with uniform agents beside their number are decoded here already: that takes little longer than to take them apart.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,15 +63,17 @@ class Parser:
         self._layouts = layouts
         self._builder = FolderDayBuilder(layouts, self.findings)
 
-    def split(self, body: bytes, requested: Requested) -> Steps[list[Part]]:
+    def split(self, body: bytes, requested: Requested, *, mostly_new: bool = True) -> Steps[list[Part]]:
         """Return the day records of a body, those of other days and folders too.
 
+        `mostly_new` is whether most of them are expected to be read; otherwise none is decoded yet.
         Raises DecodeError: `not_json`, or `unrecognized` if the rules do not say what a place is.
         """
         if len(self.findings) > _FINDINGS_KEPT:  # they quote keys, which may come in ever new spellings
             self.findings.clear()
         text = yield from check_text(body)
-        walk = _Walk(text, requested, self._layouts, self.findings, self._builder.beside)
+        beside = self._builder.beside if mostly_new else None
+        walk = _Walk(text, requested, self._layouts, self.findings, beside)
         yield from walk.into(text, "$", Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
@@ -86,7 +88,7 @@ class _Walk:
     """One way through one body; `parts` are the day records found."""
 
     def __init__(
-        self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings, beside: ColumnDecoder
+        self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings, beside: ColumnDecoder | None
     ) -> None:
         self.parts: list[Part] = []
         self._beside = beside
@@ -131,8 +133,8 @@ class _Walk:
                 raise unrecognized(path, f"expected day records (a list or an object){said}")
 
     def _decoded_at_once(self, raw: Raw, path: str, above: Above) -> Part | None:
-        """Return the day record that an object is if it has a number of agents, and these are uniform and beside it."""
-        if self._in_vain < 0 or len(raw) > _LARGEST_AT_ONCE:
+        """Return an object as a day record if agents of the known shape are beside their number, else None."""
+        if self._beside is None or self._in_vain < 0 or len(raw) > _LARGEST_AT_ONCE:
             return None
         found = self._beside.with_fields(raw)
         if found is None:
@@ -240,9 +242,8 @@ class _Walk:
 
         Raises DecodeError if they may be day records, or elsewhere.
         """
-        doubtful = values.dates_among(inside)
-        if layout.wrappers:
-            doubtful = [key for key in inside if key in layout.wrappers or key in doubtful]
+        dates_and_wrappers = {*values.dates_among(inside), *layout.wrappers}
+        doubtful = [key for key in inside if key in dates_and_wrappers] if dates_and_wrappers else ()
         for agent, _ in self._agents_among(doubtful, inside, layout, path):
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
         found = any(True for _ in self._agents_among(inside, inside, layout, path))

@@ -59,8 +59,8 @@ class ColumnDecoder:
     def with_fields(self, raw: Raw) -> tuple[dict[str, Any], UniformAgents] | None:
         """Return the fields of an object, without those that are null, and the agents beside them.
 
-        Return None unless the fields are plain values, the agents uniform and complete, which is to have all the keys
-        of those before them, and their ids without another meaning.
+        Return None if a field is not a plain value, if an agent lacks a key of the known shape or has another one, or if
+        an id could be a field's name or a date.
         """
         fields: dict[str, Any] = {}
 

@@ -26,6 +26,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,15}):([0-5][0-9])|([0-9]{1,15})):([0-5][0-9](?:\.[0-9]{1,400})?)")
 _DATE: Final = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _AFTER_DIGITS: Final = ":"
+"""It follows 9 in ASCII, so texts before it include all those that begin with a digit."""
 _DURATIONS_KEPT: Final = 20_000
 _KINDS: Final = {bool: "a boolean", str: "another text", list: "a list", dict: "an object", NoneType: "null"}
 

@@ -41,7 +41,7 @@ Reading the token may take as long.
 """
 _ERROR_PAGE_BYTES: Final = 256 * 1024
 _PATHS_KEPT: Final = 2**14
-"""More than the targets that one process polls at the usual intervals."""
+"""All targets of a large site, so that each path is quoted once."""
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
 _Fetched = tuple[bytes, Token, float]
@@ -146,7 +146,7 @@ class Client:
         raise self._timeout()
 
     def _hangs(self, target: Target) -> bool:
-        return len(self._hanging) > 0 and target in self._hanging  # nearly always there is none, and to hash takes long
+        return len(self._hanging) > 0 and target in self._hanging  # first, because hashing a target is slow
 
     async def _retried(self, request: "_Request") -> _Fetched:
         failure: PollError | None = None

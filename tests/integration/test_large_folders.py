@@ -3,7 +3,8 @@
 import gc
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from itertools import count, islice, product
 from random import Random
 from typing import Any
 
@@ -71,6 +72,23 @@ def test_no_step_is_long(form: str, layout: dict[str, Any]) -> None:
         seconds = step_seconds(tracker.read(body, _REQUESTED, put))
         assert max(seconds) < _MOST_SECONDS, sorted(seconds)[-5:]
     assert found == [10_000 if form == "ids ten times" else _AGENTS] * 2
+
+
+@pytest.mark.parametrize("odd", ["dates", "wrappers"])
+def test_many_members_that_may_be_day_records_take_no_long_step(odd: str) -> None:
+    dates = ((date(1000, 1, 1) + timedelta(days=day)).strftime("%Y%m%d") for day in count())
+    wrappers = ("".join(map(str.__add__, each, "stats")) for each in product(["", *"_- ", "__", "--", "_-"], repeat=5))
+    names = islice(dates if odd == "dates" else wrappers, 16_000)
+    record = {"agents": 1, "stats": 1, **dict.fromkeys(names, 1), "a": {"calls": 3}}
+    tracker, found = ChangeTracker(Parser(Layouts())), list[int]()
+
+    def put(day: FolderDay) -> Steps[None]:
+        found.append(day.calls)
+        yield
+
+    seconds = step_seconds(tracker.read(json.dumps(record).encode(), _REQUESTED, put))
+    assert found == [3]
+    assert max(seconds) < 5 * _MOST_SECONDS  # each compared with all others, they take more than a second
 
 
 @pytest.mark.parametrize("calls", [1, 7, _AGENTS])

@@ -157,7 +157,7 @@ class RunningPoller:
         other targets, does not count.
         """
         running = [*(state.task for state in self.poller._states), self.poller._previous_days._task]
-        sleeps = self.poller._nap is not None and self.upstream.clock.is_sleeping(self.task)
+        sleeps = self.poller._sleeping is not None and self.upstream.clock.is_sleeping(self.task)
         return sleeps and not any(running) and not self.store.changed
 
     async def polled(self, seconds: float = 60.0) -> None:

@@ -206,7 +206,51 @@ async def test_what_a_bug_kept_from_being_published_comes_with_the_next_batch(mo
         assert "ZeroDivisionError" in published.logged[0]["traceback"]
         await published.commit("B", family=POLL_FAILURES)
         await settle()
+        assert published.lines == []
+        published.clock.advance(10)
+        await settle()
         assert published.lines == ["A 1", "B 1"]
+
+
+async def test_a_change_that_a_bug_kept_from_being_published_at_once_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.exposition.store._FEW_TEXTS", -1)
+    async with publishing() as published:
+        with monkeypatch.context() as bug:
+            bug.setattr("exporter.exposition.store.merged", lambda *_: 1 / 0)
+            async with published.batches.at_once() as draft:
+                draft.put(AGENT_CALLS, ("C", "O", "A"), "A 1\n")
+            await settle()
+        assert (published.lines, len(published.logged)) == ([], 1)
+        published.clock.advance(10)
+        await settle()
+        assert (published.lines, len(published.logged)) == (["A 1"], 1)
+
+
+async def test_a_draft_that_ends_with_a_pause_is_not_followed_by_another_publication() -> None:
+    async with publishing() as published:
+        published.clock.work_seconds = 0.001
+        await published.commit("A")
+        await settle()
+        await published.commit("B")
+        await settle()
+        assert published.lines == ["A 1"]
+        published.clock.advance(10)  # wakes what publishes, which finds out that it need not
+        await published.commit("C")
+        assert published.lines == ["A 1", "B 1", "C 1"]
+        await published.commit("D")
+        await settle()
+        assert published.lines == ["A 1", "B 1", "C 1"]
+
+
+async def test_a_target_whose_first_poll_is_published_with_its_end_counts_as_tried_at_once() -> None:
+    async with publishing() as published:
+        published.clock.work_seconds = 0.001
+        state = new_state()
+        await published.commit("A")
+        published.batches.first_poll_ended(state)
+        assert (state.tried, published.lines) == (True, ["A 1"])
 
 
 async def test_a_machine_that_stood_still_during_a_publication_delays_the_next_one_by_ten_seconds_at_most() -> None:

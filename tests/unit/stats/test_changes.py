@@ -14,6 +14,7 @@ from exporter.errors import DecodeError
 from exporter.runtime.steps import Steps
 from exporter.stats import values
 from exporter.stats.changes import ChangeTracker, Contents
+from exporter.stats.day_record import Part
 from exporter.stats.field_names import (
     AGENT_IDS,
     AGENTS,
@@ -79,6 +80,27 @@ def test_only_the_folders_whose_bytes_have_changed_are_read_again() -> None:
     days, contents = read(changes, body, ORG)
     assert days == {"B": FolderDay("B", 32), "C": FolderDay("C", 4)}
     assert contents == Contents(DAY, frozenset("ABC"))
+
+
+def test_records_are_decoded_while_the_body_is_taken_apart_if_most_had_changed_before() -> None:
+    decoded: list[int] = []
+
+    class Watched(Parser):
+        def split(self, body: bytes, requested: Requested, *, mostly_new: bool = True) -> Steps[list[Part]]:
+            parts = yield from super().split(body, requested, mostly_new=mostly_new)
+            decoded.append(sum(part.agents is not None for part in parts))
+            return parts
+
+    def body(*calls: int) -> bytes:
+        return as_bytes([{"folder": f"F{i}", "agents": 1, "a": {"calls": number}} for i, number in enumerate(calls)])
+
+    changes = ChangeTracker(Watched(Layouts()))
+    all_read = []
+    for each in (body(1, 1, 1), body(2, 2, 2), body(3, 2, 2), body(4, 2, 2), body(5, 5, 5), body(6, 6, 6)):
+        all_read.append({folder: day.calls for folder, day in read(changes, each, ORG)[0].items()})
+    all_of = [dict.fromkeys(("F0", "F1", "F2"), number) for number in range(7)]
+    assert all_read == [all_of[1], all_of[2], {"F0": 3}, {"F0": 4}, all_of[5], all_of[6]]
+    assert decoded == [0, 3, 3, 0, 0, 3]  # the first body shows what agents look like
 
 
 def test_a_folder_that_was_missing_has_changed_when_it_is_back() -> None:
