@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from exporter.config.loaded import LoadedConfig
-from exporter.polling.manager import PollManager
-from exporter.polling.poller import SLEEP
+from exporter.polling.manager import POLLER, PollManager
 from exporter.runtime.clock import SystemClock
 
 _HALF_HOUR_SECONDS: Final = 1800
@@ -109,7 +108,7 @@ async def _settled(
 ) -> None:
     """Wait until the poller sleeps, and neither a poll nor the discovery is running."""
     while not stop.is_set() and not running.done():
-        idle = SLEEP in clock.sleeping and not polling.discovering
+        idle = POLLER in clock.sleeping and not polling.discovering
         if idle and not any(status.polling for status in polling.poller.status()):
             return
         await asyncio.sleep(_LOOK_SECONDS)

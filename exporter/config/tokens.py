@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from html.entities import html5
 from pathlib import Path
 from typing import Final, final
+from urllib.parse import quote
 
 from exporter.errors import TokenError
 from exporter.runtime.files import read_secret
@@ -71,7 +72,7 @@ class Token(Secret):
     Raises ValueError, which does not quote the text, if it is empty or contains white space or unprintable characters.
     """
 
-    __slots__ = ("_pattern",)
+    __slots__ = ("_pattern", "_quoted")
 
     def __init__(self, text: str) -> None:
         text = text.strip()
@@ -80,11 +81,16 @@ class Token(Secret):
         if " " in text or not text.isprintable():
             raise ValueError("a token must not contain white space or control characters")
         super().__init__(text)
+        self._quoted = quote(text, safe="")
         characters = [*map(_any_encoding, text)]
         # In this order: what may be between the characters of a short token may itself contain the token. The others
         # find a token that is itself partly like what may be between.
         betweens = (_INVISIBLE, _INVISIBLE_BUT_TAGS, "") if "<" in text else (_INVISIBLE, "")
         self._pattern = re.compile("|".join(between.join(characters) for between in betweens))
+
+    def reveal_quoted(self) -> str:
+        """Return the text percent-encoded, to use it in a URL."""
+        return self._quoted
 
     def mask(self, text: str) -> str:
         """Return `text` with `***` in place of the token.

@@ -40,6 +40,7 @@ class SelfMetrics:
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
+        self._request_seconds_by_code: dict[str, Histogram] = {}
         build = Gauge(
             "vspark_exporter_build_info",
             "Always 1; the labels identify the build and the shard, 0 of 1 without shards.",
@@ -80,7 +81,9 @@ class SelfMetrics:
     def observe_request(self, code: str, seconds: float) -> None:
         """Record an attempt of a request; `code` is the status, or "none" if no status arrived."""
         self._texts.clear()
-        self._request_seconds.labels(code).observe(seconds)
+        if code not in self._request_seconds_by_code:  # to look it up by its labels takes longer than to observe
+            self._request_seconds_by_code[code] = self._request_seconds.labels(code)
+        self._request_seconds_by_code[code].observe(seconds)
 
     def config_loaded(self, now: float) -> None:
         """Record that the configuration was loaded at `now`, a Unix time in seconds."""

@@ -72,9 +72,13 @@ def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequenc
     """Return a line for each agent. `labels` come from `label_text`; their names must sort after `agent`."""
     before, after = f'{name}{{agent="', f'",{labels}}} '
     # Assigned to slices of one list: a text for each line would take twice as long.
-    parts = [before, "", after, "", "\n"] * len(agents)
-    parts[1::5] = _escaped(agents)
-    parts[3::5] = map(_formatted, values)
+    parts = [f"\n{before}", "", after, ""] * len(agents)
+    parts[1::4] = _escaped(agents)
+    parts[3::4] = map(_formatted, values)
+    if not parts:
+        return ""
+    parts[0] = before
+    parts.append("\n")
     return "".join(parts)
 
 

@@ -36,63 +36,65 @@ class Batches:
         self._log = log
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._next_at = 0.0
         self._tried: list[TargetState] = []
 
     async def run(self) -> None:
-        """Publish what has been committed, batch by batch, until cancelled."""
-        next_at = 0.0
+        """Publish what has been committed but had to wait, batch by batch, until cancelled."""
         while True:
             await self._changed.wait()
-            pause_seconds = next_at - self._clock.monotonic()
+            pause_seconds = self._next_at - self._clock.monotonic()
             if pause_seconds > 0:
                 await self._clock.sleep(pause_seconds)
             self._changed.clear()
             async with self._lock:
-                work_seconds = await self._publish()
-            next_at = self._clock.monotonic() + min(_PAUSES * work_seconds, _LONGEST_PAUSE_SECONDS)
+                await self._publish()
 
     @asynccontextmanager
     async def draft(self) -> AsyncIterator[Draft]:
-        """Yield a draft, between two other changes. If the block commits it, it is a part of the next batch."""
-        try:
-            async with self._lock:
+        """Yield a draft, between two other changes. What the block commits is published now or with the next batch."""
+        async with self._lock:
+            try:
                 yield self._store.draft()
-                if self._store.pending_size > _LARGEST_BATCH:
-                    await self._publish()
-        finally:
-            self._changed.set()
+            except BaseException:
+                self._changed.set()  # it may have committed before
+                raise
+            if self._clock.monotonic() >= self._next_at or self._store.pending_size > _LARGEST_BATCH:
+                await self._publish()
+            else:
+                self._changed.set()
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Draft]:
         """Yield a draft, and publish it at once, unless the block raises an exception."""
-        try:
-            async with self._lock:
-                draft = self._store.draft()
-                yield draft
-                draft.commit()
-                await self._publish()
-        finally:
-            self._changed.set()
+        async with self._lock:
+            draft = self._store.draft()
+            yield draft
+            draft.commit()
+            await self._publish()
 
     def first_poll_ended(self, state: TargetState) -> None:
         """Note that the target counts as tried once what has been committed by now is published."""
         self._tried.append(state)
         self._changed.set()
 
-    async def _publish(self) -> float:
-        """Publish everything that has been committed; return how long the work took, without the pauses in between."""
+    async def _publish(self) -> None:
+        """Publish everything that has been committed."""
         try:
             work_seconds = await paced(self._timed(self._store.publish()))
         except Exception:  # noqa: BLE001 # a bug, and no target's; what was not published is a part of the next batch
             self._log.error("page_not_published", traceback=traceback.format_exc())
-            return 0.0
+            return
+        except asyncio.CancelledError:
+            self._changed.set()  # the next batch continues
+            raise
+        self._next_at = self._clock.monotonic() + min(_PAUSES * work_seconds, _LONGEST_PAUSE_SECONDS)
         tried, self._tried = self._tried, []
         for state in tried:
             state.tried = True
-        return work_seconds
 
     def _timed(self, steps: Steps[None]) -> Steps[float]:
-        """Run `steps`; return their seconds."""
+        """Run `steps`; return their seconds, without the pauses in between."""
         seconds, begun = 0.0, self._clock.monotonic()
         for _ in steps:
             seconds += self._clock.monotonic() - begun

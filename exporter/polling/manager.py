@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Final, Self
 
 from msgspec import structs
 from structlog.typing import FilteringBoundLogger
@@ -25,6 +25,9 @@ from exporter.vspark.client import Client
 from exporter.vspark.discovery import Outcome, discover
 from exporter.vspark.mapped_bodies import MappedBodies
 from exporter.vspark.mapping import JqMapper
+
+POLLER: Final = "poller"
+"""The name of the task that begins polls. It sleeps by the clock when none is due."""
 
 
 class PollManager:
@@ -75,7 +78,7 @@ class PollManager:
     async def run(self) -> None:
         """Poll, and discover what the configuration leaves out, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.poller.run(), name="poller")
+            tasks.create_task(self.poller.run(), name=POLLER)
             tasks.create_task(self._keep_discovering(), name="discovery")
 
     async def follow(self, loaded: LoadedConfig) -> Replaced:

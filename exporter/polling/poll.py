@@ -88,22 +88,30 @@ class PollRunner:
 
     async def _succeed(self, state: TargetState, body: bytes, day: date | None, begun: float) -> None:
         """Publish what a response says, unless its day is over."""
-        series = state.series
         async with self._batches.draft() as draft:
-            before, response = series.published.folders, None
-            if self._is_today(state, day):
-                response = await paced(series.read(body, day, draft))
-            if response is None or not self._is_today(state, day):  # midnight may have passed while it was read
-                self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
-                return
-            now = self._clock.time()
-            await paced(series.settle(response, day, now, draft))
-            self._commit(state, draft, begun, reason=None)
-            state.success_monotonic = self._clock.monotonic()
-            await paced(state.add_to_curve(before, response.changed, now))
-        seconds = round(self._clock.monotonic() - begun, 3)
-        self._log.debug("poll_succeeded", target=state.target.name, bytes=len(body), seconds=seconds)
-        state.log_success(self._log, self._clock.monotonic())
+            succeeded = await paced(self._read(state, body, day, begun, draft))
+        if not succeeded:
+            self._log.info("answer_too_late", target=state.target.name, day=day and day.isoformat())
+            return
+        now = self._clock.monotonic()
+        self._log.debug("poll_succeeded", target=state.target.name, bytes=len(body), seconds=round(now - begun, 3))
+        state.log_success(self._log, now)
+
+    def _read(self, state: TargetState, body: bytes, day: date | None, begun: float, draft: Draft) -> Steps[bool]:
+        """Commit what a response says; return whether its day was not over yet."""
+        series = state.series
+        if not self._is_today(state, day):
+            return False
+        before = series.published.folders
+        response = yield from series.read(body, day, draft)
+        if not self._is_today(state, day):  # midnight has passed while it was read
+            return False
+        now = self._clock.time()
+        yield from series.settle(response, day, now, draft)
+        self._commit(state, draft, begun, reason=None)
+        state.success_monotonic = self._clock.monotonic()
+        yield from state.add_to_curve(before, response.changed, now)
+        return True
 
     def _is_today(self, state: TargetState, day: date | None) -> bool:
         zone = state.target.zone

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Final, NamedTuple
@@ -34,9 +34,6 @@ _LONGEST_SLEEP_SECONDS: Final = 5.0
 
 _OrgId = tuple[str, str, ZoneInfo | None]
 _Id = tuple[str, str, ZoneInfo | None, str | None]
-
-SLEEP: Final = "poller sleep"
-"""The name of the task in which the poller waits until something is due."""
 
 
 class Replaced(NamedTuple):
@@ -71,7 +68,8 @@ class Poller:
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
-        self._sleep: asyncio.Task[None] | None = None
+        self._nap: asyncio.Timeout | None = None
+        """The scope in which the poller sleeps, until something else may be due sooner."""
         self._schedule = Schedule()
         self._expiry = Expiry(clock)
         self._day_changes = DayChanges(self._days)
@@ -108,8 +106,7 @@ class Poller:
                     # If their polls succeed, the clock was set or the machine slept: new values can be had at once.
                     up = [state for state in expired if state.series.published.polls.up and state.task is None]
                     await self._begin_polls(up)
-                    self._sleep = tasks.create_task(self._clock.sleep(self._seconds_to_next()), name=SLEEP)
-                    await asyncio.wait([self._sleep])
+                    await self._sleep()
             finally:
                 self._tasks = None
 
@@ -227,8 +224,9 @@ class Poller:
         self._expiry.replace(states)
         self._day_changes.replace(states)
         self._previous_days.replace(states)
-        if self._sleep is not None:
-            self._sleep.cancel()  # something else may be due sooner now
+        if self._nap is not None:
+            self._nap.reschedule(asyncio.get_running_loop().time())
+            self._nap = None
 
     async def _begin_polls(self, states: Iterable[TargetState]) -> None:
         """Poll targets now, with pauses for the event loop, because many tasks take a while to begin."""
@@ -257,6 +255,15 @@ class Poller:
             else:
                 state.skipped += intervals - state.off_schedule
                 state.off_schedule = False
+
+    async def _sleep(self) -> None:
+        """Sleep until something is due, or until the targets are replaced."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._nap:
+                    await self._clock.sleep(self._seconds_to_next())
+        finally:
+            self._nap = None
 
     def _seconds_to_next(self) -> float:
         """Return the time until a poll is due, a day ends or values may be too old, at most a few seconds."""

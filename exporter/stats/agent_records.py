@@ -13,6 +13,7 @@ from exporter.stats.day_record import (
     AgentsBeside,
     DayRecord,
     Findings,
+    UniformAgents,
     average_of,
     calls_of,
     note_measures,
@@ -23,7 +24,7 @@ from exporter.stats.json_path import agent_path, child_path, converted, duplicat
 from exporter.stats.model import AgentDays
 from exporter.stats.raw_json import decode, first_byte, is_empty, pieces
 from exporter.stats.totals import merged
-from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
+from exporter.stats.uniform_agents import ColumnDecoder
 
 _AT_A_TIME: Final = 2000
 _MOST_AGENTS: Final = 2_000_000
@@ -39,31 +40,42 @@ class AgentReader:
         self._layouts = layouts
         self._findings = findings
         self._decoder = ColumnDecoder(layouts)
+        self.beside = ColumnDecoder(layouts)
+        """Decodes agents beside their number; those in a list or an object may look different."""
 
     def read(self, record: DayRecord) -> Steps[AgentDays | None]:
         """Return the agents of a day record that have calls, None if it names no agents at all; raises DecodeError."""
         match record.agents:
             case AgentsBeside() as beside:
                 return (yield from self._beside(record.layout.agents[0], beside))
+            case UniformAgents() as uniform:
+                key = record.layout.agents[0]
+                self._check_number(key, record.fields[key])
+                self._note(uniform.shape.keys, uniform.shape.overall)
+                return uniform.columns
             case Raw() as raw:
                 return (yield from self._below(record.layout.agents[0], raw))
         return None
 
-    def _beside(self, key: str, beside: AgentsBeside) -> Steps[AgentDays]:
-        converted(values.count, beside.number, "", key)
-        start, found = 0, list[AgentDays]()
+    def _check_number(self, key: str, number: Any) -> None:
+        """Check the number that agents are beside; raises DecodeError."""
+        converted(values.count, number, "", key)
         self._findings[f"rule 3: {key!r} is a number, agents are the fields beside it, by their ids"] = None
+
+    def _beside(self, key: str, beside: AgentsBeside) -> Steps[AgentDays]:
+        self._check_number(key, beside.number)
+        start, found = 0, list[AgentDays]()
         keys, records = list(beside.members), list(beside.members.values())
         for first in range(0, len(keys), _AT_A_TIME):
             some = slice(first, first + _AT_A_TIME)
-            uniform = self._decoder.among(keys[some], records[some])
+            uniform = self.beside.among(keys[some], records[some])
             yield
             if uniform is not None:
                 self._add_uniform(uniform, found)
                 start += len(uniform)
                 continue
             agents = dict(agents_beside(zip(keys[some], records[some], strict=True), "", self._layouts))
-            self._decoder.learn(agents.values())
+            self.beside.learn(agents.values())
             yield from self._add_entries(
                 "", ((number, *item) for number, item in enumerate(agents.items(), start)), found
             )

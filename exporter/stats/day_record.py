@@ -12,7 +12,9 @@ from msgspec import Raw, Struct
 from exporter.stats import values
 from exporter.stats.field_names import Layout
 from exporter.stats.json_path import child_path, converted
+from exporter.stats.model import AgentDays
 from exporter.stats.raw_json import decode, is_composite
+from exporter.stats.uniform_records import Shape
 
 Findings = dict[str, None]
 """What was read by which rule, as sentences for people, in the order in which it was first seen."""
@@ -25,8 +27,20 @@ class AgentsBeside(Struct, frozen=True):
     members: Mapping[str, Raw]
 
 
-Agents: TypeAlias = Raw | AgentsBeside | None
-"""The agents of a day record: the JSON of a list or an object, to be read in pieces; or among others; or no agents."""
+class UniformAgents(Struct, frozen=True):
+    """Agents with calls, read already; `shape` is that of their records, `size` counts those without calls too."""
+
+    columns: AgentDays
+    shape: Shape
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+Agents: TypeAlias = Raw | AgentsBeside | UniformAgents | None
+"""The agents of a day record: the JSON of a list or an object, to be read in pieces; or among others; or beside their
+number and read already; or no agents."""
 
 
 class DayRecord(Struct, frozen=True):
@@ -38,7 +52,10 @@ class DayRecord(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """A day record in the body: its folder, its day (None if nothing says which), its JSON, and its members there."""
+    """A day record in the body: its folder, its day (None if nothing says which), its JSON, and its members there.
+
+    `agents` are those beside their number, if they have been read already: these are not among the members.
+    """
 
     path: str
     folder: str
@@ -46,9 +63,13 @@ class Part(Struct, frozen=True):
     raw: Raw
     members: dict[str, Raw]
     layout: Layout
+    agents: UniformAgents | None = None
 
     def decode(self) -> DayRecord:
         """Return the decoded record; raises DecodeError."""
+        if self.agents is not None:
+            fields = {name: decode(value, "") for name, value in self.members.items()}
+            return DayRecord(self.layout, fields, self.agents)
         key = self.layout.agents[0] if self.layout.agents else None
         if key is not None and is_composite(self.members[key]):
             others = {name: decode(value, child_path("", name)) for name, value in self.members.items() if name != key}

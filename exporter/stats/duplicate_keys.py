@@ -3,7 +3,7 @@
 Python's `json` could report them through `object_pairs_hook`, but takes longer than the whole parse of a large body.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from msgspec import Raw
@@ -57,3 +57,16 @@ def may_have_duplicate_record(raw: Raw, number: int, objects: int) -> bool:
     duplicate, in texts and in other objects.
     """
     return bytes(raw).count(b"{") != 1 + objects * number
+
+
+def may_have_duplicate_member(raw: Raw, keys: Collection[str], commas: int) -> bool:
+    """Return whether an object may have a key more than once, if the decoder kept `keys`.
+
+    The invariant: a comma is between two members, including those that the decoder dropped. In the values that it kept
+    are at least `commas`. There may be more of them without a duplicate, in texts and in other values.
+    """
+    more = bytes(raw).count(b",") - commas - (len(keys) - 1)
+    if more == 0:
+        return False
+    # A comma in a key that is written as an escape is not in the text.
+    return b"\\" in bytes(raw) or more != "".join(keys).count(",")

@@ -88,6 +88,7 @@ class Layouts(dict[tuple[str, ...], Layout]):
             "overall": OVERALL,
         }
         self._names = frozenset(name for names in self._parts.values() for name in names)
+        self._names_and_wrappers = self._names | WRAPPERS
 
     def of(self, members: Mapping[str, Any], path: str = "") -> Layout:
         """Return the layout of an object at `path` that has no nulls; raises DecodeError for a duplicated name."""
@@ -101,6 +102,10 @@ class Layouts(dict[tuple[str, ...], Layout]):
         """Return whether a key has a meaning by rules 1 to 5."""
         return normalize(key) in self._names
 
+    def knows_any(self, keys: Sequence[str]) -> bool:
+        """Return whether any of the keys has a meaning, so that it would be in the layout of an object with it."""
+        return not self._names_and_wrappers.isdisjoint(_all_normalized(keys))
+
     def __missing__(self, keys: tuple[str, ...]) -> Layout:
         layout = self._make(keys)
         if len(keys) <= _KEYS_KEPT:
@@ -113,9 +118,8 @@ class Layouts(dict[tuple[str, ...], Layout]):
         found: dict[str, str] = {}
         duplicate = None
         wrappers: list[str] = []
-        known = self._names | WRAPPERS
         names = zip(keys, _all_normalized(keys), strict=True)
-        for key, name in [(key, name) for key, name in names if name in known]:
+        for key, name in [(key, name) for key, name in names if name in self._names_and_wrappers]:
             if name in WRAPPERS:
                 wrappers.append(key)
             if name in self._names:

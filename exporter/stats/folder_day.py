@@ -19,6 +19,8 @@ class FolderDayBuilder:
     def __init__(self, layouts: Layouts, findings: Findings) -> None:
         self._findings = findings
         self._agents = AgentReader(layouts, findings)
+        self.beside = self._agents.beside
+        """Decodes day records with agents beside their number, once it knows what these agents look like."""
 
     def build(self, folder: str, parts: Sequence[Part]) -> Steps[FolderDay]:
         """Return the day of a folder, added up from all of its records; raises DecodeError."""

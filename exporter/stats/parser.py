@@ -1,13 +1,15 @@
 """From the bytes of a body to its day records: rules 1, 6, 9 and 10.
 
 The body is taken apart without being decoded, down to the day records, so that `changes` can compare their bytes with
-those of the last body. Only records that have changed are decoded and read, by `folder_day`.
+those of the last body. Only records that have changed are decoded and read, by `folder_day`. Those with uniform agents
+beside their number are decoded here already: that takes no longer than to take them apart.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
@@ -34,8 +36,11 @@ from exporter.stats.raw_json import (
     pieces,
 )
 from exporter.stats.record_place import Above, RecordPlacer, claims_of
+from exporter.stats.uniform_agents import ColumnDecoder
 
 _DEEPEST: Final = 16
+_LARGEST_AT_ONCE: Final = 2**19
+_MOST_IN_VAIN: Final = 2**16
 _MOST_PLACES: Final = 500_000
 _FINDINGS_KEPT: Final = 1000
 _ONLY_NULL: Final = "expected day records, found only null"
@@ -66,7 +71,7 @@ class Parser:
         if len(self.findings) > _FINDINGS_KEPT:  # they quote keys, which may come in ever new spellings
             self.findings.clear()
         text = yield from check_text(body)
-        walk = _Walk(text, requested, self._layouts, self.findings)
+        walk = _Walk(text, requested, self._layouts, self.findings, self._builder.beside)
         yield from walk.into(text, "$", Above())
         if not walk.parts:
             self.findings["rule 9: an empty list or object, so no calls"] = None
@@ -80,8 +85,13 @@ class Parser:
 class _Walk:
     """One way through one body; `parts` are the day records found."""
 
-    def __init__(self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings) -> None:
+    def __init__(
+        self, body: Raw, requested: Requested, layouts: Layouts, findings: Findings, beside: ColumnDecoder
+    ) -> None:
         self.parts: list[Part] = []
+        self._beside = beside
+        self._in_vain = _MOST_IN_VAIN
+        """How many bytes may still be decoded at once in vain. Those that were not in vain are added."""
         self._places = 0
         self._body = body
         self._placer = RecordPlacer(requested.folder, requested.day, findings)
@@ -100,18 +110,40 @@ class _Walk:
             case "[":
                 yield from self._into_list(raw, path, above)
             case "{":
+                part = self._decoded_at_once(raw, path, above)
+                yield
+                if part is not None:
+                    self.parts.append(part)
+                    return
                 inside = yield from members(raw, path)
                 if not inside and not is_empty(raw):
                     raise self._nothing(path, _ONLY_NULL)
                 layout = self._layouts.of(inside, path)
                 yield
                 if self._is_day_record(inside, layout, path):
+                    if layout.agents and not is_composite(inside[layout.agents[0]]) and len(raw) <= _LARGEST_AT_ONCE:
+                        self._in_vain -= len(raw)
                     self.parts.append(self._placer.place(inside, layout, raw, path, above))
                 else:
                     yield from self._into_container(raw, inside, layout, path, above)
             case _:
                 said = quotation(decode(raw, path))
                 raise unrecognized(path, f"expected day records (a list or an object){said}")
+
+    def _decoded_at_once(self, raw: Raw, path: str, above: Above) -> Part | None:
+        """Return the day record that an object is if it has a number of agents, and these are uniform and beside it."""
+        if self._in_vain < 0 or len(raw) > _LARGEST_AT_ONCE:
+            return None
+        found = self._beside.with_fields(raw)
+        if found is None:
+            return None
+        fields, agents = found
+        layout = self._layouts[tuple(fields)]
+        if not layout.agents or layout.duplicate is not None:
+            return None
+        self._in_vain += len(raw)
+        inside = {key: Raw(msgspec.json.encode(value)) for key, value in fields.items()}
+        return replace(self._placer.place(inside, layout, raw, path, above), agents=agents)
 
     def _into_list(self, raw: Raw, path: str, above: Above) -> Steps[None]:
         below = replace(above, depth=above.depth + 1)
@@ -208,7 +240,9 @@ class _Walk:
 
         Raises DecodeError if they may be day records, or elsewhere.
         """
-        doubtful = (key for key in inside if key in layout.wrappers or _is_day(key))
+        doubtful = values.dates_among(inside)
+        if layout.wrappers:
+            doubtful = [key for key in inside if key in layout.wrappers or key in doubtful]
         for agent, _ in self._agents_among(doubtful, inside, layout, path):
             raise unrecognized(child_path(path, agent), "ambiguous: an agent's record, or day records under this key?")
         found = any(True for _ in self._agents_among(inside, inside, layout, path))
@@ -221,7 +255,3 @@ class _Walk:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         members = ((key, inside[key]) for key in keys if key not in layout.overall)
         return agents_beside(members, path, self._layouts)
-
-
-def _is_day(key: str) -> bool:
-    return values.day_of_key(key) is not None

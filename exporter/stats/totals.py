@@ -1,8 +1,8 @@
 """Sums of calls and mean durations, of several records or of agents (rule 7)."""
 
 from collections.abc import Sequence
-from itertools import chain, islice
-from typing import Final
+from itertools import chain, compress, islice
+from typing import Any, Final
 
 from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDay, AgentDays
@@ -33,17 +33,20 @@ class Sum:
 
     def add_all(self, agents: AgentDays) -> None:
         """Add agents, one after the other."""
-        seconds, weight = self._seconds, self._weight
-        columns = zip(agents.calls, agents.average_seconds, strict=True)
-        timed = [(calls, average) for calls, average in columns if average is not None and calls]
-        for calls, average in timed:
-            seconds += calls * average
-            weight += calls
+        calls: list[int] = agents.calls
+        averages: list[Any] = agents.average_seconds
+        if 0 in calls or None in averages:
+            timed = [number > 0 and average is not None for number, average in zip(calls, averages, strict=True)]
+            calls, averages = list(compress(calls, timed)), list(compress(averages, timed))
+        seconds = self._seconds
+        for number, average in zip(calls, averages, strict=True):
+            seconds += number * average
         self.calls += sum(agents.calls)
-        self._seconds, self._weight = seconds, weight
-        self._parts += len(timed)
-        if timed:
-            self._last = timed[-1][1]
+        self._seconds = seconds
+        self._weight += sum(calls)
+        self._parts += len(calls)
+        if averages:
+            self._last = averages[-1]
 
     @property
     def average_seconds(self) -> float | None:

@@ -9,11 +9,11 @@ from itertools import compress
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from exporter.stats import values
-from exporter.stats.day_record import without_nulls
-from exporter.stats.duplicate_keys import may_have_duplicate_record
+from exporter.stats.day_record import UniformAgents, without_nulls
+from exporter.stats.duplicate_keys import may_have_duplicate_member, may_have_duplicate_record
 from exporter.stats.field_names import Layouts
 from exporter.stats.model import AgentDays
 from exporter.stats.raw_json import decode, first_byte, object_level
@@ -21,17 +21,6 @@ from exporter.stats.uniform_records import RecordType, Shape, record_type
 
 _Decoded = tuple[list[str], list[Any]]
 """The ids of agents, and their records."""
-
-
-class UniformAgents(Struct, frozen=True):
-    """Agents with calls, read already; `shape` is that of their records, `size` counts those without calls too."""
-
-    columns: AgentDays
-    shape: Shape
-    size: int
-
-    def __len__(self) -> int:
-        return self.size
 
 
 class ColumnDecoder:
@@ -66,6 +55,29 @@ class ColumnDecoder:
     def among(self, keys: Sequence[str], members: Sequence[Raw]) -> UniformAgents | None:
         """Return the agents among members of an object: all that are objects; None if these are not uniform."""
         return self._uniform(lambda kind: _beside(kind, keys, members))
+
+    def with_fields(self, raw: Raw) -> tuple[dict[str, Any], UniformAgents] | None:
+        """Return the fields of an object, without those that are null, and the agents beside them.
+
+        Return None unless the fields are plain values, the agents uniform and complete, which is to have all the keys
+        of those before them, and their ids without another meaning.
+        """
+        fields: dict[str, Any] = {}
+
+        def decoded(kind: RecordType) -> _Decoded:
+            members: dict[str, Any] = kind.with_fields(raw)
+            keys = [key for key, value in members.items() if value.__class__ is not kind.complete]
+            number = len(members) - len(keys)
+            if not number or may_have_duplicate_member(raw, members, number * kind.commas):
+                raise ValueError(keys)
+            fields.update((key, members.pop(key)) for key in keys)
+            ids = list(members)
+            if self._layouts.knows_any(ids) or values.dates_among(ids):
+                raise ValueError(ids)
+            return ids, list(members.values())
+
+        agents = self._uniform(decoded)
+        return None if agents is None else (without_nulls(fields), agents)
 
     def learn(self, records: Iterable[Any]) -> None:
         """Remember the shape of the fullest of the records that are objects."""

@@ -4,7 +4,7 @@ The type of the records is made from the keys of records seen before. JSON of an
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -44,6 +44,7 @@ class RecordType:
     """
 
     def __init__(self, own: _Meanings, below: _Meanings | None) -> None:
+        self._own, self._below = own, below
         overall = None if below is None else _struct("UniformOverall", below)
         self.record: Any = _struct("UniformRecord", own, overall)
         self.by_id = msgspec.json.Decoder(dict[_Name, self.record]).decode  # type: ignore[name-defined] # made just now
@@ -56,6 +57,23 @@ class RecordType:
         self._counts_below = all(name != "calls" for _, name in own)
         self._has_average = any(name == "average" for _, name in own)
         self._has_average_below = below is not None and any(name == "average" for _, name in below)
+
+    @cached_property
+    def complete(self) -> Any:
+        """The type of the records that have all fields."""
+        overall = None if self._below is None else _struct("CompleteOverall", self._below, complete=True)
+        return _struct("CompleteRecord", self._own, overall, complete=True)
+
+    @cached_property
+    def commas(self) -> int:
+        """How many commas are between the fields of a complete record, without those in values."""
+        return max(0, len(self._own) - 1) + max(0, len(self._below or ()) - 1)
+
+    @cached_property
+    def with_fields(self) -> Any:
+        """Decodes an object of complete records and plain values, to a `dict`."""
+        plain = self.complete | str | _Number | float | bool | None
+        return msgspec.json.Decoder(dict[_Name, plain]).decode  # type: ignore[valid-type]
 
     def columns(self, records: Sequence[Any]) -> tuple[list[int], list[Any]]:
         """Return the counts and the means of records, None for a mean that is missing."""
@@ -100,13 +118,20 @@ def _meanings(keys: Sequence[str], **names: Sequence[str]) -> _Meanings | None:
 _record_type = lru_cache(maxsize=64)(RecordType)
 
 
-def _struct(name: str, meanings: _Meanings, overall: type[Struct] | None = None) -> type[Struct]:
-    """Return a type of objects; `overall` is the type of the objects under the key of that meaning."""
-    fields = {**_FIELDS, "overall": (overall, msgspec.NODEFAULT)}
+def _struct(
+    name: str, meanings: _Meanings, overall: type[Struct] | None = None, *, complete: bool = False
+) -> type[Struct]:
+    """Return a type of objects; `overall` is the type of the objects under the key of that meaning.
+
+    A `complete` object has all fields.
+    """
+    fields = {**_FIELDS, "overall": (overall, msgspec.NODEFAULT), "": (Any, None)}
+    if complete:
+        fields = {meaning: (kind, msgspec.NODEFAULT) for meaning, (kind, _) in fields.items()}
     attributes = {key: meaning or f"other_{number}" for number, (key, meaning) in enumerate(meanings)}
     return msgspec.defstruct(
         name,
-        [(attributes[key], *fields.get(meaning, (Any, None))) for key, meaning in meanings],
+        [(attributes[key], *fields[meaning]) for key, meaning in meanings],
         rename={attribute: key for key, attribute in attributes.items()},
         forbid_unknown_fields=True,
         kw_only=True,  # fields with a default may come first

@@ -4,7 +4,7 @@ Each function raises ValueError with what was expected and what was found. No me
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cache
 from types import NoneType
@@ -25,6 +25,7 @@ LONGEST_NAME: Final = 1024
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,15}):([0-5][0-9])|([0-9]{1,15})):([0-5][0-9](?:\.[0-9]{1,400})?)")
 _DATE: Final = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
+_AFTER_DIGITS: Final = ":"
 _DURATIONS_KEPT: Final = 20_000
 _KINDS: Final = {bool: "a boolean", str: "another text", list: "a list", dict: "an object", NoneType: "null"}
 
@@ -122,6 +123,11 @@ def day_of_key(text: str) -> date | None:
         return date(int(match[1]), int(match[3]), int(match[4]))
     except ValueError:
         return None
+
+
+def dates_among(keys: Iterable[str]) -> list[str]:
+    """Return those keys that are dates. Most keys are not, which a comparison with a character shows fastest."""
+    return [key for key in keys if key < _AFTER_DIGITS and day_of_key(key) is not None]
 
 
 def folder(value: Any) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -40,6 +40,8 @@ _CONNECT_SHARE: Final = 1 / 3
 Reading the token may take as long.
 """
 _ERROR_PAGE_BYTES: Final = 256 * 1024
+_PATHS_KEPT: Final = 2**14
+"""More than the targets that one process polls at the usual intervals."""
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "Retry-After")
 
 _Fetched = tuple[bytes, Token, float]
@@ -66,6 +68,7 @@ class Client:
     ) -> None:
         self._vspark = vspark
         self._base = URL(vspark.url)
+        self._base_text = str(self._base).rstrip("/")
         self._tls = tls_context(vspark.tls)
         self._connect_seconds = vspark.timeout_seconds * _CONNECT_SHARE
         self._concurrency = concurrency
@@ -117,14 +120,14 @@ class Client:
         Raises TokenError, ConnectError, StatusError and BodyError; if bodies are mapped, also MappingError and
         DecodeError.
         """
+        request = _Request.for_stats(target, day, last_day, slow=self._hangs(target), spare=spare)
         try:
-            request = _Request.for_stats(target, day, last_day, slow=target in self._hanging, spare=spare)
             body, token, seconds_left = await self._retried(request)
         except PollError as error:
             if not spare:
                 (self._hanging.add if error.reason == "timeout" else self._hanging.discard)(target)
             raise
-        if not spare:
+        if request.slow and not spare:
             self._hanging.discard(target)
         return body if self._bodies is None else await self._bodies.mapped(target, day, body, token, seconds_left)
 
@@ -136,11 +139,14 @@ class Client:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
-                request = _Request.for_stats(target, day, None, slow=target in self._hanging)
+                request = _Request.for_stats(target, day, None, slow=self._hangs(target))
                 response, token = await self._attempt(request, deadline)
                 text = response.body.decode("utf-8", "surrogateescape")
                 return replace(response, body=token.mask(text).encode("utf-8", "surrogateescape"))
         raise self._timeout()
+
+    def _hangs(self, target: Target) -> bool:
+        return len(self._hanging) > 0 and target in self._hanging  # nearly always there is none, and to hash takes long
 
     async def _retried(self, request: "_Request") -> _Fetched:
         failure: PollError | None = None
@@ -169,38 +175,28 @@ class Client:
         return response.body, token, (deadline.when() or math.inf) - asyncio.get_running_loop().time()
 
     async def _attempt(self, request: "_Request", deadline: asyncio.Timeout) -> tuple[Response, Token]:
-        token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
-        while True:
-            with suppress(SlotNeeded):
-                async with self._slot(request, deadline):
-                    return await self._request(request, token), token
+        """Send a request in a slot. The wait for one extends `deadline`, because it is not V-Spark's fault.
 
-    @asynccontextmanager
-    async def _slot(self, request: "_Request", deadline: asyncio.Timeout) -> AsyncIterator[None]:
-        """Hold a slot. The wait for it extends `deadline`, because it is not V-Spark's fault.
-
-        Targets that hang hold a slot for long, so they do not get all of them. Raises SlotNeeded in a spare request.
+        Targets that hang hold a slot for long, so they do not get all of them.
         """
-        now = asyncio.get_running_loop().time
+        token = await request.token.current(self._connect_seconds)  # before a slot is taken: it may hang
+        now, slots = asyncio.get_running_loop().time, self._slots
         end = deadline.when()
         left = self._vspark.timeout_seconds if end is None else end - now()
-        deadline.reschedule(None)
-        slots = self._slots
-        try:
-            async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
-                deadline.reschedule(now() + left)
-                yield
-        except SlotNeeded:
-            deadline.reschedule(now() + left)
-            raise
+        while True:
+            deadline.reschedule(None)
+            with suppress(SlotNeeded):
+                async with slots.take_spare() if request.spare else slots.take(request.company, slow=request.slow):
+                    deadline.reschedule(now() + left)
+                    return await self._request(request, token), token
 
     async def _request(self, request: "_Request", token: Token) -> Response:
         code = "none"
-        path = "/".join(quote(segment, safe="") for segment in request.path)
+        path = _quoted(request.path)
         begun = monotonic()
         try:
             async with self._session.get(
-                URL(self._url(path, quote(token.reveal(), safe=""), request.query), encoded=True),
+                URL(self._url(path, token.reveal_quoted(), request.query), encoded=True),
                 allow_redirects=False,
                 proxy=self._proxy,
                 server_hostname=self._vspark.tls.server_name,
@@ -232,7 +228,7 @@ class Client:
         return b""
 
     def _url(self, path: str, token: str, query: str) -> str:
-        return f"{str(self._base).rstrip('/')}/{path}?token={token}{query}"
+        return f"{self._base_text}/{path}?token={token}{query}"
 
     def _timeout(self) -> ConnectError:
         return ConnectError(
@@ -260,6 +256,11 @@ class _Request(NamedTuple):
         names = (target.company, target.org) if target.folder is None else (target.company, target.org, target.folder)
         query = "" if day is None else _daterange(day, last_day or day)
         return cls(target.company, ("stats", *names), query, target.token, slow, spare)
+
+
+@lru_cache(maxsize=_PATHS_KEPT)
+def _quoted(path: tuple[str, ...]) -> str:
+    return "/".join(quote(segment, safe="") for segment in path)
 
 
 @lru_cache(maxsize=64)

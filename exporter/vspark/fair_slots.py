@@ -53,7 +53,10 @@ class FairSlots:
     async def take(self, company: str, *, slow: bool) -> AsyncIterator[None]:
         """Hold a slot while the block runs."""
         kind = _Kind(company, slow)
-        await self._acquire(kind)
+        if not self._waiting and self._free and (self._free_for_slow or not slow):
+            self._hand_out(kind)
+        else:
+            await self._wait(kind)
         try:
             yield
         finally:
@@ -82,7 +85,7 @@ class FairSlots:
                 self._free += 1
                 self._serve()
 
-    async def _acquire(self, kind: _Kind) -> None:
+    async def _wait(self, kind: _Kind) -> None:
         served = asyncio.get_running_loop().create_future()
         if kind not in self._waiting:
             self._waiting[kind] = deque()
@@ -97,6 +100,12 @@ class FairSlots:
                 self._release(kind)
             raise
 
+    def _hand_out(self, kind: _Kind) -> None:
+        self._free -= 1
+        self._free_for_slow -= kind.slow
+        self._last_served[kind.company] = next(self._numbers)
+        self._hold(kind.company, 1)
+
     def _release(self, kind: _Kind) -> None:
         self._free += 1
         self._free_for_slow += kind.slow
@@ -107,21 +116,19 @@ class FairSlots:
         self._held[company] += slots
         if not self._held[company]:
             del self._held[company]
-        for slow in (False, True):
-            self._rank(_Kind(company, slow))
+        if self._waiting:
+            for slow in (False, True):
+                self._rank(_Kind(company, slow))
 
     def _serve(self) -> None:
-        while self._free and (kind := self._next_kind()):
+        while self._free and self._waiting and (kind := self._next_kind()):
             _, served = self._waiting[kind].popleft()
             if not self._waiting[kind]:
                 del self._waiting[kind]
             if served.done():  # a cancelled one stays in line until it is its turn
                 self._rank(kind)
             else:
-                self._free -= 1
-                self._free_for_slow -= kind.slow
-                self._last_served[kind.company] = next(self._numbers)
-                self._hold(kind.company, 1)
+                self._hand_out(kind)
                 served.set_result(None)
         if self._free:
             self._has_free.set()

@@ -38,6 +38,7 @@ class FakeClock:
         self._time = start.timestamp()
         self._monotonic = 1000.0
         self.sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._sleeping: dict[asyncio.Future[None], asyncio.Task[object] | None] = {}
 
     def time(self) -> float:
         return self._time
@@ -55,7 +56,15 @@ class FakeClock:
             return
         woken = asyncio.get_running_loop().create_future()
         self.sleepers.append((self._monotonic + seconds, woken))
-        await woken
+        self._sleeping[woken] = asyncio.current_task()
+        try:
+            await woken
+        finally:
+            del self._sleeping[woken]
+
+    def is_sleeping(self, task: asyncio.Task[None]) -> bool:
+        """Return whether a task sleeps until the clock is moved further than now."""
+        return any(each is task and not woken.done() for woken, each in self._sleeping.items())
 
     def advance(self, seconds: float) -> None:
         """Let time pass in one step and wake the sleepers that are due."""
@@ -142,9 +151,14 @@ class RunningPoller:
 
     @property
     def idle(self) -> bool:
-        """Whether no poll is running, and all are published. A counted one still runs while its curve is drawn."""
+        """Whether the poller sleeps, no poll is running, and all are published.
+
+        A poll that is counted still runs while its curve is drawn. A sleep from which the poller is to be woken, for
+        other targets, does not count.
+        """
         running = [*(state.task for state in self.poller._states), self.poller._previous_days._task]
-        return not any(running) and not self.store.changed
+        sleeps = self.poller._nap is not None and self.upstream.clock.is_sleeping(self.task)
+        return sleeps and not any(running) and not self.store.changed
 
     async def polled(self, seconds: float = 60.0) -> None:
         """Let time pass in one step and wait until every target has been polled again."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tools.bench.measure import Server, free_port, running
-from tools.bench.site import COMPANY, Site
+from tools.bench.site import Site
+from tools.bench.upstream import COMPANY, org_name
 
 NAME = "json_exporter"
 MISSING = "json_exporter is not on PATH, so it is not compared: https://github.com/prometheus-community/json_exporter"
@@ -53,5 +54,5 @@ def json_exporter(site: Site, folder: Path) -> Iterator[Server]:
 
 def probe_path(upstream: Server) -> str:
     """Return the path of a probe of the first org of `upstream`."""
-    target = f"{upstream.url}/stats/{COMPANY}/{COMPANY}-Org0?token=bench"
+    target = f"{upstream.url}/stats/{COMPANY}/{org_name(0)}?token=bench"
     return f"/probe?{urlencode({'module': 'default', 'target': target})}"

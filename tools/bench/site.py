@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tools.bench.measure import PYTHON, Server, free_port, running
 from tools.bench.report import ORDINARY, OURS
+from tools.bench.upstream import COMPANY, folder_name, org_name
 
-COMPANY = "WideCo"
 _OURS = (
     *(sys.executable, "-c"),
     "import runpy, sys; sys.modules['rich'] = None; runpy.run_module('exporter', run_name='__main__', alter_sys=True)",
@@ -36,13 +36,14 @@ class Site:
     @property
     def folder_names(self) -> list[str]:
         """The names of the folders of each org."""
-        return [f"Folder{number:05}" for number in range(self.folders)]
+        return [folder_name(number) for number in range(self.folders)]
 
     @contextmanager
     def upstream(self) -> Iterator[Server]:
         """Run an upstream that serves the site while the block runs."""
         port = free_port()
-        flags = [f"--port={port}", f"--folders={self.folders}", f"--agents={self.agents}", f"--form={self.form}"]
+        sizes = [f"--orgs={self.orgs}", f"--folders={self.folders}", f"--agents={self.agents}"]
+        flags = [f"--port={port}", *sizes, f"--form={self.form}"]
         with running(port, *PYTHON, "tools.bench.upstream", *flags) as upstream:
             upstream.wait_for("/responses")
             yield upstream
@@ -62,7 +63,7 @@ class Site:
 
     def _config(self, url: str, interval_seconds: float) -> str:
         names = {"folders": self.folder_names} if self.by_folder else {}
-        orgs = [{"name": f"{COMPANY}-Org{number}", "timezone": "UTC", **names} for number in range(self.orgs)]
+        orgs = [{"name": org_name(number), "timezone": "UTC", **names} for number in range(self.orgs)]
         config = {
             "vspark": {"url": url, "token": "bench"},
             "poll": {"interval": f"{interval_seconds * 1000:.0f}ms", "concurrency": self.concurrency},

@@ -1,5 +1,6 @@
 """The upstream of the benchmark. It prepares `/stats` bodies in advance, so serving them costs almost no CPU time.
 
+It lists the folders of each org, and has a time zone for it, as V-Spark has. A failed discovery would be tried again.
 `POST /mode/MODE` selects the folders that change from one response to the next: `same` none, `some` 1 %, `all` all of
 them. `GET /responses` returns the number of responses so far.
 """
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+COMPANY = "WideCo"
 _VARIANTS = 4
 _VARIANTS_OF_A_FOLDER = 61
 """A prime number: folders that are polled in turn do not get the same response again."""
@@ -19,6 +21,16 @@ _SLASHES_OF_A_FOLDER = 2
 
 _Agents = Mapping[str, tuple[int, str]]
 """The calls and the mean duration of each agent."""
+
+
+def org_name(number: int) -> str:
+    """Return the short name of an org."""
+    return f"{COMPANY}-Org{number}"
+
+
+def folder_name(number: int) -> str:
+    """Return the name of a folder of any org."""
+    return f"Folder{number:05}"
 
 
 def _as_object(agents: _Agents) -> dict[str, Any]:
@@ -79,13 +91,14 @@ def org_bodies(form: str, folders: int, agents: int, mode: str) -> list[bytes]:
 
 
 def _named(number: int, values: dict[str, Any]) -> dict[str, Any]:
-    return {"folder": f"Folder{number:05}", **values}
+    return {"folder": folder_name(number), **values}
 
 
 def main() -> None:
     """Serve until the process is terminated."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--orgs", type=int, required=True)
     parser.add_argument("--folders", type=int, required=True)
     parser.add_argument("--agents", type=int, required=True)
     parser.add_argument("--form", choices=FORMS, default="object")
@@ -110,6 +123,12 @@ def main() -> None:
         variants = bodies(of_one_folder=request.match_info["tail"].count("/") == _SLASHES_OF_A_FOLDER)
         return web.Response(body=variants[count % len(variants)], content_type="text/html")
 
+    async def orgs(_: web.Request) -> web.Response:
+        return web.json_response({org_name(number): {"timezone": "UTC"} for number in range(flags.orgs)})
+
+    async def folders(_: web.Request) -> web.Response:
+        return web.json_response([folder_name(number) for number in range(flags.folders)])
+
     async def set_mode(request: web.Request) -> web.Response:
         nonlocal mode
         mode = request.match_info["mode"]
@@ -121,6 +140,8 @@ def main() -> None:
 
     app = web.Application()
     app.router.add_get("/stats/{tail:.*}", stats)
+    app.router.add_get(f"/config/{COMPANY}/orgs", orgs)
+    app.router.add_get(f"/list/{COMPANY}/{{org}}/folders", folders)
     app.router.add_post("/mode/{mode}", set_mode)
     app.router.add_get("/responses", responses)
     web.run_app(app, host="127.0.0.1", port=flags.port, print=None, access_log=None)

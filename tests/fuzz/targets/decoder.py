@@ -95,6 +95,7 @@ _LEAVES: Final[tuple[Any, ...]] = (
         {"x": {"calls": 1}},
         [{"id": 1, "calls": 1}],
         {"overall": {"calls": 1}},
+        {"calls": 2, "overall": {"ncalls": 2, "duration": "0:01:05"}},
     ),
 )
 WORDS: Final = (
@@ -116,9 +117,11 @@ _Outcome = dict[str, FolderDay] | None
 def check(data: bytes) -> None:
     """Read the bodies, each alone and all in a row: the two agree, with the rules, and with the page."""
     requested = REQUESTS[data[0] % len(REQUESTS)] if data else REQUESTS[0]
-    row = _Row(requested)
+    row, known = _Row(requested), Parser(Layouts())
     for body in data[1:].split(SEPARATOR):
         alone = _read(ChangeTracker(Parser(Layouts())), body, requested)
+        again = _read(ChangeTracker(known), body, requested)
+        assert again == alone, (again, alone)  # what agents of former bodies looked like makes no difference
         _check_by_the_rules(body, requested, alone)
         row.take(body, alone)
 

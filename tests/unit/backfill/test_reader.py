@@ -1,5 +1,6 @@
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -25,6 +26,15 @@ TIMEOUT = ConnectError("timeout", "slow")
 DOWN = ConnectError("connect", "refused")
 UNREADABLE = DecodeError("unrecognized", "$", "odd")
 
+journals = ExitStack()
+"""The journals of the test that is running."""
+
+
+@pytest.fixture(autouse=True)
+def close_journals() -> Iterator[None]:
+    with journals:
+        yield
+
 
 class Backfill:
     """A reader of 20 days of each target, with a clock that moves when everything waits."""
@@ -34,7 +44,7 @@ class Backfill:
     ) -> None:
         self.clock = FakeClock(datetime(2026, 11, 25, tzinfo=UTC))
         self.upstream = PastUpstream({}, failing)
-        self.journal = Journal(folder / "journal", {}, 0.0)
+        self.journal = journals.enter_context(Journal(folder / "journal", {}, 0.0))
         self.advanced = 0
         self.targets = targets or (A,)
         planned = [TargetDays(each, each.zone, DAYS) for each in self.targets if each.zone]

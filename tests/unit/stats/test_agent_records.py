@@ -213,6 +213,83 @@ def test_what_is_read_as_columns_is_what_the_rules_say(form: str, ids: list[str]
     assert outcome(parser, first) == by_the_rules[0]
 
 
+ALIKE = [
+    '{"calls": 1, "duration": "0:01:00"}',
+    '{"calls": 5, "overall": {"ncalls": 5, "duration": "0:03:11", "silence": "0:00:01"}}',
+    '{"overall": {"calls": 2, "duration": 60}}',
+    '{"calls": 7}',
+]
+UNLIKE = [
+    *('{"calls": 1, "duration": null}', '{"calls": null, "duration": "0:01:00"}', '{"calls": 1, "duration": 7}'),
+    *(
+        '{"calls": 0, "duration": "0:01:00"}',
+        '{"calls": 1}',
+        '{"calls": 1, "calls": 2, "duration": 1}',
+        "{}",
+        "[1, {}]",
+    ),
+    *(
+        '{"calls": 9007199254740993, "duration": 1}',
+        '{"calls": 1, "duration": "1:60"}',
+        '{"calls": "3", "duration": 1}',
+    ),
+    *('{"calls": 1, "duration": 1, "x": {"calls": 1}}', '{"calls": 1, "x": 1e999}', '{"x": 1}', "null", "7", "1e999"),
+    *('{"calls": 5, "overall": {"ncalls": 5, "duration": "0:03:11"}}', '{"calls": 5, "overall": null}'),
+    *('{"calls": 5, "overall": {"ncalls": 5, "duration": null, "silence": {"a": [1, 2]}}}', '"a, b"', "true"),
+]
+PLAIN_IDS = [*(f'"a{number}"' for number in range(6)), '"Doe, J"', '"\\u0061"', '"\\"{"', '""', '"a\\nb"']
+ODD_IDS = [
+    *('"a0"', '"\\u002c"', '"calls"', '"Folder"', '"agents"', '"Over-All"', '"stats"', '"name"', '"error"', '"date"'),
+    *('"20261123"', '"2026-11-23"', '"20261332"', f'"{"é" * 1024}"', f'"{"é" * 1025}"', '"calls\\nx"'),
+]
+FIELDS = ['"calls": 4', '"duration": "0:02:00"', '"note": "a, b"', '"date": "2026-11-23"', '"x": null', '"overall": 1']
+ODD_FIELDS = [
+    *('"agents": 3', '"agents": "x"', '"Agents": null', '"Agents": 1', '"calls": null', '"folder": "G"', '"x": [1]'),
+    *(
+        '"x": 1e999',
+        '"x": 123456789012345678901',
+        '"byagent": 1',
+        '"overall": {"calls": 1}',
+        '"date": "x"',
+        '"calls": -1',
+    ),
+]
+
+
+@st.composite
+def records_with_agents_beside(draw: st.DrawFn, alike: str) -> str:
+    """A day record whose agents are nearly always `alike`, as a text, which may have a key twice."""
+    ids = draw(st.lists(st.sampled_from(PLAIN_IDS), min_size=1, max_size=5, unique=True))
+    members = [f"{each}: {alike}" for each in ids]
+    members += ['"folder": "F"', '"agents": 3', *draw(st.lists(st.sampled_from(FIELDS), max_size=3, unique=True))]
+    if draw(st.booleans()):
+        records = st.just(alike) | st.sampled_from(ALIKE + UNLIKE)
+        another = st.builds("{}: {}".format, st.sampled_from(PLAIN_IDS + ODD_IDS), records)
+        members += draw(st.lists(another | st.sampled_from(ODD_FIELDS), min_size=1, max_size=2))
+    text = draw(st.sampled_from([", ", ",", " ,\n"])).join(draw(st.permutations(members)))
+    return f"{{{text}}}"
+
+
+def bodies_with_agents_beside() -> st.SearchStrategy[tuple[str, list[str]]]:
+    """What an agent's record looks like, and day records."""
+    return st.sampled_from(ALIKE).flatmap(
+        lambda alike: st.tuples(st.just(alike), st.lists(records_with_agents_beside(alike), min_size=1, max_size=3))
+    )
+
+
+@given(bodies_with_agents_beside())
+def test_what_is_decoded_at_once_is_what_the_rules_say(alike_and_records: tuple[str, list[str]]) -> None:
+    """Bodies are read alike by the rules alone and by a parser that knows what the agents beside a number look like."""
+    alike, records = alike_and_records
+    body = f"[{', '.join(records)}]"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uniform_agents, "record_type", lambda *_, **__: None)
+        by_the_rules = outcome(Parser(Layouts()), body)
+    parser = Parser(Layouts())
+    outcome(parser, f'{{"folder": "F", "agents": 1, "a": {alike}}}')
+    assert [outcome(parser, body), outcome(parser, body)] == [by_the_rules] * 2
+
+
 def outcome(parser: Parser, text: str) -> Any:
     """Return the folder days of a body, or the error."""
     found: list[FolderDay] = []

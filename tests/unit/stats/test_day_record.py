@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
-from exporter.stats.day_record import AgentsBeside, without_nulls
+from exporter.stats.day_record import AgentsBeside, UniformAgents, without_nulls
 from exporter.stats.field_names import Layouts
-from exporter.stats.model import FolderDay
+from exporter.stats.model import AgentDay, AgentDays, FolderDay
+from exporter.stats.uniform_records import Shape
 from tests.support.day_records import folder_day as read
 from tests.support.day_records import part
 
@@ -31,6 +33,12 @@ TOTALS = ["totalduration", "durationtotal", "sumduration"]
 def test_a_record_is_decoded_but_for_its_agents(members: Any, fields: Any, agents: object) -> None:
     record = part(members, Layouts()).decode()
     assert (record.fields, record.agents) == (fields, agents)
+
+
+def test_agents_that_have_been_read_stay_as_they_are() -> None:
+    agents = UniformAgents(AgentDays.of([AgentDay("a", 1)]), Shape(("calls",)), 1)
+    record = replace(part({"calls": 1, "agents": 2}, Layouts()), agents=agents).decode()
+    assert (record.fields, record.agents) == ({"calls": 1, "agents": 2}, agents)
 
 
 def test_nulls_are_left_out() -> None:

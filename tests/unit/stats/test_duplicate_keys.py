@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from exporter.stats.duplicate_keys import has_duplicate_key, may_have_duplicate_record
+from exporter.stats.duplicate_keys import has_duplicate_key, may_have_duplicate_member, may_have_duplicate_record
 
 ENDS = ("", " ", "\n\t", "  \r\n ")
 CHARACTERS = 'ab0",:{}[]\\/ \u00fc\U0001f600\n\x1f'
@@ -103,3 +103,36 @@ def test_a_duplicated_record_is_never_overlooked(pairs: list[tuple[str, Any]], s
     suspected = may_have_duplicate_record(Raw(text.encode()), len(dict(pairs)), 1)
     assert suspected or len(dict(pairs)) == len(pairs)
     assert not suspected or len(dict(pairs)) < len(pairs)
+
+
+def members_suspected(text: str) -> bool:
+    """Return whether a duplicate is suspected among members that are plain, or objects of two fields."""
+    kept = json.loads(text)
+    commas = sum(isinstance(value, dict) for value in kept.values())
+    return may_have_duplicate_member(Raw(text.encode()), kept, commas)
+
+
+MEMBERS = st.sampled_from(["1", '"x"', '", "', "null", '{"calls": 1, "duration": "0:01:00"}'])
+
+
+@given(objects(MEMBERS))
+def test_a_duplicated_member_is_never_overlooked(text: str) -> None:
+    assert members_suspected(text) or not duplicated(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "suspected"),
+    [
+        ('{"a": 1}', False),
+        ('{"a": {"x": 1, "y": 2}, "n": 1, "b": {"x": 1, "y": 2}}', False),
+        ('{"Doe, J": {"x": 1, "y": 2}, "Roe, R, Dr": {"x": 1, "y": ","}}', True),
+        ('{"Doe, J": {"x": 1, "y": 2}, "Roe, R, Dr": {"x": 1, "y": 2}, "\\u002c": 1}', True),
+        ('{"Doe, J": {"x": 1, "y": 2}, "Roe, R, Dr": {"x": 1, "y": 2}}', False),
+        ('{"n": 2, "n": 2, "a": {"x": 1, "y": 2}}', True),
+        ('{"\\u002c": 2, "\\u002c": {"x": 1, "y": 2}}', True),
+        ('{"a": {"x": 1, "x": 1, "y": 2}}', True),
+        ('{"a": {"x": [1, 2], "y": 2}}', True),
+    ],
+)
+def test_a_duplicated_member_is_suspected_if_there_are_more_commas(text: str, *, suspected: bool) -> None:
+    assert members_suspected(text) == suspected

@@ -114,6 +114,20 @@ def test_a_key_may_contain_the_line_break_that_joins_keys() -> None:
     assert (layout.counts, layout.averages, layout.days) == (("Cal-ls",), (), ("date",))
 
 
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        *(("calls", True), ("Over-All", True), ("FOLDERS", True), ("an rufe", True), ("id", True), ("day", True)),
+        *(("001", False), ("error", False), ("message", False), ("calls\nx", False), ("x\ncalls", False), ("", False)),
+    ],
+)
+def test_a_key_with_a_meaning_is_found_among_many(key: str, *, known: bool) -> None:
+    layouts = Layouts(calls=["Anrufe"])
+    nothing = layouts[()]
+    assert (layouts[("a", key, "b\n")] != nothing, layouts.knows_any(["a", key, "b\n"])) == (known, known)
+    assert layouts.knows_any(["a", key]) == known
+
+
 def test_extensions_come_before_all() -> None:
     layouts = Layouts(
         calls=["Anrufe", "n"],

@@ -22,6 +22,7 @@ from exporter.stats.field_names import (
 )
 from exporter.stats.model import AgentDay, FolderDay
 from exporter.stats.parser import Parser, Requested
+from tests.support.finished_steps import finished
 from tests.support.parsed_bodies import ParsedBody, parsed, request_for
 from tests.support.repository import ROOT
 
@@ -874,3 +875,95 @@ def test_one_of_very_many_agents_that_is_rejected(last: str, message: str) -> No
     with pytest.raises(DecodeError) as caught:
         parse(body, FOLDER)
     assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)
+
+
+ALIKE = {"calls": 5, "overall": {"ncalls": 5, "duration": "0:01:00"}}
+
+
+def folder_of(name: str, *agents: str, **fields: Any) -> dict[str, Any]:
+    """Return a record with agents beside their number."""
+    return {"folder": name, "agents": len(agents), **dict.fromkeys(agents, ALIKE), **fields}
+
+
+def parser_that_knows_agents_beside() -> Parser:
+    known = Parser(Layouts())
+    parse(json.dumps(folder_of("A", "x")).encode(), ORG, known)
+    return known
+
+
+def decoded_at_once(known: Parser, *records: dict[str, Any]) -> list[bool]:
+    """Return which of the records are decoded at once."""
+    return [part.agents is not None for part in finished(known.split(json.dumps(records).encode(), ORG))]
+
+
+def test_records_with_agents_beside_are_decoded_at_once_after_the_first_response() -> None:
+    known = Parser(Layouts())
+    records = folder_of("A", "a", "b"), folder_of("B", "b", calls=7, duration=9.5, date=20261123)
+    assert decoded_at_once(known, *records) == [False, False]
+    body, expected = json.dumps(records).encode(), (AgentDay("a", 5, 60.0), AgentDay("b", 5, 60.0))
+    for _ in range(2):
+        days = parse(body, ORG, known).days
+        assert days == {"A": FolderDay("A", 10, 60.0, expected), "B": FolderDay("B", 7, 9.5, expected[1:])}
+        findings = dict(known.findings)
+        known.findings.clear()
+    assert list(findings) == [
+        "rule 4: the folder from the field 'folder'",
+        "rule 5: no date named, so the requested day",
+        "rule 5: the date from the field 'date'",
+        "rule 3: 'agents' is a number, agents are the fields beside it, by their ids",
+        "rule 1: an agent's calls from 'calls'",
+        "rule 1: an agent's overall calls from 'ncalls'",
+        "rule 2: an agent's overall mean duration from 'duration'",
+        "rule 1: calls and mean duration are those of the agents, added up",
+        "rule 1: a folder's calls from 'calls'",
+        "rule 2: a folder's mean duration from 'duration'",
+    ]
+    assert decoded_at_once(known, *records) == [True, True]
+
+
+def test_records_are_decoded_at_once_only_while_that_saves_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = parser_that_knows_agents_beside()
+    alike, other = folder_of("A", "a"), folder_of("B", "b", c={"calls": 1})
+    assert decoded_at_once(known, alike, alike, other, alike) == [True, True, False, True]
+    assert decoded_at_once(known, folder_of("B", calls=0), {"folder": "B", "calls": 1}, alike) == [False, False, True]
+    monkeypatch.setattr(parser, "_MOST_IN_VAIN", 0)
+    assert decoded_at_once(known, alike, alike, other, alike) == [True, True, False, True]
+    assert decoded_at_once(known, other, alike, alike, alike) == [False, False, False, False]
+    assert decoded_at_once(known, {"folder": "B", "calls": 1}, {**alike, "agents": {"a": ALIKE}}, alike)[2]
+    monkeypatch.setattr(parser, "_LARGEST_AT_ONCE", len(json.dumps(alike)))
+    assert decoded_at_once(known, folder_of("B", "b", "c"), alike) == [False, True]
+
+
+@pytest.mark.parametrize("body", [{"A": ALIKE}, [{"folder": "A", "calls": 5, "x": ALIKE}]])
+def test_without_a_number_of_agents_nothing_is_an_agent_beside_it(body: Any) -> None:
+    assert parse(json.dumps(body).encode(), ORG, parser_that_knows_agents_beside()).days == {"A": A5}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('"agents": 2', "$[0]: a key of this object is duplicated, so its value is ambiguous"),
+        ('"a": %s', "$[0]: a key of this object is duplicated, so its value is ambiguous"),
+        ('"a": 5', "$[0]: a key of this object is duplicated, so its value is ambiguous"),
+        ('"\\u0061": %s', "$[0]: a key of this object is duplicated, so its value is ambiguous"),
+        ('"\\u002c": 1, "agents": 2', "$[0]: a key of this object is duplicated, so its value is ambiguous"),
+        ('"Agents": 2', f"$[0].Agents: {SPELLED}"),
+        ('"Agents": %s', f"$[0].Agents: {SPELLED}"),
+        ('"stats": %s', f"$[0].stats: {AGENT_OR_RECORDS}"),
+        ('"20261123": %s', f'$[0]["20261123"]: {AGENT_OR_RECORDS}'),
+        ('"x": 1e999', "$[0]: a number is out of range"),
+        (
+            '"b": {"calls": -1, "overall": {"ncalls": 5, "duration": 1}}',
+            f"$[0][agent 2].calls: {A_COUNT} a negative number",
+        ),
+        ('"name": %s, "calls": -1', f"$[0].calls: {A_COUNT} a negative number"),
+        ('"calls": -1', f"$[0].calls: {A_COUNT} a negative number"),
+        ('"date": "x"', f"$[0].date: {A_DATE}"),
+    ],
+)
+def test_what_is_rejected_is_rejected_alike_by_a_parser_that_knows_the_agents(more: str, message: str) -> None:
+    body = f"[{json.dumps(folder_of('A', 'a'))[:-1]}, {more.replace('%s', json.dumps(ALIKE))}}}]".encode()
+    for known in (Parser(Layouts()), parser_that_knows_agents_beside()):
+        with pytest.raises(DecodeError) as caught:
+            parse(body, ORG, known)
+        assert (caught.value.reason, str(caught.value)) == ("unrecognized", message)

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from exporter.stats.model import AgentDay, AgentDays
 from exporter.stats.totals import Sum, merged, sum_of
@@ -46,3 +48,19 @@ def test_very_many_agents_are_added_up_with_pauses() -> None:
     assert pauses >= 25
     total = finished(sum_of(together))
     assert (total.calls, total.average_seconds) == (20_000, 4.0)
+
+
+averages = st.none() | st.floats(min_value=0, max_value=1e15)
+
+
+@example([AgentDay("a", 0, 7.0), AgentDay("a", 3, 0.1)], 0)
+@example([AgentDay("a", 3, 0.1), AgentDay("a", 2)], 0)
+@given(st.lists(st.builds(AgentDay, st.just("a"), st.integers(0, 2**53), averages), max_size=6), st.integers(0, 3))
+def test_agents_are_added_up_as_one_after_the_other_to_the_last_bit(agents: list[AgentDay], before: int) -> None:
+    one_by_one, together = Sum(), Sum()
+    for total in (one_by_one, together):
+        total.add(before, 0.1)
+    for agent in agents:
+        one_by_one.add(agent.calls, agent.average_seconds)
+    together.add_all(AgentDays.of(agents))
+    assert (together.calls, together.average_seconds) == (one_by_one.calls, one_by_one.average_seconds)

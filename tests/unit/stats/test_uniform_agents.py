@@ -5,9 +5,10 @@ import pytest
 from msgspec import Raw
 
 from exporter.errors import DecodeError
+from exporter.stats.day_record import UniformAgents
 from exporter.stats.field_names import Layouts
 from exporter.stats.model import AgentDay
-from exporter.stats.uniform_agents import ColumnDecoder, UniformAgents
+from exporter.stats.uniform_agents import ColumnDecoder
 from exporter.stats.uniform_records import Shape
 
 RECORD = {"calls": 1, "duration": "0:01:00"}
@@ -137,3 +138,65 @@ def test_an_id_that_is_too_long_is_only_decoded(length: int, *, uniform: bool) -
     ):
         assert isinstance(decoder_that_knows(record).decode(as_raw(agents), "$"), UniformAgents) == uniform
     assert (decoder_that_knows(RECORD).among([agent], [as_raw(RECORD)]) is not None) == uniform
+
+
+KNOWN = {"calls": 5, "overall": {"ncalls": 5, "duration": "0:01:00", "silence": "0:00:01"}}
+FIELDS = {"folder": "F", "agents": 2, "note": None}
+
+
+def fields_and_agents(text: str, known: dict[str, Any] = KNOWN) -> tuple[dict[str, Any], UniformAgents] | None:
+    return decoder_that_knows(known).with_fields(Raw(text.encode()))
+
+
+def test_fields_and_agents_are_decoded_at_once() -> None:
+    without_calls = {"calls": 0, "overall": KNOWN["overall"]}
+    found = fields_and_agents(json.dumps({"a": KNOWN, **FIELDS, "b": without_calls, "Doe, J": KNOWN, "x": 1.5}))
+    assert found is not None
+    fields, agents = found
+    assert fields == {"folder": "F", "agents": 2, "x": 1.5}
+    assert agents.columns == (AgentDay("a", 5, 60.0), AgentDay("Doe, J", 5, 60.0))
+    assert (len(agents), agents.shape) == (3, Shape(("calls", "overall"), ("ncalls", "duration", "silence")))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *('"b": {}', '"b": {"calls": 5}', '"b": []', '"x": [1]', '"b": {"calls": 5, "overall": {"ncalls": 5}}'),
+        *('"x": 1e999', '"x": 9223372036854775808', '"x": "a, b"', '"%s": 1' % ("y" * 1025), '"b": {"ncalls": 5}'),
+        *(
+            '"a": %(known)s',
+            '"agents": 2',
+            '"a": 7',
+            '"note": null',
+            '"\\u0061": %(known)s',
+            '"\\u002c": 1, "agents": 2',
+        ),
+        *('"stats": %(known)s', '"Over All": %(known)s', '"Calls": %(known)s', '"name": %(known)s'),
+        *('"20261123": %(known)s', '"2026-11-23": %(known)s', '"%(long)s": %(known)s', '"error": {"calls": 1}'),
+    ],
+)
+def test_other_fields_and_agents_are_not_decoded_at_once(member: str) -> None:
+    texts = {"known": json.dumps(KNOWN), "long": "z" * 1025}
+    text = json.dumps({**FIELDS, "a": KNOWN})
+    assert fields_and_agents(text) is not None
+    assert fields_and_agents(f"{text[:-1]}, {member % texts if '%(' in member else member}}}") is None
+
+
+def test_fields_without_agents_are_not_decoded_at_once() -> None:
+    assert fields_and_agents(json.dumps(FIELDS)) is None
+    assert fields_and_agents("{}") is None
+    assert fields_and_agents("[]") is None
+    assert ColumnDecoder(Layouts()).with_fields(as_raw({**FIELDS, "a": KNOWN})) is None
+
+
+def test_a_field_that_an_agent_lacks_does_not_make_up_for_a_duplicate() -> None:
+    less = json.dumps({"calls": 5, "overall": {"ncalls": 5, "duration": "0:01:00"}})
+    assert fields_and_agents(f'{{"agents": 2, "a": {json.dumps(KNOWN)}, "b": {less}, "agents": 2}}') is None
+
+
+@pytest.mark.parametrize("record", [{"calls": 1}, {"overall": {"calls": 1}}, {"calls": 1, "overall": {}}])
+def test_records_of_a_single_field_are_complete(record: dict[str, Any]) -> None:
+    found = fields_and_agents(json.dumps({"agents": 2, "a": record, "b": record}), record)
+    assert found is not None
+    assert found[1].columns == (AgentDay("a", 1), AgentDay("b", 1))
+    assert fields_and_agents(f'{{"agents": 2, "a": {json.dumps(record)}, "agents": 2}}', record) is None

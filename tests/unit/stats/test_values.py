@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.stats import values
@@ -326,3 +326,9 @@ def test_any_text_is_a_value_in_range_or_a_value_error(text: str) -> None:
             assert sys.maxsize > len(str(error)) > 0  # noqa: PT017 # most texts are rejected
         else:
             assert 0 <= value <= most
+
+
+@example(["99991231", "00010101", "a", ":"])
+@given(st.lists(st.text(max_size=3) | st.from_regex(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", fullmatch=True)))
+def test_dates_are_found_among_keys(keys: list[str]) -> None:
+    assert values.dates_among(keys) == [key for key in keys if values.day_of_key(key) is not None]
