@@ -65,7 +65,7 @@ def label(name: str, value: str) -> str:
 
 def sample(name: str, labels: str, value: float) -> str:
     """Return the line of one sample; `labels` come from `label_text`."""
-    return f"{name}{{{labels}}} {_go_format(value)}\n" if labels else f"{name} {_go_format(value)}\n"
+    return f"{name}{{{labels}}} {_recent(value)}\n" if labels else f"{name} {_recent(value)}\n"
 
 
 def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequence[float]) -> str:
@@ -82,7 +82,6 @@ def agent_samples(name: str, labels: str, agents: Sequence[str], values: Sequenc
     return "".join(parts)
 
 
-@lru_cache(maxsize=1024)  # for 0, small counts and the time of midnight: the time of a poll does not return
 def _go_format(value: float) -> str:
     # Adding 0.0 turns -0.0 into 0.0. Both are the same key of _Numbers, so one would be written for the other.
     return floatToGoString(value + 0.0)  # type: ignore[no-any-return] # prometheus_client leaves it untyped
@@ -97,3 +96,7 @@ def _escaped(values: Sequence[str]) -> Sequence[str]:
     if "\\" in together or "\n" in together or '"' in together:
         return [_escape(value) for value in values]
     return values
+
+
+_recent: Final = lru_cache(maxsize=1024)(_go_format)
+"""Formats 0, small counts and the time of midnight once. The time of a poll does not return."""
