@@ -122,6 +122,13 @@ async def running(
         await web.stop()
 
 
+def collect_seldom() -> None:
+    """Let Python look for garbage seldom. It blocks the event loop meanwhile."""
+    gc.freeze()  # what is loaded now stays
+    # Polls leave few cycles behind, but many objects. By default, every second poll would cause a collection.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
 async def serve(
     loaded: LoadedConfig,
     load: LoadConfig,
@@ -136,9 +143,7 @@ async def serve(
 
     `before` is awaited before anything is polled or served; if it ends after such a signal, nothing is.
     """
-    gc.freeze()  # What is loaded now stays. A collection that looks through it would block the event loop.
-    # Polls leave few cycles behind, but many objects. By default, every second poll would cause a collection.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    collect_seldom()
     stop, hang_up = asyncio.Event(), asyncio.Event()
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         asyncio.get_running_loop().add_signal_handler(number, event.set)

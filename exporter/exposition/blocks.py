@@ -5,7 +5,9 @@ Small blocks share one piece, because deflate compresses a few samples badly.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from io import BytesIO
+from itertools import accumulate, chain, compress
+from operator import not_
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +19,10 @@ Key = tuple[str, ...]
 """The labels that a block belongs to: (company, org) or (company, org, folder)."""
 
 _LARGEST_GROUP: Final = 32 * 1024
+_LARGEST_RUN: Final = 8 * _LARGEST_GROUP
+"""The size in bytes of groups that are changed together, which takes about a millisecond."""
+_BLOCKS_PER_SEARCH: Final = 8
+"""How many blocks are looked at in the time in which one is searched for and cut out."""
 LARGEST_TEXT: Final = 16 * _LARGEST_GROUP
 """The size in bytes from which on text that waits to be merged should be, because it takes much memory."""
 
@@ -30,10 +36,11 @@ class BlockGroup(Struct, frozen=True, gc=False):
 
     def blocks(self) -> Iterator[tuple[Key, bytes]]:
         """Yield each block's key and text."""
-        text, start = self.piece.text(), 0
-        for key, size in zip(self.keys, self.sizes, strict=True):
-            yield key, text[start : start + size]
-            start += size
+        return zip(self.keys, self.texts(), strict=True)
+
+    def texts(self) -> Iterator[bytes]:
+        """Yield each block's text."""
+        return map(BytesIO(self.piece.text()).read, self.sizes)
 
 
 FamilyBlocks = tuple[BlockGroup, ...]
@@ -50,15 +57,13 @@ def merged(blocks: FamilyBlocks, puts: Mapping[Key, bytes]) -> Steps[FamilyBlock
         # A key behind all others joins the last group. Otherwise blocks put one by one would get a group each.
         index = min(bisect_left(last_keys, keys[begin], kept), max(len(blocks) - 1, 0))
         end = len(keys) if index + 1 >= len(blocks) else bisect_right(keys, last_keys[index], begin)
+        new += blocks[kept:index]
         contents, some = _Contents(), {key: puts[key] for key in keys[begin:end]}
         if blocks:
-            new += blocks[kept:index]
             contents.merge(blocks[index], some)
         else:
             contents.add(some)
-        for group in contents.groups():
-            new.append(group)
-            yield
+        yield from contents.compressed(new)
         kept, begin = index + 1, end
     return (*new, *blocks[kept:])
 
@@ -79,17 +84,26 @@ class _Contents:
                 self._sizes.append(len(text))
                 self._texts.append(text)
 
+    def add_left(self, group: BlockGroup, is_left: Sequence[bool]) -> None:
+        """Add those blocks of `group` that are left."""
+        self._keys += compress(group.keys, is_left)
+        self._sizes += compress(group.sizes, is_left)
+        self._texts += compress(group.texts(), is_left)
+
     def merge(self, group: BlockGroup, puts: Mapping[Key, bytes]) -> None:
         """Add the blocks of `group` with `puts`, which ascend, in their places."""
-        keys, done = group.keys, 0
+        keys, sizes, done = group.keys, group.sizes, 0
         if len(puts) >= len(keys) and puts.keys() >= set(keys):
             self.add(puts)
             return
         # The text between two puts stays in one part: to cut it into its blocks would cost more than to compress it.
-        text, starts = group.piece.text(), [0, *accumulate(group.sizes)]
+        text, starts = group.piece.text(), [0, *accumulate(sizes)]
         for key, put in puts.items():
             index = bisect_left(keys, key, done)
-            self._take(group, text, starts, done, index)
+            if done < index:
+                self._keys += keys[done:index]
+                self._sizes += sizes[done:index]
+                self._texts.append(text[starts[done] : starts[index]])
             done = index
             if index < len(keys) and keys[index] == key:
                 key, done = keys[index], index + 1  # noqa: PLW2901 # an equal object, which other blocks share
@@ -97,30 +111,66 @@ class _Contents:
                 self._keys.append(key)
                 self._sizes.append(len(put))
                 self._texts.append(put)
-        self._take(group, text, starts, done, len(keys))
+        self._keys += keys[done:]
+        self._sizes += sizes[done:]
+        self._texts.append(text[starts[done] :])
 
-    def _take(self, group: BlockGroup, text: bytes, starts: Sequence[int], begin: int, end: int) -> None:
-        """Add a part of the group's blocks as they are."""
-        if begin < end:
-            self._keys += group.keys[begin:end]
-            self._sizes += group.sizes[begin:end]
-            self._texts.append(text[starts[begin] : starts[end]])
+    def compressed(self, groups: list[BlockGroup]) -> Steps[None]:
+        """Append the blocks to `groups`, in groups of about the same size; only a single block may exceed the limit."""
+        text, ends = b"".join(self._texts), [*accumulate(self._sizes)]
+        enough = len(text) / max(1, -(-len(text) // _LARGEST_GROUP))
+        first = begun = 0
+        while first < len(ends):
+            last = min(bisect_left(ends, begun + enough, first), len(ends) - 1)
+            if last > first and ends[last] - begun > _LARGEST_GROUP:
+                last -= 1
+            end, after = ends[last], last + 1
+            piece = Piece.of(text[begun:end])
+            groups.append(BlockGroup(tuple(self._keys[first:after]), tuple(self._sizes[first:after]), piece))
+            yield
+            first, begun = after, end
 
-    def groups(self) -> Iterator[BlockGroup]:
-        """Divide the blocks into groups of about the same size; only a single block may exceed the limit."""
-        text, total = b"".join(self._texts), sum(self._sizes)
-        enough = total / max(1, -(-total // _LARGEST_GROUP))
-        first = begun = end = 0
-        for index, size in enumerate(self._sizes):
-            if first < index and end - begun + size > _LARGEST_GROUP:
-                yield self._group(text, first, index, begun, end)
-                first, begun = index, end
-            end += size
-            if end - begun >= enough:
-                yield self._group(text, first, index + 1, begun, end)
-                first, begun = index + 1, end
-        if begun < end:
-            yield self._group(text, first, len(self._keys), begun, end)
 
-    def _group(self, text: bytes, first: int, last: int, begin: int, end: int) -> BlockGroup:
-        return BlockGroup(tuple(self._keys[first:last]), tuple(self._sizes[first:last]), Piece.of(text[begin:end]))
+class Removal:
+    """The removal of blocks from one family after another.
+
+    It is for many blocks: each that is left is looked at. Most families have blocks of the same keys, so which ones are
+    left is remembered from one family to the next.
+    """
+
+    def __init__(self) -> None:
+        self._removed: list[Key] = []
+        self._known: list[Key] = []
+        self._is_left: list[bool] = []
+
+    @staticmethod
+    def pays(blocks: FamilyBlocks, number: int) -> bool:
+        """Return whether so many blocks are removed that it is cheaper to look at each than to search for these."""
+        return number * _BLOCKS_PER_SEARCH >= sum([len(group.keys) for group in blocks])
+
+    def steps(self, blocks: FamilyBlocks, removed: Mapping[Key, object]) -> Steps[FamilyBlocks]:
+        """Return the blocks without those of the keys in `removed`."""
+        is_left = self._look_up([*chain.from_iterable([group.keys for group in blocks])], removed)
+        new: list[BlockGroup] = []
+        contents, size, begin = _Contents(), 0, 0
+        for group in blocks:
+            end = begin + len(group.keys)
+            some, begin = is_left[begin:end], end
+            if size and (size + group.piece.size > _LARGEST_RUN or all(some)):
+                yield from contents.compressed(new)
+                contents, size = _Contents(), 0
+            if all(some):
+                new.append(group)
+            elif any(some):
+                contents.add_left(group, some)
+                size += group.piece.size
+        yield from contents.compressed(new)
+        return tuple(new)
+
+    def _look_up(self, known: list[Key], removed: Mapping[Key, object]) -> list[bool]:
+        """Return for each key whether its block is left."""
+        keys = [*removed]
+        if known != self._known or keys != self._removed:
+            self._known, self._removed = known, keys
+            self._is_left = [*map(not_, map(removed.__contains__, known))]
+        return self._is_left

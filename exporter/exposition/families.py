@@ -22,8 +22,8 @@ _FOLDER: Final = ("company", "org", "folder")
 _AGENT: Final = ("company", "org", "folder", "agent")
 
 
-class Family(Struct, frozen=True):
-    """A metric family.
+class Family(Struct, frozen=True, eq=False):
+    """A metric family. There is one object of each, and it is equal to itself only.
 
     `unit` is the suffix of the name if OpenMetrics has to declare it, else empty. A `created` counter also exposes in
     OpenMetrics when it began (`_created`; OpenMetrics 1.0.0, section Counter).

@@ -3,11 +3,12 @@
 Changes are made in drafts. Those that are committed wait for the next pages, which `Store.publish` makes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, Protocol, TypeVar
 
-from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, merged
+from exporter.exposition.blocks import LARGEST_TEXT, FamilyBlocks, Key, Removal, merged
 from exporter.exposition.deflate import Piece
 from exporter.exposition.families import FAMILIES, Family
 from exporter.exposition.page import Page
@@ -25,9 +26,9 @@ _FEW_BYTES: Final = 32 * 1024
 
 
 @cache
-def _ids(family: Family) -> tuple[_BlocksId, ...]:
-    """Return the ids of a family's blocks, in the order of the formats."""
-    return tuple((family.name, form) for form in Format) if family.created else ((family.name, None),)
+def _ids(families: tuple[Family, ...]) -> tuple[_BlocksId, ...]:
+    """Return the ids of the blocks of some families, those of one family in the order of the formats."""
+    return tuple((each.name, form) for each in families for form in (Format if each.created else (None,)))
 
 
 class _Pages(dict[Format, Page]):
@@ -98,12 +99,20 @@ class Store:
             self.pages = _Pages(self._headers, {**self._blocks}, few)
             self.changed = False
             return
+        removal = Removal()
         for blocks_id in [*self._pending]:
-            self._blocks[blocks_id] = yield from merged(self.blocks(blocks_id), self._pending[blocks_id])
+            self._blocks[blocks_id] = yield from self._merged(blocks_id, removal)
             del self._pending[blocks_id]
         self.pages = _Pages(self._headers, {**self._blocks}, {})
         self._pending_count = self.pending_size = 0
         self.changed = False
+
+    def _merged(self, blocks_id: _BlocksId, removal: Removal) -> Steps[FamilyBlocks]:
+        blocks, texts = self.blocks(blocks_id), self.pending(blocks_id)
+        rest = {key: text for key, text in texts.items() if text} if any(texts.values()) else {}
+        if removal.pays(blocks, len(texts) - len(rest)):
+            blocks, texts = (yield from removal.steps(blocks, texts)), rest
+        return (yield from merged(blocks, texts)) if texts else blocks
 
     def blocks(self, blocks_id: _BlocksId) -> FamilyBlocks:
         """Return the blocks of a family without the pending texts."""
@@ -113,16 +122,21 @@ class Store:
         """Return the texts of a family that are not merged into its blocks yet."""
         return self._pending.get(blocks_id, {})
 
-    def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], blocks: FamilyBlocks | None) -> None:
-        """Take up what a draft has changed in a family: texts, and maybe blocks in place of all that was before."""
+    def add(self, blocks_id: _BlocksId, texts: dict[Key, bytes], size: int, blocks: FamilyBlocks | None) -> None:
+        """Take over what a draft has changed in a family: texts, and maybe blocks in place of all that was before.
+
+        `size` is the size of the texts in bytes, at most.
+        """
         self.changed = True
         self._pending_count += len(texts)
-        self.pending_size += sum(map(len, texts.values()))
+        self.pending_size += size
         if blocks is not None:
             self._blocks[blocks_id] = blocks
             self._pending.pop(blocks_id, None)
-        if texts:
-            self._pending.setdefault(blocks_id, {}).update(texts)
+        if pending := self._pending.get(blocks_id):
+            pending.update(texts)
+        elif texts:
+            self._pending[blocks_id] = texts
 
 
 class Publisher(Protocol[_Value]):
@@ -150,8 +164,11 @@ class Draft:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._changes: dict[_BlocksId, _Change] = {}
+        self._removed: defaultdict[tuple[Family, ...], dict[Key, bytes]] = defaultdict(dict)
+        """The keys, without a text, of the blocks that were removed from some families before anything was put."""
+        self._changes: defaultdict[_BlocksId, _Change] = defaultdict(_Change)
         self._values: dict[Any, Any] = {}
+        self._writes: list[Callable[[Draft], None]] = []
 
     def latest(self, publisher: Publisher[_Value]) -> _Value:
         """Return the publisher's value as this draft has left it so far."""
@@ -162,30 +179,45 @@ class Draft:
         """Replace the publisher's value when this draft is committed."""
         self._values[publisher] = value
 
+    def before_commit(self, write: Callable[["Draft"], None]) -> None:
+        """Let `write` put what depends on the last value of a publisher, however often it is replaced before."""
+        self._writes.append(write)
+
     def put(self, family: Family, key: Key, text: str, openmetrics: str = "") -> None:
         """Replace the block of `key` in a family; an empty text removes it.
 
         `openmetrics` is the block's text in OpenMetrics, for a `created` family only: other families share one text.
         """
-        texts = (text, openmetrics) if family.created else (text,)
-        for blocks_id, each in zip(_ids(family), texts, strict=True):
-            change = self._change(blocks_id)
-            change.texts[key] = encoded = each.encode()
-            change.size += len(encoded)
-            if change.size > LARGEST_TEXT:
-                self._compress(blocks_id, change)
+        if family.created:
+            self._put((family.name, Format.TEXT), key, text)
+            self._put((family.name, Format.OPENMETRICS), key, openmetrics)
+        else:
+            self._put((family.name, None), key, text)
 
-    def remove(self, families: Iterable[Family], key: Key) -> None:
+    def remove(self, families: tuple[Family, ...], key: Key) -> None:
         """Remove the block of `key` from each of some families."""
-        for family in families:
-            for blocks_id in _ids(family):
-                self._change(blocks_id).texts[key] = b""
+        if not self._changes:
+            self._removed[families][key] = b""
+            return
+        for blocks_id in _ids(families):
+            self._changes[blocks_id].texts[key] = b""
 
-    def _change(self, blocks_id: _BlocksId) -> _Change:
-        change = self._changes.get(blocks_id)
-        if change is None:
-            change = self._changes[blocks_id] = _Change()
-        return change
+    def _put(self, blocks_id: _BlocksId, key: Key, text: str) -> None:
+        if self._removed:
+            self._move_removed()
+        change = self._changes[blocks_id]
+        change.texts[key] = encoded = text.encode()
+        change.size += len(encoded)
+        if change.size > LARGEST_TEXT:
+            self._compress(blocks_id, change)
+
+    def _move_removed(self) -> None:
+        """Make what was removed a change of each family."""
+        for families, removed in self._removed.items():
+            for blocks_id in _ids(families):
+                change = self._changes[blocks_id]
+                change.texts = {**removed, **change.texts}
+        self._removed.clear()
 
     def _compress(self, blocks_id: _BlocksId, change: _Change) -> None:
         """Merge the texts into blocks of this draft. If they ascend, that costs little more than to do it later."""
@@ -196,8 +228,11 @@ class Draft:
         change.texts, change.size = {}, 0
 
     def commit(self) -> None:
-        """Hand the change to the store, for the next pages, and replace the values."""
+        """Hand the change over to the store, for the next pages, and replace the values. The draft ends with that."""
+        for write in self._writes:
+            write(self)
+        self._move_removed()
         for blocks_id, change in self._changes.items():
-            self._store.add(blocks_id, change.texts, change.blocks)
+            self._store.add(blocks_id, change.texts, change.size, change.blocks)
         for publisher, value in self._values.items():
             publisher.published = value

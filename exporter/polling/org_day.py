@@ -5,7 +5,7 @@ in Newfoundland until 2010, the new day continues. Otherwise the day is the date
 """
 
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -75,13 +75,20 @@ class OrgSeries:
         org = draft.latest(self)
         if folders == before and (folders is None or day == org.day):
             return
+        if org is self.published:
+            draft.before_commit(partial(self._write, target))
         after = PublishedOrg(
             org.day if folders is None else day,
             org.targets - (before is not None) + (folders is not None),
             org.folders - (before or 0) + (folders or 0),
         )
         draft.replace(self, after)
-        old, new = (_figures(each, target.zone) if each.targets else None for each in (org, after))
+
+    def _write(self, target: Target, draft: Draft) -> None:
+        """Write the samples that have changed, once for all targets of the org that a draft changes."""
+        old, new = (
+            _figures(each, target.zone) if each.targets else None for each in (self.published, draft.latest(self))
+        )
         for family, value_of in ORG_VALUES.items():
             value = None if new is None else value_of(new)
             if value != (None if old is None else value_of(old)):

@@ -19,7 +19,7 @@ from exporter.polling.day_changes import DayChanges
 from exporter.polling.day_curve import DayCurve
 from exporter.polling.expiry import Expiry
 from exporter.polling.org_day import OrgSeries, ZoneDays
-from exporter.polling.poll import PollRunner, Upstream, block_key
+from exporter.polling.poll import PollRunner, Upstream, block_order
 from exporter.polling.previous_day_polls import PreviousDayPolls
 from exporter.polling.schedule import Schedule, offset_seconds
 from exporter.polling.snapshot import TargetStatus
@@ -33,6 +33,7 @@ _LONGEST_SLEEP_SECONDS: Final = 5.0
 """So that it is noticed when the clock is set or the machine has slept."""
 
 _OrgId = tuple[str, str, ZoneInfo | None]
+_Id = tuple[str, str, ZoneInfo | None, str | None]
 
 
 class Replaced(NamedTuple):
@@ -73,7 +74,7 @@ class Poller:
         self._expiry = Expiry(clock)
         self._day_changes = DayChanges(self._days)
         self._org_series: defaultdict[_OrgId, OrgSeries] = defaultdict(OrgSeries)
-        self._assign([self._new_state(target) for target in targets])
+        self._assign({_id(target): self._new_state(target) for target in targets})
 
     @property
     def ready(self) -> bool:
@@ -126,15 +127,16 @@ class Poller:
         polls of another upstream or of removed targets are cancelled. A new server is polled at once; its numbers do
         not continue the counters. If this fails, nothing is changed.
         """
-        known = {_id(state.target): state for state in self._states}
-        leaving = [known[each] for each in known.keys() - {_id(target) for target in targets}]
-        staying = {target: known[_id(target)] for target in targets if _id(target) in known}
-        with_values = [state for state in staying.values() if state.series.published.has_values]
+        known, wanted = self._by_id, {_id(target): target for target in targets}
+        staying = {known[each]: target for each, target in wanted.items() if each in known}
+        leaving = [state for state in self._states if state not in staying]
+        updated = {state: target for state, target in staying.items() if state.target != target}
+        with_values = [state for state in staying if state.series.published.has_values]
         for state in leaving:
             state.removed = True
         cancelled = await _cancel_polls(leaving)
         try:
-            await self._publish_change(leaving, staying, parser, rules, new_server=new_server)
+            await self._publish_change(leaving, staying, updated, parser, rules, new_server=new_server)
         except BaseException:
             for state in leaving:
                 state.removed = False
@@ -143,24 +145,25 @@ class Poller:
                 self._begin_poll(state)
             raise
         before, self._runner.upstream = self._runner.upstream, upstream
-        for state in staying.values() if upstream is not before else ():
+        for state in staying if upstream is not before else ():
             state.series.previous_day.read_again()
-        changed = [state for target, state in staying.items() if self._update(state, target)]
-        self._assign([known.get(_id(target)) or self._new_state(target) for target in targets])
-        added = [state for state in self._states if _id(state.target) not in known]
+        changed = [state for state, target in updated.items() if self._update(state, target)]
+        self._assign({each: known.get(each) or self._new_state(target) for each, target in wanted.items()})
+        added = [state for state in self._states if state not in staying]
         emptied = [state for state in with_values if not state.series.published.has_values]
         # Only now: polls that began meanwhile use the upstream from before, with its token.
-        cancelled = await _cancel_polls(staying.values()) if upstream is not before else []
+        cancelled = await _cancel_polls(staying) if upstream is not before else []
         if upstream is not before:
             await self._previous_days.cancel()
-        moved = [*staying.values()] if new_server else []
+        moved = staying if new_server else ()
         await self._begin_polls(dict.fromkeys([*cancelled, *changed, *added, *emptied, *moved]))
         return Replaced(len(targets), len(added), len(changed), len(leaving))
 
     async def _publish_change(
         self,
-        leaving: Sequence[TargetState],
-        staying: Mapping[Target, TargetState],
+        leaving: Iterable[TargetState],
+        staying: Iterable[TargetState],
+        updated: Mapping[TargetState, Target],
         parser: Parser,
         rules: AgentRules,
         *,
@@ -168,26 +171,31 @@ class Poller:
     ) -> None:
         """Remove series, and apply other rules to the rest, all in one page."""
         async with self._batches.at_once() as draft:
-            await paced(self._change_series(leaving, staying, rules, draft))
-            for state in staying.values() if new_server else ():
+            await paced(self._change_series(leaving, staying, updated, rules, draft))
+            for state in staying if new_server else ():
                 state.series.restart_counters(draft)
-        for state in staying.values() if new_server else ():
+        for state in staying if new_server else ():
             state.curve = DayCurve()
         if parser != self._parser:
-            for state in staying.values():
+            for state in staying:
                 state.series.read_with(parser)
-        for state in staying.values() if rules != self._rules else ():
+        for state in staying if rules != self._rules else ():
             state.series.previous_day.read_again()
         self._parser, self._rules = parser, rules
 
     def _change_series(
-        self, leaving: Iterable[TargetState], staying: Mapping[Target, TargetState], rules: AgentRules, draft: Draft
+        self,
+        leaving: Iterable[TargetState],
+        staying: Iterable[TargetState],
+        updated: Mapping[TargetState, Target],
+        rules: AgentRules,
+        draft: Draft,
     ) -> Steps[None]:
-        for state in sorted(leaving, key=block_key):
+        for state in sorted(leaving, key=block_order):
             yield from state.series.remove(draft)
-        for target, state in staying.items():
+        for state, target in updated.items():
             yield from state.series.previous_day.follow(target, draft)
-        for state in sorted(staying.values(), key=block_key) if rules != self._rules else ():
+        for state in sorted(staying, key=block_order) if rules != self._rules else ():
             yield from state.series.apply_rules(rules, self._clock.time(), draft)
 
     def _new_state(self, target: Target) -> TargetState:
@@ -206,8 +214,9 @@ class Poller:
             state.due = self._clock.monotonic() + offset_seconds(target)
         return replace(before, vspark_zone=target.vspark_zone) != target
 
-    def _assign(self, states: Sequence[TargetState]) -> None:
-        self._states = states
+    def _assign(self, by_id: dict[_Id, TargetState]) -> None:
+        states = [*by_id.values()]
+        self._by_id, self._states = by_id, states
         self._untried = [*states]
         for org in self._org_series.keys() - {_org_id(state.target) for state in states}:
             del self._org_series[org]
@@ -299,9 +308,9 @@ class Poller:
             yield from state.series.drop_values(draft)
 
 
-def _id(target: Target) -> tuple[_OrgId, str | None]:
+def _id(target: Target) -> _Id:
     """Return what identifies a target. The zone is part of it: with other days, its values are others."""
-    return _org_id(target), target.folder
+    return target.company, target.org, target.zone, target.folder
 
 
 def _org_id(target: Target) -> _OrgId:

@@ -141,10 +141,12 @@ class PreviousDaySeries:
         A folder that V-Spark has begun to list has 0 calls.
         """
         before = draft.latest(self)
+        if before.day is None:
+            return
         if not target.previous_day_seconds:
             yield from self.drop(draft)
             return
-        if before.day is None or target.folders is None or target.folders == before.listed:
+        if target.folders is None or target.folders == before.listed:
             return
         gone = (before.listed or frozenset()) - target.folders
         folders = {folder: figures for folder, figures in before.folders.items() if folder not in gone}

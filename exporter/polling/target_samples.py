@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 
 from exporter.config.targets import Target
 from exporter.errors import REASONS
@@ -20,12 +21,17 @@ from exporter.exposition.families import (
     agent_columns,
 )
 from exporter.exposition.store import Draft
-from exporter.exposition.text_format import agent_samples, label_text, sample
+from exporter.exposition.text_format import agent_samples, label, label_text, sample
 from exporter.polling.org_day import midnight
 from exporter.runtime.steps import Steps
 from exporter.stats.model import AgentDays
 
 _AT_A_TIME = 5000
+
+_FOLDER = (*FOLDER_VALUES,)
+_AGENTS = AGENT_CALLS, AGENT_AVERAGE
+_PREVIOUS_DAY = *PREVIOUS_DAY_VALUES, AGENT_CALLS_PREVIOUS_DAY
+_POLLS = *POLL_VALUES, POLL_FAILURES
 
 _CREATED = FOLDER_CALLS_TOTAL.name.removesuffix("_total") + "_created"
 
@@ -35,6 +41,7 @@ class TargetSamples:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._own_key = target.company, target.org, target.folder or ""
 
     def put_folder(
         self, folder: str, figures: FolderFigures, shown: FolderFigures | None, day: date | None, draft: Draft
@@ -61,7 +68,7 @@ class TargetSamples:
     def drop_folder(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder, with those of its agents."""
         self.drop_agents(folder, figures, draft)
-        draft.remove(FOLDER_VALUES, self._key(folder))
+        draft.remove(_FOLDER, self._key(folder))
 
     def put_agents(self, folder: str, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's agents."""
@@ -71,7 +78,7 @@ class TargetSamples:
     def drop_agents(self, folder: str, figures: FolderFigures, draft: Draft) -> None:
         """Remove the samples of a folder's agents, if its figures had any."""
         if figures.agents:
-            draft.remove((AGENT_CALLS, AGENT_AVERAGE), self._key(folder))
+            draft.remove(_AGENTS, self._key(folder))
 
     def put_previous_day(self, folder: str, figures: FolderFigures, agents: AgentDays, draft: Draft) -> Steps[None]:
         """Write the samples of a folder's previous day, with those of its agents."""
@@ -83,12 +90,11 @@ class TargetSamples:
 
     def drop_previous_day(self, folder: str, draft: Draft) -> None:
         """Remove the samples of a folder's previous day."""
-        draft.remove((*PREVIOUS_DAY_VALUES, AGENT_CALLS_PREVIOUS_DAY), self._key(folder))
+        draft.remove(_PREVIOUS_DAY, self._key(folder))
 
     def put_polls(self, polls: PollFigures, before: PollFigures, draft: Draft) -> None:
         """Write the samples of the target's polls that differ from `before`, except those of its failures."""
-        folder = self._target.folder or ""
-        key, labels = self._key(folder), self._labels(folder)
+        key, labels = self._own_key, self._labels(self._own_key[2])
         for family, value_of in POLL_VALUES.items():
             value = value_of(polls)
             if not before.polls or value != value_of(before):
@@ -96,18 +102,17 @@ class TargetSamples:
 
     def put_failures(self, failures: Mapping[str, int], draft: Draft) -> None:
         """Write a sample for every reason; a reason that is not in `failures` has 0."""
-        folder = self._target.folder or ""
         # Sorted by name, `reason` comes last.
-        start = f"{self._labels(folder)},"
+        start = f"{self._labels(self._own_key[2])},"
         lines = [
             sample(POLL_FAILURES.name, start + label_text({"reason": reason}), failures.get(reason, 0))
             for reason in sorted(REASONS)
         ]
-        draft.put(POLL_FAILURES, self._key(folder), "".join(lines))
+        draft.put(POLL_FAILURES, self._own_key, "".join(lines))
 
     def drop_polls(self, draft: Draft) -> None:
         """Remove the samples of the target's polls."""
-        draft.remove((*POLL_VALUES, POLL_FAILURES), self._key(self._target.folder or ""))
+        draft.remove(_POLLS, self._own_key)
 
     def _put_agents(
         self, family: Family, folder: str, names: Sequence[str], values: Sequence[float], draft: Draft
@@ -123,11 +128,19 @@ class TargetSamples:
         yield
 
     def _key(self, folder: str) -> tuple[str, str, str]:
-        return self._target.company, self._target.org, folder
+        company, org, own_folder = self._own_key
+        return self._own_key if folder == own_folder else (company, org, folder)
 
     def _labels(self, folder: str) -> str:
-        return label_text({"company": self._target.company, "org": self._target.org, "folder": folder})
+        before, after = _around_folder(self._target.company, self._target.org)
+        return f"{before}{label('folder', folder)}{after}"
 
     def _created(self, labels: str, day: date | None) -> str:
         zone = self._target.zone
         return "" if zone is None or day is None else sample(_CREATED, labels, midnight(zone, day))
+
+
+@lru_cache(maxsize=1024)
+def _around_folder(company: str, org: str) -> tuple[str, str]:
+    """Return what is before and after the label `folder` in the labels of an org's folders."""
+    return f"{label('company', company)},", f",{label('org', org)}"

@@ -25,6 +25,7 @@ from exporter.stats.parser import Parser, Requested
 _MAX_ABSENT = 10_000
 """How many folders a target keeps that its last response does not contain: V-Spark may name new ones without end."""
 
+_NO_CALLS = FolderFigures()
 _NO_CONTENTS = Contents(None, frozenset())
 
 
@@ -163,7 +164,10 @@ class TargetSeries:
 
     def drop_values(self, draft: Draft) -> Steps[None]:
         """Remove the values, because they are too old, and counters without values. The poll metrics stay."""
-        yield from self._drop_values(draft, day=None, counters=frozenset())
+        before = draft.latest(self)
+        yield from self._drop_folders(before, frozenset(), None, draft)
+        self._changes.forget()
+        draft.replace(self, replace(before, has_values=False, has_counters=False))
 
     def begin_day(self, day: date | None, draft: Draft) -> Steps[None]:
         """Remove yesterday's values, and restart every counter of yesterday at 0, also if it has been removed since.
@@ -178,12 +182,14 @@ class TargetSeries:
             repeated = day
         counters = frozenset(self._continued(before) if day != repeated else ())
         yield from self.previous_day.drop(draft)
-        yield from self._drop_values(draft, day, counters)
+        yield from self._drop_folders(before, counters, day, draft)
+        self._changes.forget()
         after = replace(
-            draft.latest(self),
+            before,
+            has_values=False,
             has_counters=bool(counters),
             new_server=False,
-            folders=dict.fromkeys(counters, FolderFigures()),
+            folders=dict.fromkeys(counters, _NO_CALLS),
             day=day,
             repeated_day=repeated,
         )
@@ -195,8 +201,8 @@ class TargetSeries:
         draft.replace(self, replace(draft.latest(self), new_server=True))
 
     def remove(self, draft: Draft) -> Steps[None]:
-        """Remove all series, because the target has left the configuration."""
-        yield from self.drop_values(draft)
+        """Remove all series, because the target has left the configuration. Afterwards this object is not used."""
+        yield from self._drop_folders(draft.latest(self), frozenset(), None, draft)
         yield from self.previous_day.drop(draft)
         self._samples.drop_polls(draft)
 
@@ -261,18 +267,14 @@ class TargetSeries:
             return None
         return calls if before.new_server else max(calls, known.calls_total or 0)
 
-    def _drop_values(self, draft: Draft, day: date | None, counters: frozenset[str]) -> Steps[None]:
+    def _drop_folders(self, before: Published, counters: frozenset[str], day: date | None, draft: Draft) -> Steps[None]:
         """Remove the series of all folders, except that those of `counters` get a counter of `day` at 0."""
-        before = draft.latest(self)
-        shown = before.folders if before.has_values or before.has_counters else {}
-        for folder in sorted(shown.keys() | counters):
+        for folder in sorted(before.folders if before.has_values or before.has_counters else counters):
             self._samples.drop_folder(folder, before.folders[folder], draft)
             if folder in counters:
                 self._samples.put_counter(folder, 0, day, draft)
             yield
         self._org_series.put(self.target, None, before.folders_with_values, None, draft)
-        draft.replace(self, replace(before, has_values=False, has_counters=False))
-        self._changes.forget()
 
 
 def _absent(before: Published, named: frozenset[str], today: date, target: Target) -> Mapping[str, date]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Final
 
 from msgspec import Raw, Struct
 
@@ -17,6 +18,9 @@ class Contents(Struct, frozen=True, gc=False):
 
     day: date | None
     folders: frozenset[str]
+
+
+_NOTHING: Final = Contents(None, frozenset())
 
 
 class ChangeTracker:
@@ -35,7 +39,7 @@ class ChangeTracker:
         """Forget the last body, so that every folder of the next one counts as changed."""
         self._body = b""
         self._requested: Requested | None = None
-        self._contents = Contents(None, frozenset())
+        self._contents = _NOTHING
         self._known: dict[tuple[str, date | None, bool], list[Raw]] = {}
         self._mostly_changed = True
         """Whether most folders had changed in the last body. The next one is probably like it."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition.blocks import FamilyBlocks, Key, merged
-from tests.support.finished_steps import finished
+from exporter.exposition.blocks import FamilyBlocks, Key, Removal, merged
+from tests.support.finished_steps import finished, step_seconds
 
 LIMIT = 32 * 1024
 """The size of a group of several blocks."""
@@ -114,3 +114,46 @@ def test_a_changed_block_keeps_the_object_of_its_key() -> None:
     (after,) = edited(before, [((f"{123:04}",), b"new")])
     assert all(new is old for new, old in zip(after.keys, group.keys, strict=True))
     assert [key for key, text in after.blocks() if text == b"new"] == [("0123",)]
+
+
+@settings(deadline=None)
+@given(st.lists(edits, min_size=1, max_size=4), st.lists(keys, max_size=40), st.sampled_from(["same keys", "own keys"]))
+@example(
+    [[(("a", str(number)), 30_000) for number in range(10)]] * 2, [("a", "3"), ("a", "4"), ("z", "z")], "same keys"
+)
+@example([[(("a", str(number)), 15_000) for number in range(8)]], [("z", "z"), ("a", "0"), ("a", "4")], "same keys")
+def test_what_a_removal_leaves_are_the_other_blocks(
+    families: Sequence[Sequence[tuple[Key, int]]], removed: Sequence[Key], blocks: str
+) -> None:
+    removal = Removal()
+    for number, puts in enumerate(families):
+        model = {key: text_of(size, number) for key, size in (families[0] if blocks == "same keys" else puts) if size}
+        before = edited((), [*model.items()])
+        # The last one loses other blocks than those that are remembered from the one before.
+        gone = dict.fromkeys(removed if number + 1 < len(families) else removed[1:], b"")
+        after = finished(removal.steps(before, gone))
+        assert_is(after, {key: text for key, text in model.items() if key not in gone})
+        assert_is(before, model)
+        untouched = [group for group in before if not gone.keys() & set(group.keys)]
+        assert [group for group in after if any(group is each for each in before)] == untouched
+
+
+def test_what_is_left_of_several_groups_shares_one() -> None:
+    names: list[Key] = [(f"{number:05}",) for number in range(6000)]
+    before = edited((), [(key, text_of(90, number)) for number, key in enumerate(names)])
+    gone = dict.fromkeys(Random(1).sample(names, 5000), b"")  # noqa: S311 # always the same
+    after = finished(Removal().steps(before, gone))
+    assert_is(after, {key: text_of(90, number) for number, key in enumerate(names) if key not in gone})
+    assert (len(before), len(after)) == (17, 5)
+
+
+def test_a_removal_that_leaves_no_block_decompresses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = edited((), [((f"{number:04}",), text_of(90, number)) for number in range(1000)])
+    monkeypatch.setattr("exporter.exposition.deflate.Piece.text", None)
+    assert finished(Removal().steps(before, dict.fromkeys(key for group in before for key in group.keys))) == ()
+
+
+def test_a_step_of_a_removal_is_short() -> None:
+    names: list[Key] = [("company", "org", f"{number:05}") for number in range(10_000)]
+    before = edited((), [(key, text_of(2000, 1)) for key in names])
+    assert max(step_seconds(Removal().steps(before, dict.fromkeys(names[::2])))) < 0.01

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from exporter.exposition.families import AGENT_CALLS, FAMILIES, FOLDER_CALLS_TOTAL, POLL_FAILURES, Family
 from exporter.exposition.page import Page
 from exporter.exposition.store import Store
-from exporter.exposition.text_format import Format, label_text, sample
+from exporter.exposition.text_format import Format, header, label_text, sample
 from tests.support.exposition_oracle import END, Sample, assert_valid, expected, label_values, numbers
 from tests.support.finished_steps import finished, publish
 
@@ -216,6 +216,98 @@ def test_changes_of_any_size_in_any_order_add_up(drafts: list[tuple[list[tuple[s
             published = {key: text for key, text in sorted(committed.items()) if text}
         _, _, text = text_of(store.pages[Format.TEXT]).partition(b" gauge\n")
         assert text == b"".join(published.values())
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from("abcd"),
+        st.one_of(
+            st.tuples(st.sampled_from([AGENT_CALLS, FOLDER_CALLS_TOTAL, POLL_FAILURES]), st.sampled_from([1, 300_000])),
+            st.sets(st.sampled_from([AGENT_CALLS, FOLDER_CALLS_TOTAL, POLL_FAILURES]), min_size=1).map(tuple),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(changes, st.sampled_from(["drop", "commit", "publish"])), max_size=5), st.sampled_from([-1, 64])
+)
+@example(  # removed and put again, put and removed, in one draft
+    [
+        ([("a", (POLL_FAILURES, 1)), ("b", (POLL_FAILURES, 1))], "publish"),
+        ([("a", (AGENT_CALLS, POLL_FAILURES)), ("a", (POLL_FAILURES, 1)), ("b", (POLL_FAILURES,))], "publish"),
+        ([("b", (POLL_FAILURES, 1)), ("b", (POLL_FAILURES, AGENT_CALLS)), ("a", (POLL_FAILURES,))], "publish"),
+    ],
+    -1,
+)
+@example(  # removed before a text is put that is too large to wait
+    [([("a", (AGENT_CALLS,)), ("a", (AGENT_CALLS, 300_000)), ("b", (AGENT_CALLS, 300_000))], "publish")], -1
+)
+@example(  # removed, while texts of earlier drafts wait
+    [
+        ([(key, (AGENT_CALLS, 300_000)) for key in "abcd"], "publish"),
+        ([("a", (AGENT_CALLS, 1)), ("b", (AGENT_CALLS, 1))], "commit"),
+        ([("b", (AGENT_CALLS,)), ("c", (AGENT_CALLS,))], "publish"),
+    ],
+    -1,
+)
+def test_the_last_put_or_removal_of_a_block_counts(
+    drafts: list[tuple[list[tuple[str, tuple[Family, ...] | tuple[Family, int]]], str]], few: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter.exposition.store._FEW_TEXTS", few)
+        store, number = Store(), 0
+        committed: dict[tuple[Family, str], str] = {}
+        published: dict[tuple[Family, str], str] = {}
+        for ops, end in drafts:
+            draft, model = store.draft(), dict(committed)
+            for key, (family, *more) in ops:
+                if more and isinstance(more[0], int):
+                    number += 1
+                    text = (f"x {number}\n" * more[0])[: max(more[0], 8)]
+                    draft.put(family, ("C", "O", key), text, text)
+                    model[family, key] = text
+                else:
+                    families = (family, *(each for each in more if isinstance(each, Family)))
+                    draft.remove(families, ("C", "O", key))
+                    model |= {(each, key): "" for each in families}
+            if end != "drop":
+                draft.commit()
+                committed = model
+            if end == "publish":
+                finished(store.publish())
+                published = committed
+            for form in Format:
+                expected_text = ""
+                for family in FAMILIES:
+                    texts = [
+                        published[each] for each in sorted(published, key=lambda each: each[1]) if each[0] is family
+                    ]
+                    expected_text += header(family, form).decode() + "".join(texts) if any(texts) else ""
+                assert text_of(store.pages[form]).decode() == expected_text
+
+
+@pytest.mark.parametrize("changed", [0, 40, 600])
+def test_many_removed_blocks_leave_the_others_and_what_is_put_meanwhile(changed: int) -> None:
+    store, names = Store(), [f"{number:04}" for number in range(1200)]
+    put(store, {family: {(*KEY[:2], name, "a"): 1 for name in names} for family in (AGENT_CALLS, POLL_FAILURES)})
+    draft = store.draft()
+    for name in names[: 2 * changed]:
+        draft.put(AGENT_CALLS, (*KEY[:2], name), f"x {name}\n")
+    draft.commit()
+    draft = store.draft()
+    for name in names[1::2]:
+        draft.remove((AGENT_CALLS, POLL_FAILURES), (*KEY[:2], name))
+    page = text_of(store.pages[Format.TEXT])
+    finished(store.publish())
+    assert text_of(store.pages[Format.TEXT]) != page or not changed  # nothing is removed before the commit
+    publish(store, draft)
+    blocks = [*store.blocks((AGENT_CALLS.name, None)), *store.blocks((POLL_FAILURES.name, None))]
+    found = [(key[2], text.startswith(b"x ")) for group in blocks for key, text in group.blocks()]
+    left = names[::2]
+    assert found == [*((name, name in names[: 2 * changed]) for name in left), *((name, False) for name in left)]
 
 
 def test_of_a_large_change_only_the_last_texts_wait_uncompressed() -> None:
