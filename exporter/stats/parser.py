@@ -1,8 +1,8 @@
 """From the bytes of a body to its day records: rules 1, 6, 9 and 10.
 
 The body is taken apart without being decoded, down to the day records, so that `changes` can compare their bytes with
-those of the last body. Only records that have changed are decoded and read, by `folder_day`. While most records change,
-those with uniform agents beside their number are decoded here already: that takes little longer than to take them apart.
+those of the last body. Only records that have changed are decoded and read, by `folder_day`. While most of them change,
+those with uniform agents beside their number are decoded here: that takes little longer than to take them apart.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -95,9 +95,8 @@ def test_records_are_decoded_while_the_body_is_taken_apart_if_most_had_changed_b
         return as_bytes([{"folder": f"F{i}", "agents": 1, "a": {"calls": number}} for i, number in enumerate(calls)])
 
     changes = ChangeTracker(Watched(Layouts()))
-    all_read = []
-    for each in (body(1, 1, 1), body(2, 2, 2), body(3, 2, 2), body(4, 2, 2), body(5, 5, 5), body(6, 6, 6)):
-        all_read.append({folder: day.calls for folder, day in read(changes, each, ORG)[0].items()})
+    bodies = body(1, 1, 1), body(2, 2, 2), body(3, 2, 2), body(4, 2, 2), body(5, 5, 5), body(6, 6, 6)
+    all_read = [{folder: day.calls for folder, day in read(changes, each, ORG)[0].items()} for each in bodies]
     all_of = [dict.fromkeys(("F0", "F1", "F2"), number) for number in range(7)]
     assert all_read == [all_of[1], all_of[2], {"F0": 3}, {"F0": 4}, all_of[5], all_of[6]]
     assert decoded == [0, 3, 3, 0, 0, 3]  # the first body shows what agents look like
