@@ -123,7 +123,7 @@ async def running(
 
 
 def collect_seldom() -> None:
-    """Let Python look for garbage seldom. It blocks the event loop meanwhile."""
+    """Make garbage collections rare. Each one blocks the event loop."""
     gc.freeze()  # what is loaded now stays
     # Polls leave few cycles behind, but many objects. By default, every second poll would cause a collection.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

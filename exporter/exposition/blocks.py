@@ -84,11 +84,11 @@ class _Contents:
                 self._sizes.append(len(text))
                 self._texts.append(text)
 
-    def add_left(self, group: BlockGroup, is_left: Sequence[bool]) -> None:
-        """Add those blocks of `group` that are left."""
-        self._keys += compress(group.keys, is_left)
-        self._sizes += compress(group.sizes, is_left)
-        self._texts += compress(group.texts(), is_left)
+    def add_remaining(self, group: BlockGroup, remains: Sequence[bool]) -> None:
+        """Add those blocks of `group` that remain."""
+        self._keys += compress(group.keys, remains)
+        self._sizes += compress(group.sizes, remains)
+        self._texts += compress(group.texts(), remains)
 
     def merge(self, group: BlockGroup, puts: Mapping[Key, bytes]) -> None:
         """Add the blocks of `group` with `puts`, which ascend, in their places."""
@@ -132,16 +132,15 @@ class _Contents:
 
 
 class Removal:
-    """The removal of blocks from one family after another.
+    """Removes blocks from one family after another. That pays for many blocks only, because it checks every key.
 
-    It is for many blocks: each that is left is looked at. Most families have blocks of the same keys, so which ones are
-    left is remembered from one family to the next.
+    Most families have blocks of the same keys, so which ones remain is remembered from one family to the next.
     """
 
     def __init__(self) -> None:
         self._removed: list[Key] = []
         self._known: list[Key] = []
-        self._is_left: list[bool] = []
+        self._remains: list[bool] = []
 
     @staticmethod
     def pays(blocks: FamilyBlocks, number: int) -> bool:
@@ -150,27 +149,27 @@ class Removal:
 
     def steps(self, blocks: FamilyBlocks, removed: Mapping[Key, object]) -> Steps[FamilyBlocks]:
         """Return the blocks without those of the keys in `removed`."""
-        is_left = self._look_up([*chain.from_iterable([group.keys for group in blocks])], removed)
+        remains = self._look_up([*chain.from_iterable([group.keys for group in blocks])], removed)
         new: list[BlockGroup] = []
         contents, size, begin = _Contents(), 0, 0
         for group in blocks:
             end = begin + len(group.keys)
-            some, begin = is_left[begin:end], end
+            some, begin = remains[begin:end], end
             if size and (size + group.piece.size > _LARGEST_RUN or all(some)):
                 yield from contents.compressed(new)
                 contents, size = _Contents(), 0
             if all(some):
                 new.append(group)
             elif any(some):
-                contents.add_left(group, some)
+                contents.add_remaining(group, some)
                 size += group.piece.size
         yield from contents.compressed(new)
         return tuple(new)
 
     def _look_up(self, known: list[Key], removed: Mapping[Key, object]) -> list[bool]:
-        """Return for each key whether its block is left."""
+        """Return for each key whether its block remains."""
         keys = [*removed]
         if known != self._known or keys != self._removed:
             self._known, self._removed = known, keys
-            self._is_left = [*map(not_, map(removed.__contains__, known))]
-        return self._is_left
+            self._remains = [*map(not_, map(removed.__contains__, known))]
+        return self._remains

@@ -27,7 +27,7 @@ _FEW_BYTES: Final = 32 * 1024
 
 @cache
 def _ids(families: tuple[Family, ...]) -> tuple[_BlocksId, ...]:
-    """Return the ids of the blocks of some families, those of one family in the order of the formats."""
+    """Return the ids of the blocks of some families."""
     return tuple((each.name, form) for each in families for form in (Format if each.created else (None,)))
 
 

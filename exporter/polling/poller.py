@@ -125,7 +125,7 @@ class Poller:
         changed, and so is a new target. Other rules apply at once to the values that are published; if they cannot,
         the values are removed and the target is polled at once. Another parser applies to the next response. Running
         polls of another upstream or of removed targets are cancelled. A new server is polled at once; its numbers do
-        not continue the counters. If this fails, nothing is changed.
+        not continue the counters. If this fails before its page is committed, nothing is changed.
         """
         known, wanted = self._by_id, {_id(target): target for target in targets}
         staying = {known[each]: target for each, target in wanted.items() if each in known}
@@ -148,6 +148,8 @@ class Poller:
         for state in staying if upstream is not before else ():
             state.series.previous_day.read_again()
         changed = [state for state, target in updated.items() if self._update(state, target)]
+        for state, target in staying.items():  # an equal source of a token may be a new one, without a read that hangs
+            state.target = state.series.target = target
         self._assign({each: known.get(each) or self._new_state(target) for each, target in wanted.items()})
         added = [state for state in self._states if state not in staying]
         emptied = [state for state in with_values if not state.series.published.has_values]
@@ -278,14 +280,17 @@ class Poller:
         if not turned:
             return
         await self._runner.change([*turned], lambda state, draft: self._begin_day(state, turned[state], draft))
+        pauses = Pauses()
         for state, today in turned.items():
-            state.curve = DayCurve()
             self._log.debug("day_began", target=state.target.name, day=today.isoformat())
             self._previous_days.poll_soon(state)
+            if pauses.due:
+                await pauses.take()
         await self._begin_polls(turned)
 
     def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
         state.day, state.day_began = today, self._clock.monotonic()
+        state.curve = DayCurve()
         yield from state.series.begin_day(today, draft)
 
     async def _expire(self) -> list[TargetState]:

@@ -201,7 +201,7 @@ class TargetSeries:
         draft.replace(self, replace(draft.latest(self), new_server=True))
 
     def remove(self, draft: Draft) -> Steps[None]:
-        """Remove all series, because the target has left the configuration. Afterwards this object is not used."""
+        """Remove all series, because the target has left the configuration. Do not use this object afterwards."""
         yield from self._drop_folders(draft.latest(self), frozenset(), None, draft)
         yield from self.previous_day.drop(draft)
         self._samples.drop_polls(draft)

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.config.tokens import LiteralToken
+from exporter.config.tokens import LiteralToken, Token
+from exporter.errors import TokenError
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Store
 from exporter.polling.target_series import TargetSeries
@@ -17,7 +18,7 @@ from exporter.simulator import Fault
 from exporter.stats.field_names import Layouts
 from exporter.stats.parser import Parser
 from tests.support.fake_clock import NOON, FakeClock, RunningPoller, polling, target_of, watching
-from tests.support.raw_servers import answer, client_of, serving, until
+from tests.support.raw_servers import CANARY, answer, client_of, serving, until
 
 EAST = "US/Eastern"
 A, B = target_of(EAST, "A"), target_of(EAST, "B")
@@ -62,6 +63,29 @@ async def test_an_interval_that_became_shorter_is_kept_although_the_poller_sleep
         await until(lambda: watched.idle and names(watched) == ["C/O/A"] * 2)
         await clock.pass_time(1, settled=lambda: watched.idle)
         await until(lambda: names(watched) == ["C/O/A"] * 3)
+
+
+class HangingToken(LiteralToken):
+    """A token whose file hangs, until another object reads the same place."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        super().__init__(CANARY)
+        self._hangs = hangs
+
+    async def current(self, limit_seconds: float) -> Token:
+        if self._hangs:
+            raise TokenError("an earlier attempt still hangs")
+        return await super().current(limit_seconds)
+
+
+async def test_a_reload_replaces_a_source_of_a_token_that_hangs_by_an_equal_one() -> None:
+    hanging, other = (replace(A, token=HangingToken(hangs=each)) for each in (True, False))
+    async with watching(hanging, start=NOON) as (_, __, watched):
+        await until(lambda: watched.poller.ready)
+        assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 0
+        assert await watched.replace(other) == "1 targets, 0 new, 0 changed, 0 gone"
+        await watched.polled()
+        assert watched.value('vspark_up{company="C",folder="A",org="O"}') == 1
 
 
 async def test_a_new_target_is_polled_at_once() -> None:
