@@ -34,12 +34,8 @@ class BlockGroup(Struct, frozen=True, gc=False):
     sizes: tuple[int, ...]
     piece: Piece
 
-    def blocks(self) -> Iterator[tuple[Key, bytes]]:
-        """Yield each block's key and text."""
-        return zip(self.keys, self.texts(), strict=True)
-
     def texts(self) -> Iterator[bytes]:
-        """Yield each block's text."""
+        """Yield the text of each block, in the order of the keys."""
         return map(BytesIO(self.piece.text()).read, self.sizes)
 
 

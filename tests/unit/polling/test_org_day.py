@@ -111,7 +111,9 @@ def test_the_figures_of_an_org_are_published_whenever_they_change(
         publish(store, draft)
         before[folder] = folders
         blocks = store.blocks((family.name, None))
-        published.append("".join(text.decode() for group in blocks for _, text in group.blocks()))
+        published.append(
+            "".join(text.decode() for group in blocks for _, text in zip(group.keys, group.texts(), strict=True))
+        )
     sample = 'folders{company="C",org="O"} '
     assert published == [*(f"{sample}{number}.0\n" for number in (1, 1, 41, 40, 41)), ""]
 
