@@ -13,11 +13,11 @@ from exporter.polling.target_state import TargetState
 from exporter.runtime.clock import Clock
 from exporter.runtime.steps import Steps, paced
 
-_PAUSES: Final = 20
+_PAUSES: Final = 40
 """How many times as long as the work of a publication the pause after it lasts."""
 
 _LONGEST_PAUSE_SECONDS: Final = 10.0
-"""The work of one batch is far shorter than a twentieth of this, unless the process or its machine stood still."""
+"""The work of one batch is shorter than a fortieth of this, unless the process or its machine stood still."""
 
 _LARGEST_BATCH: Final = 4 * 2**20
 """The size of text in bytes, which is in memory uncompressed, that does not wait for the end of a pause."""
@@ -26,8 +26,8 @@ _LARGEST_BATCH: Final = 4 * 2**20
 class Batches:
     """Publishes the changes of `store`.
 
-    The change of a single poll is published at once. With many polls, the next publication waits for 20 times as long
-    as the last one has worked. So publishing takes at most a twentieth of the time, whatever the number of targets.
+    The change of a single poll is published at once. With many polls, the next publication waits for 40 times as long
+    as the last one has worked. So publishing takes at most a fortieth of the time, whatever the number of targets.
     """
 
     def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:

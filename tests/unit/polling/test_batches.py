@@ -102,7 +102,7 @@ async def test_the_next_publication_waits_for_twenty_times_as_long_as_the_last_o
         await settle()
         published.clock.work_seconds = 0.0
         worked_seconds = 0.002  # for the block that was put, and then for the page
-        ends_at = published.clock.monotonic() + 20 * worked_seconds
+        ends_at = published.clock.monotonic() + 40 * worked_seconds
         for folder in ("B", "C"):
             await published.commit(folder)
             await settle()
