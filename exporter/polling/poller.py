@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from datetime import date
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,10 +14,9 @@ from exporter.config.targets import Target
 from exporter.exposition.agent_rules import AgentRules
 from exporter.exposition.store import Draft, Store
 from exporter.polling.batches import Batches
-from exporter.polling.day_changes import DayChanges
 from exporter.polling.day_curve import DayCurve
-from exporter.polling.expiry import Expiry
 from exporter.polling.org_day import OrgSeries, ZoneDays
+from exporter.polling.outdated_values import OutdatedValues
 from exporter.polling.poll import PollRunner, Upstream, block_order
 from exporter.polling.previous_day_polls import PreviousDayPolls
 from exporter.polling.schedule import Schedule, offset_seconds
@@ -65,14 +63,13 @@ class Poller:
         self._batches = Batches(store, clock, log)
         self._runner = PollRunner(upstream, self._batches, self._days, clock, log)
         self._previous_days = PreviousDayPolls(self._runner, self._batches, self._days, clock, log)
+        self._outdated = OutdatedValues(self._runner, self._previous_days, self._days, clock, log)
         self._parser = parser
         self._rules = rules
         self._tasks: asyncio.TaskGroup | None = None
         self._sleeping: asyncio.Timeout | None = None
         """The timeout that ends the poller's sleep early when the targets are replaced."""
         self._schedule = Schedule()
-        self._expiry = Expiry(clock)
-        self._day_changes = DayChanges(self._days)
         self._org_series: defaultdict[_OrgId, OrgSeries] = defaultdict(OrgSeries)
         self._assign({_id(target): self._new_state(target) for target in targets})
 
@@ -99,8 +96,8 @@ class Poller:
             try:
                 await self._begin_polls([state for state in self._states if state.task is None])
                 while True:
-                    await self._turn_days()
-                    expired = await self._expire()
+                    await self._begin_polls(await self._outdated.turn_days())
+                    expired = await self._outdated.expire()
                     self._begin_due()
                     self._previous_days.begin_due(tasks)
                     # If their polls succeed, the clock was set or the machine slept: new values can be had at once.
@@ -140,7 +137,7 @@ class Poller:
         except BaseException:
             for state in leaving:
                 state.removed = False
-            self._day_changes.replace(self._states)  # their day may have ended meanwhile
+            self._outdated.replace(self._states)  # their day may have ended meanwhile
             for state in cancelled:
                 self._begin_poll(state)
             raise
@@ -223,8 +220,7 @@ class Poller:
         for org in self._org_series.keys() - {_org_id(state.target) for state in states}:
             del self._org_series[org]
         self._schedule.replace(states)
-        self._expiry.replace(states)
-        self._day_changes.replace(states)
+        self._outdated.replace(states)
         self._previous_days.replace(states)
         if self._sleeping is not None:
             self._sleeping.reschedule(asyncio.get_running_loop().time())
@@ -269,48 +265,10 @@ class Poller:
 
     def _seconds_to_next(self) -> float:
         """Return the time until a poll is due, a day ends or values may be too old, at most a few seconds."""
-        day_end, due = self._day_changes.seconds_to_next(self._clock.time()), self._schedule.next_due
+        due = self._schedule.next_due
         poll = None if due is None else due - self._clock.monotonic()
-        others = self._expiry.seconds_to_next(), self._previous_days.seconds_to_next()
-        return max(0.0, min(each for each in (_LONGEST_SLEEP_SECONDS, day_end, poll, *others) if each is not None))
-
-    async def _turn_days(self) -> None:
-        """Remove the values of targets whose org has begun another day, and poll these targets at once."""
-        turned = self._day_changes.take(self._clock.time())
-        if not turned:
-            return
-        await self._runner.change([*turned], lambda state, draft: self._begin_day(state, turned[state], draft))
-        pauses = Pauses()
-        for state, today in turned.items():
-            self._log.debug("day_began", target=state.target.name, day=today.isoformat())
-            self._previous_days.poll_soon(state)
-            if pauses.due:
-                await pauses.take()
-        await self._begin_polls(turned)
-
-    def _begin_day(self, state: TargetState, today: date, draft: Draft) -> Steps[None]:
-        state.day, state.day_began = today, self._clock.monotonic()
-        state.curve = DayCurve()
-        yield from state.series.begin_day(today, draft)
-
-    async def _expire(self) -> list[TargetState]:
-        """Remove the values of targets without a success for too long; return these targets."""
-        expired = self._expiry.take_expired()
-        if not expired:
-            return []
-        with_values = [state for state in expired if state.series.published.has_values]
-        await self._runner.change(expired, self._drop_values)
-        for state in with_values:
-            if not state.series.published.has_values:
-                self._log.warning("values_expired", target=state.target.name)
-        for state in expired:
-            if state.is_expired(self._clock):
-                state.expires_from = self._clock.monotonic() + state.target.interval_seconds
-        return expired
-
-    def _drop_values(self, state: TargetState, draft: Draft) -> Steps[None]:
-        if state.is_expired(self._clock):  # a poll may have succeeded while this waited
-            yield from state.series.drop_values(draft)
+        others = self._outdated.seconds_to_next(), self._previous_days.seconds_to_next()
+        return max(0.0, min(each for each in (_LONGEST_SLEEP_SECONDS, poll, *others) if each is not None))
 
 
 def _id(target: Target) -> _Id:

@@ -59,8 +59,8 @@ class ColumnDecoder:
     def with_fields(self, raw: Raw) -> tuple[dict[str, Any], UniformAgents] | None:
         """Return the fields of an object, without those that are null, and the agents beside them.
 
-        Return None if a field is not a plain value, if an agent lacks a key of the known shape or has another one, or
-        if an id could be a field's name or a date.
+        Return None if a field is not a plain value, if the keys of a record differ from those of the known shape, or if
+        an id could be a field's name or a date.
         """
         fields: dict[str, Any] = {}
 
